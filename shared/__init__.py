@@ -1,0 +1,1 @@
+"""What trainer, render worker, and background filter agree on: types, formats, conventions."""

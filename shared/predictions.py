@@ -1,0 +1,101 @@
+"""Prediction shards: the meshes that one render task draws, in one safetensors file.
+
+    tensors   verts_m (N, V, 3), joints_m (N, 21, 3), camera (N, 3) as scale, tx_m, ty_m; float32
+    metadata  format, sample_ids (JSON list), round, image_px
+
+Safetensors is read alike by every NumPy and PyTorch version and runs no code. The camera is that of the
+whole photograph, not of the network's crop, so that a render is a twin of the photograph.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from shared.errors import ShardError
+from shared.types import WeakPerspective
+
+FORMAT = "meshcycle-predictions-1"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictionShard:
+    """Predicted hands of some samples of one round.
+
+    Attributes:
+        sample_ids: One name per hand.
+        verts_m: Vertices in camera axes, relative to any common point.
+        joints_m: The joints that belong to them, in the same frame.
+        cameras: scale, tx_m, ty_m of `WeakPerspective`, one row per hand.
+        round_index: Round whose model predicted them.
+        image_px: Side of the square photograph.
+    """
+
+    sample_ids: tuple[str, ...]
+    verts_m: Float32[np.ndarray, "hands verts 3"]
+    joints_m: Float32[np.ndarray, "hands 21 3"]
+    cameras: Float32[np.ndarray, "hands 3"]
+    round_index: int
+    image_px: int
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+    def camera(self, row: int) -> WeakPerspective:
+        """Return the camera of one hand."""
+        return WeakPerspective(*(float(value) for value in self.cameras[row]))
+
+
+def write_predictions(path: Path, shard: PredictionShard) -> None:
+    """Write a shard so that no reader can see half of it."""
+    metadata = {
+        "format": FORMAT,
+        "sample_ids": json.dumps(shard.sample_ids),
+        "round": str(shard.round_index),
+        "image_px": str(shard.image_px),
+    }
+    tensors = {"verts_m": shard.verts_m, "joints_m": shard.joints_m, "camera": shard.cameras}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(save({k: np.ascontiguousarray(v, dtype="<f4") for k, v in tensors.items()}, metadata))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def read_predictions(path: Path) -> PredictionShard:
+    """Read a shard.
+
+    Raises:
+        ShardError: The file is missing, damaged, of another format, or its parts disagree.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ShardError(
+                    f"{path}: expected a prediction shard of format {FORMAT}, found "
+                    f"{metadata.get('format', 'none')}. Predict again with this release."
+                )
+            shard = PredictionShard(
+                sample_ids=tuple(json.loads(metadata["sample_ids"])),
+                verts_m=file.get_tensor("verts_m"),
+                joints_m=file.get_tensor("joints_m"),
+                cameras=file.get_tensor("camera"),
+                round_index=int(metadata["round"]),
+                image_px=int(metadata["image_px"]),
+            )
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise ShardError(
+            f"{path}: expected a prediction shard, {error}. Delete it and predict again."
+        ) from error
+    counts = {len(shard.sample_ids), len(shard.verts_m), len(shard.joints_m), len(shard.cameras)}
+    if len(counts) != 1:
+        raise ShardError(f"{path}: ids, vertices, joints and cameras disagree in number: {sorted(counts)}.")
+    return shard

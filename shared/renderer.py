@@ -1,0 +1,80 @@
+"""The seam between training and rendering: what a trainer asks for, and who may answer.
+
+The trainer only knows the `Renderer` protocol. The command line hands it the Ray pool; a test hands it a fake.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+type RenderDevice = Literal["cpu", "cuda", "optix", "hip", "metal", "oneapi", "auto"]
+
+
+class RenderSettings(BaseModel):
+    """How twins are drawn. Part of a run's configuration, and stored in every shard."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    engine: Literal["cycles", "eevee"] = "cycles"
+    """EEVEE needs a GPU; without one it takes tens of seconds a frame."""
+    device: RenderDevice = "cpu"
+    """A device that is asked for and missing is an error, never a silent fallback."""
+    samples: PositiveInt = 16
+    """Cycles samples per pixel. The paper does not say."""
+    workers: PositiveInt | None = None
+    """Blender processes; one per core of the cluster if left out."""
+    shard_size: PositiveInt = 128
+    """Hands per shard, which is also the unit of work and of retry."""
+    jpeg_quality: int = Field(default=92, ge=1, le=100)
+    """Quality of the twin's JPEG. The paper does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderJob:
+    """All predictions of one round, and where their renders go.
+
+    Attributes:
+        predictions_dir: Holds ``shard-*.safetensors``; each becomes one synthetic shard of the same stem.
+        out_dir: Becomes a committed round; shards already whole in it are kept.
+        round_index: Counts from 0; enters every seed.
+        run_seed: Seed of the run; enters every seed.
+        checkpoint_sha256: Hash of the weights that predicted, for provenance.
+        config_sha256: Hash of the resolved configuration, for provenance.
+    """
+
+    predictions_dir: Path
+    out_dir: Path
+    round_index: int
+    run_seed: int
+    checkpoint_sha256: str
+    config_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenderReport:
+    """What became of a job.
+
+    Attributes:
+        rendered: Samples drawn now.
+        reused: Samples found whole from an earlier, interrupted attempt.
+        quarantined: Names of the samples that could not be drawn.
+        wall_s: Duration of the call.
+    """
+
+    rendered: int
+    reused: int
+    quarantined: tuple[str, ...]
+    wall_s: float
+
+
+class Renderer(Protocol):
+    """Anything that can turn the predictions of a round into synthetic shards."""
+
+    def render_round(self, job: RenderJob) -> RenderReport:
+        """Draw every prediction exactly once, or quarantine it by name; then commit the round.
+
+        Repeating the call after an interruption draws only what is missing.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Small stand-ins for the seams of the system, for tests only."""
