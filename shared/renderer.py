@@ -1,6 +1,7 @@
 """The seam between training and rendering: what a trainer asks for, and who may answer.
 
-The trainer only knows the `Renderer` protocol. The command line hands it the Ray pool; a test hands it a fake.
+The trainer only knows the `Renderer` protocol. The command line hands it the Ray
+pool; a test hands it a fake.
 """
 
 from dataclasses import dataclass
