@@ -1,0 +1,41 @@
+# Every target makes or refreshes .venv by itself; a fresh clone needs no other step.
+PYTHON := .venv/bin/python
+MESHCYCLE := .venv/bin/meshcycle
+export OMP_NUM_THREADS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo fix check test wheel lock clean
+
+help:  ## List the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/.ready  ## Make or refresh .venv from requirements.lock
+
+.venv/.ready: requirements.lock pyproject.toml .python-version tools/make_venv.sh
+	@tools/make_venv.sh .venv
+	@touch $@
+
+demo: .venv/.ready  ## The whole loop on made data: no GPU, no dataset, a few minutes
+	@tools/demo.sh demo $(MESHCYCLE)
+
+fix: .venv/.ready  ## Format, and mend what the linter can mend
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+check: .venv/.ready  ## Ruff, mypy --strict, import rules
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+
+test: .venv/.ready  ## All tests, Blender included
+	$(PYTHON) -m pytest -q
+
+wheel: .venv/.ready  ## Build the wheel, install it elsewhere, test it from there
+	@tools/test_wheel.sh
+
+lock: .venv/.ready  ## Resolve requirements.lock anew (needs uv)
+	@tools/lock.sh
+
+clean:  ## Remove the environment and everything that was built
+	rm -rf .venv dist build demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
