@@ -40,8 +40,8 @@ def project_px(
         case Intrinsics():
             focal = np.array([camera.fx_px, camera.fy_px], dtype=points_m.dtype)
             centre = np.array([camera.cx_px, camera.cy_px], dtype=points_m.dtype)
-            slopes: Float[np.ndarray, "*points 2"] = points_m[..., :2] / points_m[..., 2:]
-            return focal * slopes + centre
+            px: Float[np.ndarray, "*points 2"] = focal * points_m[..., :2] / points_m[..., 2:] + centre
+            return px
 
 
 def widen(camera: WeakPerspective, factor: float) -> WeakPerspective:
