@@ -3,8 +3,8 @@
     {split}/rgb/%08d.jpg   {split}_K.json   {split}_xyz.json   {split}_verts.json
 
 Image i shows pose i modulo the number of poses: FreiHAND's training split has each of its 32,560 poses four
-times, on different backgrounds. Its evaluation split has images and intrinsics; the rest of its labels come in an
-archive of their own and are not needed to predict.
+times, on different backgrounds. Its evaluation split has images and intrinsics; the rest of its labels come in
+an archive of their own and are not needed to predict.
 """
 
 import functools
@@ -69,7 +69,7 @@ class FreiHandSplit:
         if rest or versions == 0 or num_versions not in (None, versions):
             wanted = "a multiple" if num_versions is None else f"{num_versions} times as many"
             raise DatasetError(
-                f"{root}: annotation counts disagree with the images of the {split} split: expected {wanted} of "
+                f"{root}: annotation counts disagree with the {split} images: expected {wanted} of "
                 f"{self.num_poses} poses, found {self._num_images} images. Unpack the archive again."
             )
         self.num_versions = versions
@@ -176,9 +176,8 @@ def _count_images(root: Path, split: SplitName) -> int:
     if not folder.is_dir():
         found = "no such folder"
         if root.is_dir():
-            found = (
-                f"only {', '.join(sorted(entry.name for entry in root.iterdir())[:6]) or 'an empty folder'}"
-            )
+            names = sorted(entry.name for entry in root.iterdir())
+            found = f"only {', '.join(names[:6])}" if names else "an empty folder"
         raise DatasetError(
             f"{root}: expected a FreiHAND dataset with {split}/rgb and {split}_K.json, found {found}. "
             "Give the folder into which FreiHAND_pub_v2.zip was unpacked."
@@ -188,7 +187,7 @@ def _count_images(root: Path, split: SplitName) -> int:
     last = folder / f"{max(count - 1, 0):08d}.jpg"
     if not last.exists():
         raise DatasetError(
-            f"{folder}: expected images 00000000.jpg, 00000001.jpg and so on without gaps, found {count} without "
-            f"{last.name}. Unpack the archive again."
+            f"{folder}: expected images 00000000.jpg, 00000001.jpg, ... without gaps, "
+            f"found {count} without {last.name}. Unpack the archive again."
         )
     return count
