@@ -1,0 +1,130 @@
+"""What is known about a render: its labels, and how it was made. Stored as JSON in synthetic shards."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float32
+from pydantic import BaseModel, ConfigDict
+
+from shared.types import WeakPerspective
+
+
+class Record(BaseModel):
+    """Something that is stored as JSON: immutable, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Light(Record):
+    """The light of one picture.
+
+    Attributes:
+        direction: From the hand towards the key light, camera axes, unit length.
+        angle_deg: Apparent diameter of the key light; larger is softer.
+        key: Strength of the key light.
+        fill: Strength of the light that comes from everywhere.
+    """
+
+    direction: tuple[float, float, float]
+    angle_deg: float
+    key: float
+    fill: float
+
+
+class BackgroundCrop(Record):
+    """The part of a photograph that was used as a background.
+
+    Attributes:
+        key: Name of the photograph in the background database.
+        left_px: First column of the square crop.
+        top_px: First row of the square crop.
+        side_px: Rows and columns of the crop, before it was resized to the picture.
+    """
+
+    key: str
+    left_px: int
+    top_px: int
+    side_px: int
+
+
+class SyntheticLabels(Record):
+    """What is true about one render.
+
+    Attributes:
+        sample_id: Name of the photograph whose prediction was drawn.
+        round_index: Round whose model predicted the hand.
+        joints_m: The predicted joints, in the frame of the drawn vertices.
+        camera: Camera of the whole picture.
+        image_px: Side of the square picture.
+        skin_rgb: Colour of the hand, sRGB in [0, 1].
+        background: What is behind the hand.
+        light: What the hand was lit with.
+        seed: Source of every random choice of this picture.
+    """
+
+    sample_id: str
+    round_index: int
+    joints_m: tuple[tuple[float, float, float], ...]
+    camera: WeakPerspective
+    image_px: int
+    skin_rgb: tuple[float, float, float]
+    background: BackgroundCrop
+    light: Light
+    seed: int
+
+
+class Provenance(Record):
+    """How a shard was made: enough to make it again, and to see whether two shards may be mixed.
+
+    Attributes:
+        bpy_version: Version of Blender.
+        engine: Render engine.
+        samples: Samples per pixel.
+        device: Device that was really used, as read back from Blender.
+        settings_sha256: Hash of all render settings.
+        hand_model_sha256: Hash of the hand model whose faces were drawn.
+        backgrounds_fingerprint: Identity of the background database.
+        checkpoint_sha256: Hash of the weights that predicted.
+        config_sha256: Hash of the run's resolved configuration.
+        predictions_sha256: Hash of the prediction shard that was drawn.
+        round_index: Round of the predictions.
+        run_seed: Seed of the run.
+    """
+
+    bpy_version: str
+    engine: str
+    samples: int
+    device: str
+    settings_sha256: str
+    hand_model_sha256: str
+    backgrounds_fingerprint: str
+    checkpoint_sha256: str
+    config_sha256: str
+    predictions_sha256: str
+    round_index: int
+    run_seed: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SyntheticSample:
+    """One twin, as it lies in a shard.
+
+    Attributes:
+        jpeg: The encoded picture.
+        mask_png: Coverage of the hand, 8-bit grey; 255 is all hand.
+        verts_m: The vertices that were drawn, camera axes.
+        labels: Everything else that is true about it.
+        extras: Further members by extension, for example ``depth.npy``.
+    """
+
+    jpeg: bytes
+    mask_png: bytes
+    verts_m: Float32[np.ndarray, "verts 3"]
+    labels: SyntheticLabels
+    extras: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def joints_m(self) -> Float32[np.ndarray, "joints 3"]:
+        """The joints that belong to `verts_m`, in the same frame."""
+        return np.array(self.labels.joints_m, dtype=np.float32)
