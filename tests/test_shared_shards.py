@@ -148,14 +148,14 @@ def test_a_flipped_bit_is_found_when_its_sample_is_read(tar_path: Path) -> None:
 
 def test_another_version_is_refused_before_anything_else(tar_path: Path) -> None:
     index_path(tar_path).write_text('{"format": "meshcycle-synthetic-0", "unheard_of": 1}')
-    with pytest.raises(ShardError, match="expected format .*-1, found meshcycle-synthetic-0"):
+    with pytest.raises(ShardError, match=r"expected format .*-1, found meshcycle-synthetic-0"):
         read_index(tar_path)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "", "\xff"])
 def test_an_index_that_is_no_json_object_is_refused(tar_path: Path, content: str) -> None:
     index_path(tar_path).write_text(content, encoding="latin-1")
-    with pytest.raises(ShardError, match="[Rr]ender the round again"):
+    with pytest.raises(ShardError, match=r"[Rr]ender the round again"):
         read_index(tar_path)
 
 
