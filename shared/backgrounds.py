@@ -1,0 +1,250 @@
+"""The background database: people-free photographs, and a verdict on every picture that was looked at.
+
+One LMDB environment with four named databases:
+
+    photos     key -> the encoded picture: original bytes, or re-encoded smaller
+    verdicts   key -> one row of `shared.verdicts`, also for pictures that hold people or cannot be decoded
+    positions  0, 1, 2, ... as big-endian u32 -> key of a photograph: the selection, in key order
+    meta       "format", "detectors", "selection" and whatever the filter notes about its run, as JSON
+
+A key is ``<source>/<name in the source>``. The selection is a function of the verdicts alone and is published
+in one transaction, so a new threshold needs no new detection, and a position means the same picture on every
+machine. Opened without lock files and without read-ahead, so that read-only and network mounts work.
+"""
+
+import hashlib
+import json
+import os
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import lmdb
+import numpy as np
+from jaxtyping import Bool
+
+from shared.background_lmdb import DATABASES, FORMAT, open_databases, reading_environment
+from shared.errors import BackgroundError
+from shared.verdicts import VERDICT_ROW, Verdict
+
+_POSITION = struct.Struct(">I")
+_FIRST_MAP_BYTES = 64 << 20
+_FILTER = "meshcycle filter-backgrounds"
+
+
+class BackgroundReader:
+    """The selected photographs of a background database, by position.
+
+    Pickles as a path. Each process opens the database for itself, also after a fork. The constructor checks
+    the database, so that a wrong folder is reported before any work starts.
+
+    Args:
+        path: Directory that ``filter-backgrounds`` wrote.
+
+    Raises:
+        BackgroundError: It is missing, something else, of another format, unfinished or empty.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._databases: dict[bytes, Any] = {}
+        self._environment: lmdb.Environment | None = None
+        self._pid = -1
+        self._detectors: tuple[str, ...] = tuple(self._meta("detectors") or ())
+        self.selection: Mapping[str, Any] = self._meta("selection") or {}
+        if not self.selection:
+            raise BackgroundError(
+                f"{path}: expected a finished background database, found an interrupted one. "
+                f"Repeat its `{_FILTER}` command; it goes on where it stopped."
+            )
+        if len(self) == 0:
+            raise BackgroundError(
+                f"{path}: expected photographs without people, found none in {self.num_verdicts} pictures. "
+                f"Give `{_FILTER}` other sources, or a higher --threshold."
+            )
+
+    def __len__(self) -> int:
+        return int(self.selection["count"])
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
+        return type(self), (self.path,)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the selected photographs, the detectors and the rules of the selection."""
+        return str(self.selection["fingerprint"])
+
+    @property
+    def num_verdicts(self) -> int:
+        """Number of pictures that were looked at."""
+        with self._begin() as transaction:
+            return int(transaction.stat(self._databases[b"verdicts"])["entries"])
+
+    def key(self, position: int) -> str:
+        """Return the name of a photograph."""
+        return self._key(position).decode()
+
+    def image_bytes(self, position: int) -> bytes:
+        """Return a photograph as an encoded JPEG, WebP or PNG file."""
+        return self._get(b"photos", self._key(position))
+
+    def verdict(self, position: int) -> Verdict:
+        """Return what is known about a photograph, its mean colour among it."""
+        key = self._key(position)
+        return Verdict.unpacked(key.decode(), self._get(b"verdicts", key), self._detectors)
+
+    def verdicts(self) -> Iterator[Verdict]:
+        """Walk over every picture that was looked at, in key order."""
+        with self._begin() as transaction:
+            for key, row in transaction.cursor(self._databases[b"verdicts"]):
+                yield Verdict.unpacked(bytes(key).decode(), bytes(row), self._detectors)
+
+    def _key(self, position: int) -> bytes:
+        if not 0 <= position < len(self):
+            raise IndexError(f"{self.path}: position {position} is outside [0, {len(self)})")
+        return self._get(b"positions", _POSITION.pack(position))
+
+    def _get(self, database: bytes, key: bytes) -> bytes:
+        with self._begin() as transaction:
+            value = transaction.get(key, db=self._databases[database])
+        if value is None:
+            raise BackgroundError(
+                f"{self.path}: expected {key!r} in {database.decode()}, found nothing. "
+                f"The file is damaged: make it again with `{_FILTER}`."
+            )
+        return bytes(value)
+
+    def _meta(self, name: str) -> Any:
+        with self._begin() as transaction:
+            value = transaction.get(name.encode(), db=self._databases[b"meta"])
+        return None if value is None else json.loads(bytes(value))
+
+    def _begin(self) -> lmdb.Transaction:
+        if self._environment is None or self._pid != os.getpid():
+            self._environment = reading_environment(self.path)
+            self._databases = open_databases(self._environment, self.path)
+            self._pid = os.getpid()
+        return self._environment.begin()
+
+
+class BackgroundWriter:
+    """Adds verdicts and photographs, then publishes a selection. One process at a time.
+
+    Args:
+        path: Directory of the database; created if missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        self._environment = lmdb.open(str(path), map_size=_FIRST_MAP_BYTES, max_dbs=len(DATABASES))
+        if self._environment.stat()["entries"] == 0:
+            self._databases = {name: self._environment.open_db(name) for name in DATABASES}
+            self.note("format", FORMAT)
+        else:
+            self._databases = open_databases(self._environment, path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; what was added is on the disk already."""
+        self._environment.close()
+
+    def noted(self, name: str) -> Any:
+        """Return a note, or None."""
+        with self._environment.begin() as transaction:
+            value = transaction.get(name.encode(), db=self._databases[b"meta"])
+        return None if value is None else json.loads(bytes(value))
+
+    def note(self, name: str, value: Any) -> None:
+        """Keep a JSON value in ``meta``."""
+        encoded = json.dumps(value, sort_keys=True).encode()
+        self._write(lambda transaction: transaction.put(name.encode(), encoded, db=self._databases[b"meta"]))
+
+    def unseen(self, keys: Iterable[str]) -> list[str]:
+        """Return the keys that have no verdict yet."""
+        with self._environment.begin(buffers=True) as transaction:
+            cursor = transaction.cursor(self._databases[b"verdicts"])
+            return [key for key in keys if not cursor.set_key(key.encode())]
+
+    def add(self, verdicts: Iterable[Verdict], photos: Mapping[str, bytes]) -> None:
+        """Write verdicts and the photographs worth keeping in one transaction: all of it, or none.
+
+        Args:
+            verdicts: One per picture that was looked at.
+            photos: Encoded pictures by key.
+        """
+        known = list(self.noted("detectors") or ())
+        rows = {}
+        for verdict in verdicts:
+            if verdict.detector not in known:
+                known.append(verdict.detector)
+                self.note("detectors", known)
+            rows[verdict.key.encode()] = verdict.packed(known)
+
+        def put(transaction: lmdb.Transaction) -> None:
+            for key, row in rows.items():
+                transaction.put(key, row, db=self._databases[b"verdicts"])
+            for name, picture in photos.items():
+                transaction.put(name.encode(), picture, db=self._databases[b"photos"])
+
+        self._write(put)
+
+    def rows(self) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+        """Return all verdicts as an array of `VERDICT_ROW`, in key order (55 bytes each)."""
+        with self._environment.begin(buffers=True) as transaction:
+            cursor = transaction.cursor(self._databases[b"verdicts"])
+            joined = bytearray().join(cursor.iternext(keys=False, values=True))
+        return np.frombuffer(joined, VERDICT_ROW)
+
+    def without_photo(self, keep: Bool[np.ndarray, " verdicts"]) -> list[str]:
+        """Return the keys of those rows to keep whose photograph was not stored when it was looked at."""
+        with self._environment.begin(buffers=True) as transaction:
+            keys = transaction.cursor(self._databases[b"verdicts"]).iternext(values=False)
+            photos = transaction.cursor(self._databases[b"photos"])
+            return [
+                bytes(key).decode()
+                for key, wanted in zip(keys, keep, strict=True)
+                if wanted and not photos.set_key(key)
+            ]
+
+    def publish(self, keep: Bool[np.ndarray, " verdicts"], *, rules: Mapping[str, Any]) -> str:
+        """Make these rows the selection, in one transaction, and return its fingerprint.
+
+        Args:
+            keep: One flag per row of `rows`; every photograph to keep is stored already.
+            rules: What led to the selection, for people and for the fingerprint.
+        """
+        identity = json.dumps([FORMAT, self.noted("detectors"), rules], sort_keys=True)
+
+        def put(transaction: lmdb.Transaction) -> str:
+            digest = hashlib.sha256(identity.encode())
+            transaction.drop(self._databases[b"positions"], delete=False)
+            keys = transaction.cursor(self._databases[b"verdicts"]).iternext(values=False)
+            count = 0
+            for key, wanted in zip(keys, keep, strict=True):
+                if wanted:
+                    transaction.put(_POSITION.pack(count), key, db=self._databases[b"positions"], append=True)
+                    digest.update(bytes(key) + b"\n")
+                    count += 1
+            selection = {"count": count, "fingerprint": digest.hexdigest(), "rules": dict(rules)}
+            transaction.put(b"selection", json.dumps(selection).encode(), db=self._databases[b"meta"])
+            return digest.hexdigest()
+
+        return self._write(put)
+
+    def _write[T](self, action: Callable[[lmdb.Transaction], T]) -> T:
+        while True:
+            try:
+                with self._environment.begin(write=True) as transaction:
+                    return action(transaction)
+            except lmdb.MapFullError:
+                self._environment.set_mapsize(2 * self._environment.info()["map_size"])
