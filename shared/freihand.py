@@ -3,8 +3,8 @@
     {split}/rgb/%08d.jpg   {split}_K.json   {split}_xyz.json   {split}_verts.json
 
 Image i shows pose i modulo the number of poses: FreiHAND's training split has each of its 32,560 poses four
-times, on different backgrounds. Its evaluation split has images and intrinsics; the rest of its labels come in
-an archive of their own and are not needed to predict.
+times, on different backgrounds. Its evaluation split has images and intrinsics; its other labels come in an
+archive of their own and are not needed to predict.
 """
 
 import functools
@@ -183,11 +183,11 @@ def _count_images(root: Path, split: SplitName) -> int:
             "Give the folder into which FreiHAND_pub_v2.zip was unpacked."
         )
     with os.scandir(folder) as entries:
-        count = sum(entry.name.endswith(".jpg") for entry in entries)
-    last = folder / f"{max(count - 1, 0):08d}.jpg"
-    if not last.exists():
+        names = [entry.name for entry in entries if entry.name.endswith(".jpg")]
+    last = max(names, default="none")
+    if last != f"{len(names) - 1:08d}.jpg":
         raise DatasetError(
             f"{folder}: expected images 00000000.jpg, 00000001.jpg, ... without gaps, "
-            f"found {count} without {last.name}. Unpack the archive again."
+            f"found {len(names)}, the last {last}. Unpack the archive again."
         )
-    return count
+    return len(names)
