@@ -8,7 +8,6 @@ whole photograph, not of the network's crop, so that a render is a twin of the p
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from shared.errors import ShardError
+from shared.files import write_durably
 from shared.types import WeakPerspective
 
 FORMAT = "meshcycle-predictions-1"
@@ -60,13 +60,8 @@ def write_predictions(path: Path, shard: PredictionShard) -> None:
         "image_px": str(shard.image_px),
     }
     tensors = {"verts_m": shard.verts_m, "joints_m": shard.joints_m, "camera": shard.cameras}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(save({k: np.ascontiguousarray(v, dtype="<f4") for k, v in tensors.items()}, metadata))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    contiguous = {name: np.ascontiguousarray(value, dtype="<f4") for name, value in tensors.items()}
+    write_durably(path, [save(contiguous, metadata)])
 
 
 def read_predictions(path: Path) -> PredictionShard:
