@@ -1,9 +1,10 @@
 """Batches and predictions inside the trainer. Frames and units are those of shared/types.py."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxtyping import Bool, Float
-from torch import Tensor
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
 
 
 class HandPrediction(NamedTuple):
@@ -23,9 +24,17 @@ class HandPrediction(NamedTuple):
     coarse_verts_m: Float[Tensor, "batch coarse 3"] | None = None
     token_joints_m: Float[Tensor, "batch joints 3"] | None = None
 
+    def each(self, change: Callable[[Tensor], Tensor]) -> "HandPrediction":
+        """Return the prediction with every output that is there changed alike."""
+        return HandPrediction(*(None if value is None else change(value) for value in self))  # type: ignore[arg-type]
+
     def detach(self) -> "HandPrediction":
         """Return the same values without a graph."""
-        return HandPrediction(*(None if value is None else value.detach() for value in self))  # type: ignore[arg-type]
+        return self.each(Tensor.detach)
+
+    def rows(self, selection: slice | Int64[Tensor, " rows"]) -> "HandPrediction":
+        """Return the hands that a slice or row numbers select."""
+        return self.each(lambda value: value[selection])
 
 
 class HandTarget(NamedTuple):
@@ -43,20 +52,41 @@ class HandTarget(NamedTuple):
 
 
 class PairedBatch(NamedTuple):
-    """Photographs and their twins, both seen through the same augmentation.
+    """Photographs, and the twins of those that have one, seen through the same augmentation.
+
+    A warm-up round has no twins, and a quarantined render leaves its photograph without one.
 
     Attributes:
         photos: Normalised crops.
-        twins: Renders of an earlier prediction on the same photograph; zeros where there is none.
-        has_twin: False in warm-up rounds and for quarantined samples.
         target: Ground truth of the photographs.
-        twin_target: Labels that the twin is trained towards (see `RecycleConfig.target`).
-        sample_ids: Names, for error messages.
+        twins: Renders of an earlier prediction on some of the photographs.
+        twin_target: Labels that the twins are trained towards (see `RecycleConfig.target`).
+        twin_rows: Row of `photos` that each twin belongs to.
+        sample_ids: Names of the photographs, for error messages.
     """
 
     photos: Float[Tensor, "batch 3 height width"]
-    twins: Float[Tensor, "batch 3 height width"]
-    has_twin: Bool[Tensor, " batch"]
     target: HandTarget
+    twins: Float[Tensor, "twins 3 height width"]
     twin_target: HandTarget
+    twin_rows: Int64[Tensor, " twins"]
     sample_ids: tuple[str, ...]
+
+
+class HandNetwork(nn.Module):
+    """Anything that maps normalised crops to hands.
+
+    Attributes:
+        coarse_vert_ids: Vertices that the coarse mesh keeps, in its order; None without a coarse mesh.
+    """
+
+    coarse_vert_ids: Int64[Tensor, " coarse"] | None = None
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> HandPrediction:
+        """Predict one hand per crop."""
+        raise NotImplementedError
+
+    def __call__(self, images: Float[Tensor, "batch 3 height width"]) -> HandPrediction:
+        """Predict one hand per crop."""
+        prediction: HandPrediction = super().__call__(images)
+        return prediction

@@ -1,0 +1,117 @@
+"""Which photographs are seen, and when: the held-out poses, and the order of every epoch.
+
+All of it follows from names and seeds, so a run that was interrupted needs no sampler state, and the
+processes of a distributed run together see exactly the batches that one process with a larger batch sees.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from shared.errors import ConfigError
+from shared.freihand import FreiHandSplit
+from shared.seeds import rng_of
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One sample of one epoch, complete enough for a data-loading process that knows nothing else.
+
+    Attributes:
+        index: Number of the photograph.
+        epoch: Counts from 0; enters the seed of the augmentation. None takes the plain centre crop.
+        twins: Committed round to take the twin from, if any.
+    """
+
+    index: int
+    epoch: int | None = None
+    twins: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """The photographs of a training split, divided by pose: no hand is on both sides.
+
+    Attributes:
+        training: Photographs to learn from.
+        held_out: Photographs to select models by, of each held-out pose its first version only.
+    """
+
+    training: tuple[int, ...]
+    held_out: tuple[int, ...]
+
+
+def divide(split: FreiHandSplit, *, held_out_share: float, max_samples: int | None = None) -> Division:
+    """Hold out a share of the poses, at least one; always the same ones, whatever the seed of the run.
+
+    Args:
+        split: The training split.
+        held_out_share: Share of the poses.
+        max_samples: Learn from this many photographs only, spread over the set.
+    """
+    order = rng_of("held out").permutation(split.num_poses)
+    num_held_out = max(1, round(held_out_share * split.num_poses))
+    held_out = frozenset(order[:num_held_out].tolist())
+    training = [index for index in range(len(split)) if split.pose_of(index) not in held_out]
+    if max_samples is not None and max_samples < len(training):
+        chosen = np.linspace(0, len(training) - 1, max_samples).round().astype(int)
+        training = [training[place] for place in chosen]
+    return Division(tuple(training), tuple(sorted(held_out)))
+
+
+@dataclass(frozen=True, slots=True)
+class Schooling:
+    """How the training photographs become batches.
+
+    Attributes:
+        indices: Photographs to learn from.
+        batch_size: Photographs per step and process.
+        seed: Of the run.
+        rank: This process.
+        world_size: Processes that train together.
+    """
+
+    indices: Sequence[int]
+    batch_size: int
+    seed: int
+    rank: int = 0
+    world_size: int = 1
+
+    def __post_init__(self) -> None:
+        if self.steps_per_epoch == 0:
+            raise ConfigError(
+                f"data.batch_size: expected at most {len(self.indices) // self.world_size} for "
+                f"{len(self.indices)} training photographs and {self.world_size} processes, "
+                f"found {self.batch_size}. Lower it."
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches; the remainder of a shuffled epoch is left out."""
+        return len(self.indices) // (self.batch_size * self.world_size)
+
+    def batches(self, *, epoch: int, twins: Path | None) -> list[list[Draw]]:
+        """Return the batches of this process: its part of each joint batch of all processes."""
+        order = rng_of(self.seed, "order", epoch).permutation(len(self.indices))
+        joint_size = self.batch_size * self.world_size
+        starts = [step * joint_size + self.rank * self.batch_size for step in range(self.steps_per_epoch)]
+        return [
+            [Draw(self.indices[place], epoch, twins) for place in order[start : start + self.batch_size]]
+            for start in starts
+        ]
+
+
+class BatchPlan(Sampler[list[Draw]]):
+    """Batches that can be exchanged between two passes over a data loader, whose processes stay alive."""
+
+    def __init__(self, batches: Sequence[list[Draw]] = ()) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)

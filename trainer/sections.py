@@ -1,0 +1,140 @@
+"""The tables of a training configuration, except [model]; every field says what it means."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+
+
+class Section(BaseModel):
+    """Immutable, refuses unknown keys, takes the description of a field from its docstring."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DataConfig(Section):
+    """Photographs in FreiHAND's layout, and how they reach the network."""
+
+    root: Path
+    """Folder that holds training/rgb and training_*.json."""
+    num_versions: PositiveInt | None = None
+    """How often the poses repeat (4 in FreiHAND); counted if left out."""
+    crop_px: PositiveInt = 180
+    """Side of the centre crop of the photograph that the network sees."""
+    input_px: PositiveInt = 224
+    """Side to which that crop is resized."""
+    batch_size: PositiveInt = 16
+    """Photographs per step and process; their twins come on top."""
+    workers: NonNegativeInt = 4
+    """Data-loading processes per training process; 0 loads in between the steps."""
+    held_out_share: float = Field(default=0.02, gt=0, lt=1)
+    """Share of the training poses kept back to select models by. The paper does not say."""
+    max_samples: PositiveInt | None = None
+    """Train on this many photographs only, to try things out."""
+
+
+class AugmentConfig(Section):
+    """Random changes of the input; photograph and twin share the geometric ones. FastMETRO's numbers."""
+
+    rotation_sd_deg: NonNegativeFloat = 90.0
+    """Standard deviation of the rotation, which is cut at twice this."""
+    rotation_probability: float = Field(default=0.4, ge=0, le=1)
+    """Share of the samples that are rotated."""
+    scale_sd: float = Field(default=0.25, ge=0, lt=1)
+    """Standard deviation of the magnification around 1, which is cut at once this."""
+    shift_ndc: NonNegativeFloat = 0.0
+    """Largest shift in both directions; the crop is 2 wide."""
+    colour_noise: float = Field(default=0.4, ge=0, lt=1)
+    """Each channel is multiplied with up to 1 ± this, independently for photograph and twin."""
+
+
+class LossConfig(Section):
+    """Weights of the supervised terms (Eq. 7-10); FastMETRO's. Terms that a network has no output for vanish.
+
+    Lengths are metres and image coordinates are ndc, so 1000 makes a millimetre count as 1.
+    """
+
+    norm: Literal["l1", "l2"] = "l1"
+    """Elementwise distance of joints, vertices and projections; follow the baseline's recipe."""
+    joints: NonNegativeFloat = 1000.0
+    """Joints regressed from the mesh, plus joint tokens where there are any."""
+    verts: NonNegativeFloat = 100.0
+    """Vertices; half fine and half coarse mesh where there is a coarse one."""
+    projected: NonNegativeFloat = 100.0
+    """Both sets of joints, projected into the crop."""
+    edges: NonNegativeFloat = 100.0
+    """Lengths of the mesh's edges."""
+    normals: NonNegativeFloat = 10.0
+    """Edges against the true normals of their faces."""
+
+
+class OptimiserConfig(Section):
+    """AdamW and its learning rate."""
+
+    learning_rate: PositiveFloat = 1e-4
+    """The highest one, where the schedule changes it."""
+    weight_decay: NonNegativeFloat = 1e-4
+    """Decoupled, on all parameters."""
+    clip_norm: NonNegativeFloat = 0.3
+    """Largest norm of the gradient; 0 does not clip."""
+    schedule: Literal["plateau", "one_cycle", "cosine", "constant"] = "plateau"
+    """The paper halves the rate when PA-MPJPE stops reaching its best; the cycles suit short runs."""
+    plateau_factor: float = Field(default=0.5, gt=0, lt=1)
+    """Factor of one reduction."""
+    plateau_patience: NonNegativeInt = 5
+    """Rounds without a new best held-out PA-MPJPE before a reduction. The paper does not say."""
+
+
+class RecycleConfig(Section):
+    """The second pass. Leave the whole table out to train the baseline."""
+
+    backgrounds: Path
+    """Filtered background database, or a folder that ``filter-backgrounds`` wrote."""
+    alpha: NonNegativeFloat = 1.0
+    """Weight of the photographs in Eq. 11; 0 learns from renders alone (Table 3)."""
+    beta: NonNegativeFloat = 1.0
+    """Weight of the twins; the paper sets it equal to alpha."""
+    gamma: NonNegativeFloat = 1.0
+    """Weight of the self-correlation. The paper does not say; 0 trains the middle rows of Table 2."""
+    warmup_rounds: PositiveInt = 1
+    """Rounds on photographs alone, before predictions are worth drawing. The paper does not say."""
+    epochs_per_round: PositiveInt = 1
+    """Epochs between two renders."""
+    source: Literal["prediction", "ground_truth"] = "prediction"
+    """What is drawn; ``ground_truth`` draws the labels, once, before the first round (Table 3)."""
+    target: Literal["ground_truth", "rendered"] = "ground_truth"
+    """What a twin is trained towards: the photograph's labels or what was drawn. The paper does not say."""
+    detach_original: bool = False
+    """Keep the self-correlation from moving the photograph's prediction. The paper does not say."""
+    keep_rounds: PositiveInt = 2
+    """Synthetic rounds, and their predictions, that stay on the disk."""
+
+
+class ComputeConfig(Section):
+    """Where and how the arithmetic happens. Nothing here belongs to the method."""
+
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    """Kind of device."""
+    devices: PositiveInt = 1
+    """Devices per machine; with several, start the command with torchrun."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Arithmetic of the network; the losses stay in 32 bits."""
+    compile: bool = False
+    """Fuse the network's kernels with torch.compile: minutes at the start, faster steps after."""
+
+
+class CheckpointConfig(Section):
+    """What is kept to resume from."""
+
+    every_steps: PositiveInt = 1000
+    """Optimiser steps between two checkpoints inside a round."""
+    keep_last: PositiveInt = 2
+    """Rounds whose checkpoints stay, besides the best."""

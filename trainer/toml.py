@@ -1,0 +1,68 @@
+"""Configuration files: TOML into a checked model with readable complaints, and back."""
+
+import difflib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from shared.errors import ConfigError
+
+
+def read_toml[Config: BaseModel](path: Path, kind: type[Config]) -> Config:
+    """Read a file as a configuration of the given kind.
+
+    Raises:
+        ConfigError: The file is not there, is not TOML, has an unknown key or an impossible value.
+    """
+    try:
+        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a configuration file, {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: expected TOML, {error}.") from error
+    except ValidationError as error:
+        raise ConfigError(describe(error, kind, where=str(path))) from error
+
+
+def describe(error: ValidationError, kind: type[BaseModel], *, where: str) -> str:
+    """Put every complaint of pydantic on one line that names the key as it stands in the file."""
+    known = _keys(kind.model_json_schema())
+    lines = []
+    for problem in error.errors(include_url=False):
+        place = ".".join(str(part) for part in problem["loc"] if part in known)
+        found = problem["input"]
+        if problem["type"] == "extra_forbidden":
+            key = str(problem["loc"][-1])
+            place = ".".join(filter(None, (place, key)))
+            near = difflib.get_close_matches(key, known, n=1)
+            advice = f"Did you mean {near[0]}?" if near else "Remove it."
+            lines.append(f"{where}: {place}: expected a known key, found {key}. {advice}")
+        elif problem["type"] == "missing":
+            lines.append(f"{where}: {place}: expected a value, found none. Add the key.")
+        else:
+            message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+            shown = "" if isinstance(found, dict) else f", found {found!r}"
+            lines.append(f"{where}: {place}: expected {message}{shown}." if place else f"{where}: {message}")
+    return "\n".join(lines)
+
+
+def to_toml(config: BaseModel) -> str:
+    """Write a configuration so that `read_toml` gives an equal one; values that are None are left out."""
+    tables: dict[str, Any] = config.model_dump(mode="json", exclude_none=True)
+    plain = {key: value for key, value in tables.items() if not isinstance(value, dict)}
+    blocks = [_assignments(plain)]
+    blocks += [f"[{key}]\n{_assignments(table)}" for key, table in tables.items() if key not in plain]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _assignments(table: dict[str, Any]) -> str:
+    """JSON's notation of numbers, strings, booleans and lists of them is TOML's too."""
+    return "\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items())
+
+
+def _keys(schema: dict[str, Any]) -> set[str]:
+    sections = [schema, *schema.get("$defs", {}).values()]
+    return {key for section in sections for key in section.get("properties", {})}
