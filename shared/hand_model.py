@@ -145,9 +145,10 @@ def load_hand_model(path: Path | None = None, *, fingertips: Fingertips = "defau
             f"{where}: expected a hand model, found {error.strerror}. "
             "Give the path of MANO_RIGHT.pkl, or none at all."
         ) from error
-    wanted = (*_SHAPES, *_OPTIONAL_SHAPES, "name")
-    is_zip = data.startswith(b"PK")
-    fields = _read_npz(data, where=where) if is_zip else read_mano_pickle(data, where=where, fields=wanted)
+    if data.startswith(b"PK"):
+        fields = _read_npz(data, where=where)
+    else:
+        fields = read_mano_pickle(data, where=where, fields=(*_SHAPES, *_OPTIONAL_SHAPES))
     _check_fields(fields, where=where)
     model = _assemble(fields, sha256=hashlib.sha256(data).hexdigest(), where=where, fingertips=fingertips)
     _check_geometry(model, where=where)
@@ -157,7 +158,7 @@ def load_hand_model(path: Path | None = None, *, fingertips: Fingertips = "defau
 def _read_npz(data: bytes, *, where: str) -> dict[str, np.ndarray]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive}
+            return {name: np.asarray(archive[name]) for name in archive}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise HandModelError(
             f"{where}: expected an .npz of plain arrays, found {error}. Copy it again."
