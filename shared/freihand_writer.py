@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from shared.errors import DatasetError
+from shared.files import write_durably
 from shared.freihand import FreiHandSplit, LabelledHand, SplitName
 from shared.types import NUM_JOINTS, Intrinsics
 
@@ -80,9 +81,9 @@ class FreiHandWriter:
         if not 0 <= hand.index < self.num_images:
             raise IndexError(f"image {hand.index}: the {self.split} split will have {self.num_images} images")
         name = f"{hand.index:08d}.jpg"
-        _write_whole(self.root / self.split / "rgb" / name, [jpeg])
+        write_durably(self.root / self.split / "rgb" / name, [jpeg])
         if hand.index < self.num_poses:
-            _write_whole(self.root / self.split / "mask" / name, [mask_jpeg])
+            write_durably(self.root / self.split / "mask" / name, [mask_jpeg])
         self._journal.append(hand)
 
     def finish(self) -> None:
@@ -121,7 +122,7 @@ class FreiHandWriter:
                 yield (b", " if pose else b"") + json.dumps(numbers.tolist()).encode()
             yield b"]"
 
-        _write_whole(self.root / f"{self.split}_{kind}.json", text())
+        write_durably(self.root / f"{self.split}_{kind}.json", text())
 
 
 class _Journal:
@@ -163,7 +164,7 @@ class _Journal:
 
     def _begin(self, num_verts: int) -> None:
         header = json.dumps(self._plan | {"verts": num_verts}).encode() + b"\n"
-        _write_whole(self.path, [header])
+        write_durably(self.path, [header])
         self._record_type, self._start = _record_type(num_verts), len(header)
 
     def _recover(self) -> None:
@@ -196,14 +197,3 @@ def _record_type(num_verts: int) -> np.dtype[np.void]:
 
 def _matrix(camera: Intrinsics) -> list[list[float]]:
     return [[camera.fx_px, 0, camera.cx_px], [0, camera.fy_px, camera.cy_px], [0, 0, 1]]
-
-
-def _write_whole(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file so that it is never seen in part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.writelines(pieces)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -1,0 +1,46 @@
+"""Where a hand is: its position in camera axes, from a prediction that only knows its place in the image.
+
+A network predicts a hand relative to its wrist, and the weak-perspective camera that puts it into the
+photograph. With the photograph's intrinsics, that camera implies a position: the one from which a pinhole camera
+sees the joints where the weak-perspective one does. For the best such camera of the hands in realhands it is
+1 mm off on average; in practice the depth is as good as the predicted size of the hand and no better.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+type Cameras = Float[np.ndarray, "hands 3"]
+
+
+def wrist_translations(
+    joints_m: Float[np.ndarray, "hands joints 3"],
+    cameras: Cameras,
+    intrinsics: Float[np.ndarray, "hands 3 3"],
+    *,
+    image_px: int,
+) -> Float[np.ndarray, "hands 3"]:
+    """Return what to add to each hand's points to have them in camera axes, metres.
+
+    The position solves, by linear least squares over the joints, ``f (xy + t_xy) = (px - c) (z + t_z)``, with
+    px for the pixels in which the weak-perspective camera sees the joints.
+
+    Args:
+        joints_m: Joints relative to the wrist, in camera axes.
+        cameras: scale, tx_m, ty_m of the photograph's `shared.types.WeakPerspective`.
+        intrinsics: Pinhole matrices of the photographs.
+        image_px: Side of the square photographs.
+    """
+    joints = joints_m.astype(np.float64)
+    ndc = cameras[:, None, :1] * (joints[..., :2] + cameras[:, None, 1:])
+    px = (ndc + 1) * (image_px / 2) - 0.5
+    focal_px = np.stack([intrinsics[:, 0, 0], intrinsics[:, 1, 1]], axis=1)[:, None].astype(np.float64)
+    ray = (px - intrinsics[:, None, :2, 2]) / focal_px
+    num_hands, num_joints, _ = joints.shape
+    matrix = np.zeros((num_hands, num_joints, 2, 3))
+    matrix[..., 0, 0] = matrix[..., 1, 1] = 1
+    matrix[..., 2] = -ray
+    constant = ray * joints[..., 2:] - joints[..., :2]
+    rows = matrix.reshape(num_hands, 2 * num_joints, 3)
+    inverse = np.linalg.pinv(rows)
+    translations: Float[np.ndarray, "hands 3"] = (inverse @ constant.reshape(num_hands, -1, 1))[..., 0]
+    return translations
