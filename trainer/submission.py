@@ -56,9 +56,11 @@ def write_submission(path: Path, submission: Submission) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial")
-    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open(MEMBER, "w") as member:
-            member.writelines(_json_text(submission))
+    with (
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open(MEMBER, "w") as member,
+    ):
+        member.writelines(_json_text(submission))
     temporary.replace(path)
 
 
@@ -112,7 +114,7 @@ def _points(
         points = np.array(content, dtype=np.float32)
     except (ValueError, TypeError) as error:
         raise DatasetError(
-            f"{path}: expected {wanted}, found lists of unequal length or no numbers. Predict every image alike."
+            f"{path}: expected {wanted}, found unequal lists or no numbers. Predict every image alike."
         ) from error
     if points.shape != shape:
         found = " x ".join(map(str, points.shape))

@@ -1,9 +1,9 @@
 """Where a hand is: its position in camera axes, from a prediction that only knows its place in the image.
 
 A network predicts a hand relative to its wrist, and the weak-perspective camera that puts it into the
-photograph. With the photograph's intrinsics, that camera implies a position: the one from which a pinhole camera
-sees the joints where the weak-perspective one does. For the best such camera of the hands in realhands it is
-1 mm off on average; in practice the depth is as good as the predicted size of the hand and no better.
+photograph. With the photograph's intrinsics, that camera implies a position: the one from which a pinhole
+camera sees the joints where the weak-perspective one does. With the best such camera, hands half a metre away
+are placed within a millimetre; in practice the depth is as good as the predicted size of the hand.
 """
 
 import numpy as np
