@@ -80,7 +80,11 @@ class HandNetwork(nn.Module):
         coarse_vert_ids: Vertices that the coarse mesh keeps, in its order; None without a coarse mesh.
     """
 
-    coarse_vert_ids: Int64[Tensor, " coarse"] | None = None
+    coarse_vert_ids: Int64[Tensor, " coarse"] | None
+
+    def __init__(self, *, coarse_vert_ids: Int64[Tensor, " coarse"] | None = None) -> None:
+        super().__init__()
+        self.register_buffer("coarse_vert_ids", coarse_vert_ids, persistent=False)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> HandPrediction:
         """Predict one hand per crop."""
