@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,15 @@ MIRROR_ADVICE = (
     "Look for a left/right confusion."
 )
 
-_ROWS = (
-    ("joints, mm", "pa_mpjpe_mm", "rr_mpjpe_mm", "mpjpe_mm", ".2f"),
-    ("vertices, mm", "pa_mpvpe_mm", "rr_mpvpe_mm", "mpvpe_mm", ".2f"),
-    ("F@5", "pa_f5", None, "f5", ".3f"),
-    ("F@15", "pa_f15", None, "f15", ".3f"),
-    ("AUC joints", "pa_joint_auc", None, "joint_auc", ".3f"),
-    ("AUC vertices", "pa_vert_auc", None, "vert_auc", ".3f"),
+_ROWS: tuple[tuple[str, str, tuple[str | None, ...]], ...] = (
+    ("joints, mm", ".2f", ("pa_mpjpe_mm", "rr_mpjpe_mm", "mpjpe_mm")),
+    ("vertices, mm", ".2f", ("pa_mpvpe_mm", "rr_mpvpe_mm", "mpvpe_mm")),
+    ("F@5", ".3f", ("pa_f5", None, "f5")),
+    ("F@15", ".3f", ("pa_f15", None, "f15")),
+    ("AUC joints", ".3f", ("pa_joint_auc", None, "joint_auc")),
+    ("AUC vertices", ".3f", ("pa_vert_auc", None, "vert_auc")),
 )
-"""Name of a row, its number after alignment, relative to the wrist, and in camera axes, and their format."""
+"""Name of a row, format, and the numbers after alignment, relative to the wrist, and in camera axes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,14 +35,12 @@ class EvaluationReport:
         dataset: What was predicted.
         sample_ids: Names of the images.
         samples: Scores of every hand.
-        has_positions: Whether the predictions were in camera axes; if not, absolute numbers are left out.
     """
 
     predictor: str
     dataset: str
     sample_ids: tuple[str, ...]
     samples: SampleScores
-    has_positions: bool = True
 
     @property
     def scores(self) -> HandScores:
@@ -67,27 +64,24 @@ class EvaluationReport:
             f"{len(self.sample_ids)} hands of {self.dataset}, predicted by {self.predictor}",
             f"{'':14}{'aligned (PA)':>14}{'to the wrist':>14}{'absolute':>14}",
         ]
-        for title, *columns, form in _ROWS:
-            cells = [f"{scores[name]:{form}}" if self._is_shown(name) else "-" for name in columns]
+        for title, form, columns in _ROWS:
+            cells = [f"{scores[name]:{form}}" if name else "-" for name in columns]
             lines.append(f"{title:14}" + "".join(f"{cell:>14}" for cell in cells))
         return "\n".join([*lines, *filter(None, [self.warning])])
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the single hands, ready for `json.dumps`."""
-        scores = {
-            name: value if self._is_shown(name) else None for name, value in asdict(self.scores).items()
-        }
         return {
             "predictor": self.predictor,
             "dataset": self.dataset,
             "num_hands": len(self.sample_ids),
-            "scores": scores,
+            "scores": asdict(self.scores),
             "warning": self.warning,
         }
 
     def write_csv(self, path: Path) -> None:
         """Write one line per hand, for error analysis; the worst ones are `sort -t, -k2 -gr`."""
-        names = [field.name for field in fields(Scores) if self._is_shown(field.name)]
+        names = [field.name for field in fields(Scores)]
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["sample_id", *names])
@@ -95,9 +89,3 @@ class EvaluationReport:
         for row, sample_id in enumerate(self.sample_ids):
             writer.writerow([sample_id, *(f"{column[row]:.6g}" for column in columns)])
         write_durably(path, [text.getvalue().encode()])
-
-    def _is_shown(self, name: str | None) -> bool:
-        return name is not None and (self.has_positions or name not in _ABSOLUTE)
-
-
-_ABSOLUTE = frozenset(row[3] for row in _ROWS)
