@@ -1,0 +1,135 @@
+"""Draws hands on pictures: a shaded, translucent mesh, and a skeleton with one colour per finger.
+
+Plain Pillow, drawn large and reduced, so that edges are smooth; for people to look at, not to measure on.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int32, UInt8
+from PIL import Image, ImageDraw
+
+from shared.camera import project_px
+from shared.skeleton import BONES, FINGERS
+from shared.types import Camera
+
+type Colour = tuple[int, int, int]
+
+FINGER_COLOURS: dict[str, Colour] = {
+    "thumb": (255, 92, 70),
+    "index": (255, 186, 44),
+    "middle": (74, 214, 109),
+    "ring": (56, 182, 255),
+    "little": (196, 110, 255),
+}
+WRIST_COLOUR: Colour = (245, 245, 245)
+MESH_COLOUR = np.array([122.0, 192.0, 255.0])
+MESH_OPACITY = 0.78
+LIGHT = np.array([-0.50, -0.68, -0.53])
+"""From the hand towards the light: from the upper left, in front."""
+AMBIENT, DIFFUSE, SPECULAR, SHININESS = 0.42, 0.80, 0.25, 16
+FORWARD = np.array([0.0, 0.0, 1.0])
+SUPERSAMPLING = 3
+
+_JOINT_COLOURS = {joint: FINGER_COLOURS[finger] for finger, chain in FINGERS.items() for joint in chain}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HandInPicture:
+    """A hand, and the camera that puts it into a square picture.
+
+    Attributes:
+        verts_m: Vertices in the camera's axes.
+        joints_m: Joints in the same frame.
+        camera: Camera of the picture.
+        size_px: Side of the picture that the camera is for.
+    """
+
+    verts_m: Float[np.ndarray, "verts 3"]
+    joints_m: Float[np.ndarray, "21 3"]
+    camera: Camera
+    size_px: int
+
+    def project(
+        self, points_m: Float[np.ndarray, "points 3"], *, size_px: int
+    ) -> Float[np.ndarray, "points 2"]:
+        """Return pixels of the picture after it was resized to another side."""
+        px = project_px(points_m.astype(np.float64), self.camera, size_px=self.size_px)
+        resized: Float[np.ndarray, "points 2"] = (px + 0.5) * (size_px / self.size_px) - 0.5
+        return resized
+
+
+def draw_mesh(picture: Image.Image, hand: HandInPicture, faces: Int32[np.ndarray, "faces 3"]) -> Image.Image:
+    """Return the picture with the hand's surface over it, lit and slightly transparent.
+
+    Args:
+        picture: A square RGB picture of any size.
+        hand: What to draw.
+        faces: Triangles of the mesh, counter-clockwise seen from outside.
+    """
+    large_px = picture.width * SUPERSAMPLING
+    corners_m, colours = _lit_triangles(hand.verts_m.astype(np.float64), faces)
+    corners_px = hand.project(corners_m.reshape(-1, 3), size_px=large_px).reshape(-1, 6)
+    layer = Image.new("RGB", (large_px, large_px))
+    mask = Image.new("L", (large_px, large_px))
+    on_layer, on_mask = ImageDraw.Draw(layer), ImageDraw.Draw(mask)
+    for triangle in np.argsort(-corners_m[..., 2].mean(axis=1)):  # the farthest first
+        corners = corners_px[triangle].tolist()
+        red, green, blue = colours[triangle].tolist()
+        on_layer.polygon(corners, fill=(red, green, blue))
+        on_mask.polygon(corners, fill=round(255 * MESH_OPACITY))
+    size = picture.size
+    drawn = picture.copy()
+    drawn.paste(layer.resize(size, Image.Resampling.BOX), mask=mask.resize(size, Image.Resampling.BOX))
+    return drawn
+
+
+def draw_skeleton(picture: Image.Image, hand: HandInPicture) -> Image.Image:
+    """Return the picture with the hand's bones and joints over it."""
+    large_px = picture.width * SUPERSAMPLING
+    px = hand.project(hand.joints_m, size_px=large_px)
+    layer = Image.new("RGBA", (large_px, large_px))
+    draw = ImageDraw.Draw(layer)
+    unit = large_px / 256
+    points = [(float(x), float(y)) for x, y in px]
+    for edge, colour_of in ((2.4, lambda _: (20, 20, 24)), (0.0, _JOINT_COLOURS.__getitem__)):
+        for start, end in BONES:
+            draw.line([points[start], points[end]], fill=colour_of(end), width=round((2.2 + edge) * unit))
+    by_depth = np.argsort(-hand.joints_m[:, 2])
+    for joint in by_depth:
+        centre = points[joint]
+        draw.circle(centre, 3.6 * unit, fill=(20, 20, 24))
+        draw.circle(centre, 2.7 * unit, fill=_JOINT_COLOURS.get(int(joint), WRIST_COLOUR))
+    drawn = picture.convert("RGBA")
+    drawn.alpha_composite(layer.resize(picture.size, Image.Resampling.BOX))
+    return drawn.convert("RGB")
+
+
+def _lit_triangles(
+    verts_m: Float[np.ndarray, "verts 3"], faces: Int32[np.ndarray, "faces 3"]
+) -> tuple[Float[np.ndarray, "triangles 3 3"], UInt8[np.ndarray, "triangles 3"]]:
+    """Cut every face into four, so that interpolated normals look smooth, and return corners and colours."""
+    normals = np.zeros_like(verts_m)
+    a, b, c = (verts_m[faces[:, corner]] for corner in range(3))
+    for corner in range(3):
+        np.add.at(normals, faces[:, corner], np.cross(b - a, c - a))
+    corners_m, corner_normals = _quartered(verts_m[faces]), _quartered(_unit(normals)[faces])
+    normal = _unit(corner_normals.mean(axis=1))
+    light = _unit(LIGHT)
+    halfway = _unit(light - FORWARD)
+    diffuse = np.clip(normal @ light, 0, None)
+    specular = np.clip(normal @ halfway, 0, None) ** SHININESS
+    colours = MESH_COLOUR * (AMBIENT + DIFFUSE * diffuse)[:, None] + 255 * SPECULAR * specular[:, None]
+    return corners_m, np.clip(colours, 0, 255).astype(np.uint8)
+
+
+def _quartered(corners: Float[np.ndarray, "faces 3 3"]) -> Float[np.ndarray, "triangles 3 3"]:
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
+    pieces = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
+    return np.concatenate([np.stack(piece, axis=1) for piece in pieces])
+
+
+def _unit(vectors: Float[np.ndarray, "*vectors 3"]) -> Float[np.ndarray, "*vectors 3"]:
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-12
+    return np.asarray(vectors / length)
