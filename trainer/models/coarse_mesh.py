@@ -6,6 +6,7 @@ it that explains it best over many posed and shaped hands. So the matrix follows
 exact in the template *and* in bent fingers, where barycentric weights of one pose are not.
 """
 
+import hashlib
 import io
 import logging
 import zipfile
@@ -19,9 +20,11 @@ from jaxtyping import Bool, Float, Float32, Int64
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
+from shared.errors import HandModelError
 from shared.files import write_durably
 from shared.hand_model import HandModel
 from trainer.models.decimation import decimate
+from trainer.models.published_mesh import CoarseVertices, read_published_mesh
 from trainer.posing import PosedHand
 
 NUM_COARSE_VERTS = 195
@@ -79,27 +82,30 @@ class Residuals(NamedTuple):
 
 
 def coarse_mesh(
-    model: HandModel, *, num_verts: int = NUM_COARSE_VERTS, cache_dir: Path | None = None
+    model: HandModel, *, published: Path | None = None, cache_dir: Path | None = None
 ) -> CoarseMesh:
     """Return the coarse mesh of a hand model; it takes a second or two, and nothing is random.
 
     Args:
         model: Any hand model.
-        num_verts: Vertices to keep.
-        cache_dir: Keeps the result under a name made of the model's hash; nothing is kept if left out.
+        published: METRO's ``mano_downsampling.npz``, whose choice of vertices released weights need; the
+            template is decimated if left out.
+        cache_dir: Keeps the result under a name made of hashes; nothing is kept if left out.
 
     Raises:
-        HandModelError: The model's mesh cannot be thinned out that far.
+        HandModelError: The model's mesh cannot be thinned out that far, or METRO's file cannot be used.
     """
+    chosen = read_published_mesh(published) if published else None
     if cache_dir is None:
-        return _make(model, num_verts)
-    path = cache_dir / f"coarse-mesh-{model.sha256[:16]}-{num_verts}-{RECIPE}.npz"
+        return _make(model, chosen)
+    choice = hashlib.sha256(chosen.vert_ids.tobytes()).hexdigest() if chosen else "decimated"
+    path = cache_dir / f"coarse-mesh-{model.sha256[:16]}-{choice[:16]}-{RECIPE}.npz"
     if path.exists():
         try:
             return _read(path)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             logger.warning("%s: expected a coarse mesh, found %s; making it again", path, error)
-    made = _make(model, num_verts)
+    made = _make(model, chosen)
     buffer = io.BytesIO()
     np.savez(buffer, vert_ids=made.vert_ids, neighbours=made.neighbours, upsampling=made.upsampling)
     write_durably(path, [buffer.getvalue()])
@@ -140,13 +146,29 @@ def fit_upsampling(
     return upsampling.astype(np.float32)
 
 
-def _make(model: HandModel, num_verts: int) -> CoarseMesh:
-    kept = decimate(model.template_m, model.faces, num_verts=num_verts)
-    neighbours = np.eye(num_verts, dtype=np.bool_)
-    for a, b in ((0, 1), (1, 2), (2, 0)):
-        neighbours[kept.faces[:, a], kept.faces[:, b]] = True
-    upsampling = fit_upsampling(model, kept.vert_ids)
-    return CoarseMesh(kept.vert_ids, neighbours | neighbours.T, upsampling)
+def _make(model: HandModel, chosen: CoarseVertices | None) -> CoarseMesh:
+    vert_ids, neighbours = chosen or _decimated(model)
+    if vert_ids.max() >= model.num_verts:
+        raise HandModelError(
+            f"model.coarse_mesh: expected vertices of {model.name}, which has {model.num_verts}, "
+            f"found number {vert_ids.max()}. Give hand_model the path of MANO_RIGHT.pkl."
+        )
+    mesh = CoarseMesh(vert_ids, neighbours, fit_upsampling(model, vert_ids))
+    found = residuals(model, mesh)
+    logger.info(
+        "coarse mesh of %s: %d vertices; restoring the template leaves %.2f mm (at most %.2f), "
+        "other hands %.2f mm (at most %.2f)",
+        *(model.name, len(mesh), *found),
+    )
+    return mesh
+
+
+def _decimated(model: HandModel) -> CoarseVertices:
+    vert_ids, faces = decimate(model.template_m, model.faces, num_verts=NUM_COARSE_VERTS)
+    neighbours = np.eye(len(vert_ids), dtype=np.bool_)
+    for start, end in zip(faces.T, np.roll(faces, -1, axis=1).T, strict=True):
+        neighbours[start, end] = neighbours[end, start] = True
+    return CoarseVertices(vert_ids, neighbours)
 
 
 def _read(path: Path) -> CoarseMesh:

@@ -15,6 +15,9 @@ from trainer.models.coarse_mesh import CoarseMesh
 from trainer.models.transformer import Encoded, EncoderDecoder, sine_positions
 from trainer.types import HandNetwork, HandPrediction
 
+NUM_LAYERS = {"S": 1, "M": 2, "L": 3}
+"""Layers of every encoder and decoder in FastMETRO-S, -M and -L."""
+
 INITIAL_SCALE = 8.0
 """Scale of the camera before training, ndc per metre: a hand of 20 cm then fills most of the crop."""
 
@@ -33,7 +36,7 @@ class FastMetro(HandNetwork):
         mesh: Its coarse mesh.
         backbone: Name of an image backbone, see `trainer.models.backbones`.
         pretrained: Start the backbone from ImageNet weights.
-        num_layers: Of encoder and of decoder in both transformers: 1, 2, 3 for FastMETRO-S, -M, -L.
+        num_layers: Of encoder and of decoder in both transformers: see `NUM_LAYERS`.
         dims: Token size of the first and the second transformer; feed-forward layers are four times as wide.
         num_heads: Attention heads.
         dropout: Share of activations that training drops in the transformers.
