@@ -11,9 +11,9 @@ from shared.hand_model import HandModel, load_hand_model
 from trainer.config import TrainConfig, load_config
 from trainer.contact_sheet import draw_contact_sheet
 from trainer.inspection import Inspection, ShardRow
+from trainer.run_folder import CONFIG
 from trainer.twin_strips import Selection, choose_twins, strip_of
 
-CONFIG_NAME = "config.toml"
 LEVELS_BELOW_RUN = 3
 """A shard lies in run/synthetic/round-0003."""
 
@@ -57,8 +57,8 @@ def draw_twin_sheet(
 
 def _config_of_run(tar: Path) -> TrainConfig | None:
     for folder in tar.absolute().parents[:LEVELS_BELOW_RUN]:
-        if (folder / CONFIG_NAME).exists():
-            return load_config(folder / CONFIG_NAME)
+        if (folder / CONFIG).exists():
+            return load_config(folder / CONFIG)
     return None
 
 

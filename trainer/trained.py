@@ -1,0 +1,92 @@
+"""A network as it came out of training, with everything that is needed to use it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from shared.errors import CheckpointError, DeviceError
+from shared.hand_model import Fingertips, HandModel, load_hand_model
+from trainer.checkpoint import WEIGHTS, best_checkpoint, load_weights
+from trainer.config import TrainConfig, load_config
+from trainer.models.build import build_network
+from trainer.run_folder import CONFIG
+from trainer.types import HandNetwork
+
+type DeviceName = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedHand:
+    """A trained network.
+
+    Attributes:
+        folder: Its checkpoint.
+        config: The configuration that it was trained with.
+        hand_model: The hand whose meshes it predicts.
+        network: In evaluation mode, on the device that was asked for.
+    """
+
+    folder: Path
+    config: TrainConfig
+    hand_model: HandModel
+    network: HandNetwork
+
+
+def load_trained(
+    path: Path,
+    *,
+    device: DeviceName = "auto",
+    hand_model: Path | None = None,
+    fingertips: Fingertips = "default",
+) -> TrainedHand:
+    """Load a checkpoint, or the best one of a run.
+
+    Args:
+        path: Folder of a checkpoint or of a run.
+        device: Where to put the network; ``auto`` is a GPU if there is one.
+        hand_model: Replaces the path in the configuration, for checkpoints from other machines.
+        fingertips: Which vertices of MANO count as fingertips.
+
+    Raises:
+        CheckpointError: There is no checkpoint, or it does not fit its own configuration.
+        DeviceError: There is no such device.
+    """
+    folder = find_checkpoint(path)
+    config = load_config(folder / CONFIG)
+    model = load_hand_model(hand_model or config.hand_model, fingertips=fingertips)
+    without_download = config.model.model_copy(update={"pretrained": False})
+    network = build_network(without_download, model)
+    load_weights(network, folder)
+    return TrainedHand(folder, config, model, network.to(choose_device(device)).eval())
+
+
+def find_checkpoint(path: Path) -> Path:
+    """Return a checkpoint's folder itself, or the best checkpoint of a run.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    if (path / WEIGHTS).exists():
+        return path
+    if (path / "checkpoints").is_dir():
+        return best_checkpoint(path / "checkpoints")
+    found = "another folder" if path.is_dir() else "a file" if path.exists() else "nothing there"
+    raise CheckpointError(
+        f"{path}: expected a run, or the folder of a checkpoint with {WEIGHTS}, found {found}. "
+        "Give the run_dir of a training configuration."
+    )
+
+
+def choose_device(name: DeviceName) -> torch.device:
+    """Return the device of that name.
+
+    Raises:
+        DeviceError: There is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("cuda: expected a CUDA device, found none. Use the CPU, or install a driver.")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
