@@ -19,6 +19,7 @@ from jaxtyping import Float32, Int32
 
 from shared.errors import HandModelError
 from shared.mano_pickle import read_mano_pickle
+from shared.skeleton import FINGERS
 
 EMBEDDED_MODEL = Path(__file__).with_name("open_hand.npz")
 
@@ -46,7 +47,12 @@ _OPTIONAL_SHAPES: dict[str, tuple[int | str, ...]] = {
 """Fields that a file may have: the poses that MANO's components were learnt from, and three of ours."""
 
 _FIELD_ORDER = (0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20)
-"""For each of the 21 joints, its place in MANO's 16 joints followed by thumb to little fingertip."""
+"""For each of the 21 joints, its place among MANO's 16 joints followed by thumb to little fingertip."""
+
+FINGER_CHAINS: dict[str, tuple[int, ...]] = {
+    finger: tuple(_FIELD_ORDER[joint] for joint in chain[:3]) for finger, chain in FINGERS.items()
+}
+"""The skinning joints of each finger, from base to end, in the order that both kinds of file share."""
 
 _MANO_FINGERTIPS: dict[Fingertips, tuple[int, ...]] = {
     "default": (744, 320, 443, 555, 672),  # FreiHAND's own
