@@ -24,11 +24,11 @@ from shared.freihand import FreiHandSplit
 from shared.hand_model import HandModel
 from shared.rounds import SyntheticRound
 from shared.seeds import rng_of
+from shared.skeleton import WRIST
 from shared.types import Camera
 from trainer.augment import Warp, colour_noise, random_warp
-from trainer.geometry import WRIST
 from trainer.sampling import BatchPlan, Draw
-from trainer.sections import AugmentConfig, DataConfig
+from trainer.sections import AugmentConfig
 from trainer.types import HandTarget, PairedBatch
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -148,7 +148,7 @@ def load_batches(
         batch_sampler=plan,
         num_workers=workers,
         collate_fn=collate,
-        worker_init_fn=_one_thread,
+        worker_init_fn=one_thread,
         persistent_workers=workers > 0,
         pin_memory=pin_memory,
     )
@@ -205,20 +205,6 @@ MAX_REGRESSION_M = 0.015
 """Vertices in another order give centimetres; other definitions of the same joints a few millimetres."""
 
 
-def hand_dataset(
-    split: FreiHandSplit, data: DataConfig, *, augment: AugmentConfig | None, seed: int, drawn_labels: bool
-) -> HandDataset:
-    """Build the dataset that a configuration describes."""
-    return HandDataset(
-        split,
-        crop_px=data.crop_px,
-        input_px=data.input_px,
-        augment=augment,
-        seed=seed,
-        drawn_labels=drawn_labels,
-    )
-
-
 def _warped_labels(
     verts_m: np.ndarray, joints_m: np.ndarray, camera: Camera, warp: Warp, *, size_px: int
 ) -> Labels:
@@ -251,6 +237,6 @@ def _open_round(directory: Path) -> SyntheticRound:
     return SyntheticRound.open(directory)
 
 
-def _one_thread(_worker: int) -> None:
+def one_thread(_worker: int) -> None:
     """Leave parallelism to the number of workers."""
     cv2.setNumThreads(1)

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-WRIST = 0
+from shared.skeleton import WRIST
 
 
 def project_weak_perspective(

@@ -122,9 +122,7 @@ class ComputeConfig(Section):
     """Where and how the arithmetic happens. Nothing here belongs to the method."""
 
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
-    """Kind of device."""
-    devices: PositiveInt = 1
-    """Devices per machine; with several, start the command with torchrun."""
+    """Kind of device. ``torchrun`` decides how many processes train together."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Arithmetic of the network; the losses stay in 32 bits."""
     compile: bool = False

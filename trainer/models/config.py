@@ -1,5 +1,6 @@
 """The table [model]: one section per network, chosen by its ``name``."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -12,10 +13,54 @@ class RegressorModel(Section):
 
     name: Literal["regressor"] = "regressor"
     """Which network."""
-    backbone: Literal["mobilenet_v2", "resnet18", "resnet50", "resnet101"] = "resnet101"
-    """A network of torchvision."""
+    backbone: str = "resnet101"
+    """A network of torchvision or timm, for example ``mobilenet_v2`` or ``hrnet_w64``."""
     pretrained: bool = True
-    """Start from ImageNet weights, which torchvision downloads once into $TORCH_HOME."""
+    """Start from ImageNet weights, which are downloaded once into $TORCH_HOME or $HF_HOME."""
 
 
-type ModelConfig = Annotated[RegressorModel, Field(discriminator="name")]
+class _TransformerModel(Section):
+    """What all networks with a coarse mesh share."""
+
+    backbone: str = "hrnet_w64"
+    """A network of torchvision or timm, for example ``resnet50`` or ``mobilenet_v2``."""
+    pretrained: bool = True
+    """Start from ImageNet weights, which are downloaded once into $TORCH_HOME or $HF_HOME."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the transformer's activations that training drops."""
+    coarse_mesh: Path | None = None
+    """METRO's ``mano_downsampling.npz``, for released weights; made from the hand model if left out."""
+
+
+class FastMetroModel(_TransformerModel):
+    """FastMETRO: joints and coarse vertices decoded from image tokens; the paper's main baseline."""
+
+    name: Literal["fastmetro"]
+    """Which network."""
+    size: Literal["S", "M", "L"] = "L"
+    """One, two or three layers in every encoder and decoder."""
+    weights: Path | None = None
+    """A released state dict to start from, of the same size and backbone."""
+
+
+class MetroModel(_TransformerModel):
+    """METRO: template tokens with the image's global feature, through an encoder of three blocks."""
+
+    name: Literal["metro"]
+    """Which network."""
+    masked_share: float = Field(default=0.0, ge=0, le=1)
+    """Largest share of tokens that training blots out; METRO found 0 or 0.05 best for hands."""
+
+
+class GraphormerModel(_TransformerModel):
+    """Mesh Graphormer: METRO with image tokens, and graph convolutions in the last block."""
+
+    name: Literal["graphormer"]
+    """Which network."""
+    masked_share: float = Field(default=0.0, ge=0, le=1)
+    """Largest share of tokens that training blots out."""
+
+
+type ModelConfig = Annotated[
+    RegressorModel | FastMetroModel | MetroModel | GraphormerModel, Field(discriminator="name")
+]

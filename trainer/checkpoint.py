@@ -1,0 +1,177 @@
+"""Checkpoints: a folder per moment, written aside and renamed, so one that has its name is whole.
+
+round-0003/                 the end of a round
+round-0003-step-00000500/   a moment inside a round, deleted when the round has ended
+    model.safetensors   weights by name; readable without this program, and by any release of PyTorch
+    state.pt            all that resuming needs besides; read without running pickled code
+    config.toml         the resolved configuration
+    provenance.json     commit, lock and versions
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from shared.errors import CheckpointError
+
+WEIGHTS = "model.safetensors"
+STATE = "state.pt"
+FORMAT = "meshcycle-checkpoint-1"
+
+_NAME = re.compile(r"round-(\d{4,})(?:-step-(\d{8,}))?")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Moment:
+    """When a checkpoint was taken; later ones are greater.
+
+    Attributes:
+        round_index: Round that was under way or has ended.
+        ended: Whether training of that round had ended.
+        step: Optimiser steps done in the round; 0 once it has ended.
+    """
+
+    round_index: int
+    ended: bool = True
+    step: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return f"round-{self.round_index:04d}" + ("" if self.ended else f"-step-{self.step:08d}")
+
+    @classmethod
+    def parse(cls, name: str) -> "Moment | None":
+        """Return the moment that a folder's name tells, or None for a folder that is no checkpoint."""
+        match = _NAME.fullmatch(name)
+        if match is None:
+            return None
+        round_index, step = match.groups()
+        return cls(int(round_index), ended=step is None, step=int(step or 0))
+
+
+def save_checkpoint(
+    folder: Path, network: nn.Module, state: Mapping[str, Any], *, texts: Mapping[str, str]
+) -> None:
+    """Write a checkpoint, or leave the one that is already there: equal moments have equal content.
+
+    Args:
+        folder: Final name.
+        network: Its weights and statistics are saved in 32 bits or as they are.
+        state: Tensors, numbers, strings, and containers of them.
+        texts: Further files by name, for people.
+    """
+    if folder.exists():
+        return
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    save_file(weights, aside / WEIGHTS, metadata={"format": FORMAT})
+    torch.save({"format": FORMAT, **state}, aside / STATE)
+    for name, text in texts.items():
+        (aside / name).write_text(text, encoding="utf-8")
+    for file in aside.iterdir():
+        _flush(file)
+    aside.rename(folder)
+    _flush(folder.parent)
+
+
+def load_weights(network: nn.Module, folder: Path) -> None:
+    """Put the weights of a checkpoint into a network, which must have exactly these parameters.
+
+    Raises:
+        CheckpointError: The file is missing or damaged, or belongs to another network.
+    """
+    path = folder / WEIGHTS
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: expected the weights of a checkpoint, {error}.") from error
+    wanted = network.state_dict()
+    differing = sorted(
+        name
+        for name in wanted.keys() | weights.keys()
+        if name not in wanted or name not in weights or wanted[name].shape != weights[name].shape
+    )
+    if differing:
+        raise CheckpointError(
+            f"{path}: expected the {len(wanted)} tensors of {type(network).__name__}, found {len(weights)}; "
+            f"{len(differing)} differ, first {differing[0]}. Use the configuration beside the checkpoint."
+        )
+    network.load_state_dict(weights)
+
+
+def load_state(folder: Path) -> dict[str, Any]:
+    """Return what was saved beside the weights.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, of another release, or holds more than data.
+    """
+    path = folder / STATE
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+        raise CheckpointError(f"{path}: expected the state of a run, {error}.") from error
+    if state.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path}: expected format {FORMAT}, found {state.get('format')}. "
+            "Resume with the release that wrote it."
+        )
+    return state
+
+
+def latest_checkpoint(checkpoints: Path) -> Path | None:
+    """Return the newest whole checkpoint of a run, if it has one."""
+    moments = _moments(checkpoints)
+    return checkpoints / max(moments).name if moments else None
+
+
+def best_checkpoint(checkpoints: Path) -> Path:
+    """Return the checkpoint with the best held-out PA-MPJPE.
+
+    Raises:
+        CheckpointError: The run has not ended a round yet.
+    """
+    try:
+        return checkpoints / (checkpoints / "best").read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise CheckpointError(
+            f"{checkpoints}: expected the checkpoints of a run that has ended a round, {error.strerror}."
+        ) from error
+
+
+def prune_checkpoints(checkpoints: Path, *, keep_last: int) -> None:
+    """Delete all but the best checkpoint, those of the last rounds, and those inside the round under way."""
+    moments = sorted(_moments(checkpoints))
+    ended = [moment for moment in moments if moment.ended]
+    kept = {moment.name for moment in ended[-keep_last:]}
+    kept |= {max(moments).name} if moments else set()
+    if (checkpoints / "best").exists():
+        kept.add(best_checkpoint(checkpoints).name)
+    for moment in moments:
+        if moment.name not in kept:
+            shutil.rmtree(checkpoints / moment.name)
+
+
+def _moments(checkpoints: Path) -> list[Moment]:
+    names = [entry.name for entry in checkpoints.iterdir()] if checkpoints.is_dir() else []
+    return [moment for name in names if (moment := Moment.parse(name)) is not None]
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,152 @@
+"""Predicting many photographs: plain centre crops in, hands in the frame of the whole photograph out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from shared.freihand import FreiHandSplit
+from shared.skeleton import WRIST
+from trainer.augment import Warp
+from trainer.data import normalise, one_thread
+from trainer.geometry import from_wrist
+from trainer.metrics import score_hands
+from trainer.sections import DataConfig
+from trainer.types import HandNetwork, HandPrediction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HandPredictions:
+    """Predicted hands of many photographs.
+
+    Attributes:
+        sample_ids: Names of the photographs.
+        verts_m: Vertices in camera axes, relative to the wrist.
+        joints_m: Joints, in the same frame.
+        cameras: scale, tx_m, ty_m of the whole photograph's weak-perspective camera.
+    """
+
+    sample_ids: tuple[str, ...]
+    verts_m: Float32[np.ndarray, "hands verts 3"]
+    joints_m: Float32[np.ndarray, "hands joints 3"]
+    cameras: Float32[np.ndarray, "hands 3"]
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+
+class CentreCrops(Dataset[Tensor]):
+    """The photographs of a split as a network sees them without augmentation; labels are not needed."""
+
+    def __init__(self, split: FreiHandSplit, *, crop_px: int, input_px: int) -> None:
+        self.split = split
+        self.input_px = input_px
+        self.crop_share = crop_px / split.image_px
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, index: int) -> Tensor:
+        warp = Warp(1 / self.crop_share)
+        return torch.from_numpy(warp.image(self.split.image(index), size_px=self.input_px))
+
+
+def predict_split(
+    network: HandNetwork,
+    split: FreiHandSplit,
+    *,
+    crop_px: int,
+    input_px: int,
+    indices: Sequence[int] | None = None,
+    batch_size: int = 64,
+    workers: int = 0,
+    autocast: torch.dtype | None = None,
+) -> HandPredictions:
+    """Predict photographs of a split, on the device where the network is.
+
+    Args:
+        network: Left in the mode in which it came.
+        split: The photographs.
+        crop_px: Side of the centre crop that the network sees.
+        input_px: Side to which the crop is resized.
+        indices: Photographs in the order wanted; all if left out.
+        batch_size: Photographs per forward pass.
+        workers: Data-loading processes.
+        autocast: Reduced precision of the network, as in training.
+    """
+    indices = range(len(split)) if indices is None else indices
+    groups = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
+    crops = CentreCrops(split, crop_px=crop_px, input_px=input_px)
+    parts = predict_groups(network, crops, groups, batch_size=batch_size, workers=workers, autocast=autocast)
+    return join_predictions(list(parts))
+
+
+def score_photographs(
+    network: HandNetwork,
+    split: FreiHandSplit,
+    indices: Sequence[int],
+    *,
+    data: DataConfig,
+    autocast: torch.dtype | None = None,
+) -> dict[str, float]:
+    """Return the aligned and the wrist-relative numbers of the protocol for labelled photographs."""
+    hands = predict_split(
+        network,
+        split,
+        crop_px=data.crop_px,
+        input_px=data.input_px,
+        indices=indices,
+        batch_size=4 * data.batch_size,
+        workers=data.workers,
+        autocast=autocast,
+    )
+    poses = [split.pose_of(index) for index in indices]
+    scores = score_hands(hands.joints_m, hands.verts_m, split.joints_m[poses], split.verts_m[poses])
+    return {name: value for name, value in asdict(scores).items() if name.startswith(("pa_", "rr_"))}
+
+
+def predict_groups(
+    network: HandNetwork,
+    crops: CentreCrops,
+    groups: Sequence[Sequence[int]],
+    *,
+    batch_size: int,
+    workers: int = 0,
+    autocast: torch.dtype | None = None,
+) -> Iterator[HandPredictions]:
+    """Predict photographs group by group, as shards need them; the arguments are those of `predict_split`."""
+    loader = DataLoader(crops, batch_sampler=groups, num_workers=workers, worker_init_fn=one_thread)  # type: ignore[arg-type]
+    for group, rgb in zip(groups, loader, strict=True):
+        parts = [_predict(network, part, autocast) for part in rgb.split(batch_size)]
+        verts_m, joints_m, cameras = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        cameras[:, 0] *= crops.crop_share  # shared.camera.widen, for all rows
+        sample_ids = tuple(crops.split.sample_id(index) for index in group)
+        yield HandPredictions(sample_ids, verts_m, joints_m, cameras)
+
+
+def join_predictions(parts: Sequence[HandPredictions]) -> HandPredictions:
+    """Put parts of a prediction, at least one, behind one another."""
+    sample_ids = tuple(sample_id for part in parts for sample_id in part.sample_ids)
+    names = [field.name for field in fields(HandPredictions)][1:]
+    return HandPredictions(
+        sample_ids, *(np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    )
+
+
+@torch.inference_mode()
+def _predict(network: HandNetwork, rgb: Tensor, autocast: torch.dtype | None) -> tuple[np.ndarray, ...]:
+    """Return vertices, joints and the crop's camera, with the wrist moved to the origin."""
+    device = next(network.parameters()).device
+    was_training = network.training
+    network.eval()
+    with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
+        hand: HandPrediction = network(normalise(rgb.to(device))).each(Tensor.float)
+    network.train(was_training)
+    camera = hand.camera.clone()
+    camera[:, 1:] += hand.joints_m[:, WRIST, :2]  # the picture stays, although the hand moves to the origin
+    joints_m, verts_m = from_wrist(hand.joints_m, hand.joints_m), from_wrist(hand.verts_m, hand.joints_m)
+    return verts_m.cpu().numpy(), joints_m.cpu().numpy(), camera.cpu().numpy()

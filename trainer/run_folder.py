@@ -1,0 +1,156 @@
+"""The folder of a run: where everything lies, what it was started with, and what it may be resumed with."""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.errors import ConfigError
+from shared.files import write_durably
+from shared.rounds import MANIFEST
+from trainer.config import TrainConfig, load_config
+from trainer.toml import to_toml
+
+CONFIG = "config.toml"
+PROVENANCE = "provenance.json"
+
+_FREE_TO_CHANGE = ("run_dir", "compute", "checkpoint", "data.workers", "render.workers")
+"""What may differ between a run and its continuation; ``rounds`` too, where no schedule depends on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The places in a run's folder.
+
+    Attributes:
+        root: The folder itself.
+    """
+
+    root: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """One folder per checkpoint, and ``best``, which names one of them."""
+        return self.root / "checkpoints"
+
+    @property
+    def metrics(self) -> Path:
+        """One line of JSON per finished round."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files."""
+        return self.root / "tensorboard"
+
+    @property
+    def config_text(self) -> str:
+        """The resolved configuration."""
+        return (self.root / CONFIG).read_text(encoding="utf-8")
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What lies beside every checkpoint."""
+        return {name: (self.root / name).read_text(encoding="utf-8") for name in (CONFIG, PROVENANCE)}
+
+    def predictions(self, round_index: int) -> Path:
+        """What the network of a round predicted for the training photographs."""
+        return self.root / "predictions" / f"round-{round_index:04d}"
+
+    def synthetic(self, round_index: int) -> Path:
+        """The renders of those predictions."""
+        return self.root / "synthetic" / f"round-{round_index:04d}"
+
+    def is_rendered(self, round_index: int) -> bool:
+        """Whether the renders of a round are committed."""
+        return (self.synthetic(round_index) / MANIFEST).exists()
+
+    def forget_round(self, round_index: int) -> None:
+        """Delete the predictions of a round and their renders."""
+        for folder in (self.synthetic(round_index), self.predictions(round_index)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def open_run(config: TrainConfig, *, resume: bool) -> RunFolder:
+    """Return the folder of a run, prepared to begin or to go on.
+
+    Args:
+        config: Of the run; it is written down.
+        resume: Go on with what is there, if anything is; otherwise delete what an earlier run wrote.
+
+    Raises:
+        ConfigError: The run was started with a configuration that differs in more than speed.
+    """
+    run = RunFolder(config.run_dir)
+    if resume and (run.root / CONFIG).exists():
+        _require_same(config, load_config(run.root / CONFIG), run)
+    elif not resume:
+        for name in ("checkpoints", "predictions", "synthetic", "tensorboard"):
+            shutil.rmtree(run.root / name, ignore_errors=True)
+        run.metrics.unlink(missing_ok=True)
+    write_durably(run.root / CONFIG, [to_toml(config).encode()])
+    write_durably(run.root / PROVENANCE, [json.dumps(_provenance(), indent=1).encode()])
+    return run
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _require_same(now: TrainConfig, before: TrainConfig, run: RunFolder) -> None:
+    values_now, values_before = _flat(now), _flat(before)
+    free = {*_FREE_TO_CHANGE, *(("rounds",) if now.optimiser.schedule in ("plateau", "constant") else ())}
+    for key in sorted(values_now.keys() | values_before.keys()):
+        if key in free or key.split(".")[0] in free:
+            continue
+        found, wanted = values_now.get(key), values_before.get(key)
+        if found != wanted:
+            raise ConfigError(
+                f"{run.root}: expected {key} = {wanted} as in the run that is to be resumed, found {found}. "
+                "Set it back, choose another run_dir, or start afresh with --fresh."
+            )
+
+
+def _flat(config: TrainConfig) -> dict[str, object]:
+    """Return all values by dotted key."""
+    flat: dict[str, object] = {}
+    for key, value in config.model_dump(mode="json").items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{inner}": inner_value for inner, inner_value in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _provenance() -> dict[str, object]:
+    """Return what a reader needs to run the same program again."""
+    source = Path(__file__).parents[1]
+    lock = source / "requirements.lock"
+    packages = ("torch", "torchvision", "timm", "lightning-fabric", "numpy", "bpy")
+    known = {name: importlib.metadata.version(name) for name in packages if _is_installed(name)}
+    return {
+        "commit": _git(source, "rev-parse", "HEAD"),
+        "changed_files": (_git(source, "status", "--porcelain", "--untracked-files=no") or "").splitlines(),
+        "lock_sha256": sha256_of(lock) if lock.exists() else None,
+        "python": platform.python_version(),
+        "packages": known,
+    }
+
+
+def _is_installed(name: str) -> bool:
+    return any(importlib.metadata.distributions(name=name))
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Ask git; None where there is no git, or no repository, as in an installed wheel."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
