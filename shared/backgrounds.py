@@ -84,7 +84,7 @@ class BackgroundReader:
 
     def key(self, position: int) -> str:
         """Return the name of a photograph."""
-        return self._key(position).decode()
+        return os.fsdecode(self._key(position))
 
     def image_bytes(self, position: int) -> bytes:
         """Return a photograph as an encoded JPEG, WebP or PNG file."""
@@ -93,13 +93,13 @@ class BackgroundReader:
     def verdict(self, position: int) -> Verdict:
         """Return what is known about a photograph, its mean colour among it."""
         key = self._key(position)
-        return Verdict.unpacked(key.decode(), self._get(b"verdicts", key), self._detectors)
+        return Verdict.unpacked(os.fsdecode(key), self._get(b"verdicts", key), self._detectors)
 
     def verdicts(self) -> Iterator[Verdict]:
         """Walk over every picture that was looked at, in key order."""
         with self._begin() as transaction:
             for key, row in transaction.cursor(self._databases[b"verdicts"]):
-                yield Verdict.unpacked(bytes(key).decode(), bytes(row), self._detectors)
+                yield Verdict.unpacked(os.fsdecode(bytes(key)), bytes(row), self._detectors)
 
     def _key(self, position: int) -> bytes:
         if not 0 <= position < len(self):
@@ -169,11 +169,11 @@ class BackgroundWriter:
         encoded = json.dumps(value, sort_keys=True).encode()
         self._write(lambda transaction: transaction.put(name.encode(), encoded, db=self._databases[b"meta"]))
 
-    def unseen(self, keys: Iterable[str]) -> list[str]:
-        """Return the keys that have no verdict yet."""
+    def seen(self, keys: Iterable[str]) -> Bool[np.ndarray, " keys"]:
+        """Tell for every key whether there is a verdict."""
         with self._environment.begin(buffers=True) as transaction:
             cursor = transaction.cursor(self._databases[b"verdicts"])
-            return [key for key in keys if not cursor.set_key(key.encode())]
+            return np.fromiter((cursor.set_key(os.fsencode(key)) for key in keys), dtype=bool)
 
     def add(self, verdicts: Iterable[Verdict], photos: Mapping[str, bytes]) -> None:
         """Write verdicts and the photographs worth keeping in one transaction: all of it, or none.
@@ -188,13 +188,13 @@ class BackgroundWriter:
             if verdict.detector not in known:
                 known.append(verdict.detector)
                 self.note("detectors", known)
-            rows[verdict.key.encode()] = verdict.packed(known)
+            rows[os.fsencode(verdict.key)] = verdict.packed(known)
 
         def put(transaction: lmdb.Transaction) -> None:
             for key, row in rows.items():
                 transaction.put(key, row, db=self._databases[b"verdicts"])
             for name, picture in photos.items():
-                transaction.put(name.encode(), picture, db=self._databases[b"photos"])
+                transaction.put(os.fsencode(name), picture, db=self._databases[b"photos"])
 
         self._write(put)
 
@@ -211,7 +211,7 @@ class BackgroundWriter:
             keys = transaction.cursor(self._databases[b"verdicts"]).iternext(values=False)
             photos = transaction.cursor(self._databases[b"photos"])
             return [
-                bytes(key).decode()
+                os.fsdecode(bytes(key))
                 for key, wanted in zip(keys, keep, strict=True)
                 if wanted and not photos.set_key(key)
             ]

@@ -1,0 +1,166 @@
+"""The background filter: sources in, a database of photographs without people out.
+
+Verdicts and photographs are committed together, about once a second, so a run that is killed goes on where it
+stopped, and no picture is looked at twice. The selection is published at the end, from all verdicts.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from bg_filter.commit import Committer
+from bg_filter.findings import Detector, DetectorSettings
+from bg_filter.listing import Listing
+from bg_filter.pictures import Picture
+from bg_filter.pipeline import inspect
+from bg_filter.recorded import RECORDED, RecordedDetector
+from bg_filter.selection import Outcome, SelectionRules, count, judge
+from bg_filter.sources import open_sources
+from bg_filter.weights import WeightsUnavailableError
+from shared.backgrounds import BackgroundWriter
+from shared.errors import BackgroundError
+
+
+@dataclass(frozen=True, slots=True)
+class FilterReport:
+    """What a run did, and what the database holds now.
+
+    Attributes:
+        out: The database.
+        detector: What looked for people.
+        is_recorded: The verdicts were recorded earlier with a real detector; none was at hand now.
+        looked_at: Pictures that this run looked at.
+        seen_before: Pictures asked for that an earlier run had looked at.
+        outcomes: Number of pictures in the database by outcome.
+        fingerprint: Identifies the published selection.
+        wall_s: Duration of the run.
+    """
+
+    out: Path
+    detector: str
+    is_recorded: bool
+    looked_at: int
+    seen_before: int
+    outcomes: dict[Outcome, int]
+    fingerprint: str
+    wall_s: float
+
+    @property
+    def images_per_s(self) -> float:
+        """Pictures looked at per second, everything included."""
+        return self.looked_at / self.wall_s
+
+
+def filter_backgrounds(
+    sources: Sequence[Path],
+    out: Path,
+    *,
+    settings: DetectorSettings | None = None,
+    rules: SelectionRules | None = None,
+    limit: int | None = None,
+    subset_seed: int | None = None,
+    short_side_px: int | None = None,
+    batch_size: int = 32,
+    device: str = "auto",
+) -> FilterReport:
+    """Look at every picture of the sources that has no verdict yet, then publish the selection.
+
+    Args:
+        sources: LSUN directories, folders of them, or folders with pictures.
+        out: Directory of the database; an existing one is continued.
+        settings: Which networks look for what. The weights ``recorded`` stand for recorded verdicts.
+        rules: What a background must fulfil.
+        limit: Number of pictures to look at, earlier runs included; all if left out.
+        subset_seed: Takes the pictures at random instead of from the start, so that a limit is a fair sample.
+        short_side_px: Re-encodes larger photographs to this short side; otherwise their bytes are kept.
+        batch_size: Pictures that the detector sees at once.
+        device: Where the detector runs.
+
+    Raises:
+        BackgroundError: A source, the weights or the existing database cannot be used.
+        DeviceError: The device does not exist here.
+    """
+    start_s = time.perf_counter()
+    settings, rules = settings or DetectorSettings(), rules or SelectionRules()
+    opened = open_sources(sources)
+    listing = Listing(opened, cache=out / "names")
+    numbers = listing.choose(limit=limit, seed=subset_seed)
+    detector = _detector(settings, listing, device)
+    with BackgroundWriter(out) as writer:
+        _continue_or_start(writer, detector=detector.identity, short_side_px=short_side_px)
+        writer.note(
+            "sources", (writer.noted("sources") or {}) | {s.name: str(s.path.resolve()) for s in opened}
+        )
+        unseen = numbers[~writer.seen(candidate.key for candidate in listing.candidates(numbers))]
+        batches = inspect(
+            listing.candidates(unseen),
+            detector,
+            batch_size=batch_size,
+            num_decoders=_num_cores(),
+            short_side_px=short_side_px,
+        )
+        with (
+            Committer(writer, keep_below=rules.threshold) as committer,
+            tqdm(total=len(numbers), initial=len(numbers) - len(unseen), unit="img", desc="filter") as bar,
+        ):
+            for inspected in batches:
+                committer.add(inspected)
+                bar.update(len(inspected))
+                bar.set_postfix_str(f"{committer.kept_share:.0%} kept")
+        outcomes = judge(writer.rows(), rules)
+        fingerprint = writer.publish(outcomes == Outcome.KEPT, rules=asdict(rules))
+    return FilterReport(
+        out=out,
+        detector=detector.identity,
+        is_recorded=isinstance(detector, RecordedDetector),
+        looked_at=len(unseen),
+        seen_before=len(numbers) - len(unseen),
+        outcomes=count(outcomes),
+        fingerprint=fingerprint,
+        wall_s=time.perf_counter() - start_s,
+    )
+
+
+def _detector(settings: DetectorSettings, listing: Listing, device: str) -> Detector:
+    if settings.weights == (RECORDED,):
+        return RecordedDetector()
+    from bg_filter.detector import YoloDetector  # PyTorch loads here, and nowhere earlier
+
+    try:
+        return YoloDetector(settings, device=device)
+    except WeightsUnavailableError:
+        recorded = RecordedDetector()
+        if not _knows_all(recorded, listing):
+            raise
+        return recorded
+
+
+def _knows_all(recorded: RecordedDetector, listing: Listing) -> bool:
+    if len(listing) > 2 * len(recorded):
+        return False
+    candidates = listing.candidates(listing.choose())
+    pictures = (Picture.decode(candidate.source.read(candidate.name)) for candidate in candidates)
+    return all(picture is None or recorded.knows(picture.rgb) for picture in pictures)
+
+
+def _continue_or_start(writer: BackgroundWriter, *, detector: str, short_side_px: int | None) -> None:
+    """Make sure that all verdicts and photographs of a database come about in one way."""
+    asked = {"detector": detector, "short_side_px": short_side_px}
+    noted = writer.noted("made_by")
+    if noted is None:
+        writer.note("made_by", asked)
+        return
+    for name, value in asked.items():
+        if noted[name] != value:
+            raise BackgroundError(
+                f"{writer.path}: expected to continue with the {name} {noted[name]}, found {value}. "
+                "Give the same options as before, or another --out."
+            )
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,96 @@
+"""The names of all pictures of all sources, and which of them to look at.
+
+Walking over the keys of a category takes seconds when its file is in memory and minutes on a slow disk, so
+the names are kept beside the database, for as long as the category does not change.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64
+
+from bg_filter.sources import MAX_KEY_BYTES, NameArray, PhotoSource
+from shared.errors import BackgroundError
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A picture to look at.
+
+    Attributes:
+        source: Where it is.
+        name: Its name there.
+    """
+
+    source: PhotoSource
+    name: str
+
+    @property
+    def key(self) -> str:
+        """Its name in the database."""
+        return f"{self.source.name}/{self.name}"
+
+
+class Listing:
+    """All pictures of some sources, counted through in the order of the sources and their names.
+
+    Args:
+        sources: Where the pictures are.
+        cache: Folder for the names of sources that know when they change; made if missing.
+    """
+
+    def __init__(self, sources: Sequence[PhotoSource], *, cache: Path) -> None:
+        self._sources = sources
+        self._names = [_names(source, cache) for source in sources]
+        self._ends = np.cumsum([len(names) for names in self._names])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def choose(self, *, limit: int | None = None, seed: int | None = None) -> Int64[np.ndarray, " chosen"]:
+        """Return the numbers of the pictures to look at, ascending.
+
+        Args:
+            limit: How many; all if left out.
+            seed: Chooses at random instead of from the start. A larger limit adds to a smaller one's choice.
+        """
+        count = len(self) if limit is None else min(limit, len(self))
+        if seed is None:
+            return np.arange(count)
+        return np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
+
+    def candidates(self, numbers: Int64[np.ndarray, " chosen"]) -> Iterator[Candidate]:
+        """Walk over some pictures, by number."""
+        owners = np.searchsorted(self._ends, numbers, side="right")
+        for number, owner in zip(numbers.tolist(), owners.tolist(), strict=True):
+            names = self._names[owner]
+            name = names[number - int(self._ends[owner]) + len(names)]
+            yield Candidate(self._sources[owner], os.fsdecode(name))
+
+
+def _names(source: PhotoSource, cache: Path) -> NameArray:
+    names = _cached_names(source, cache)
+    if len(source.name.encode()) + 1 + names.dtype.itemsize > MAX_KEY_BYTES:
+        raise BackgroundError(
+            f"{source.path}: expected names of at most {MAX_KEY_BYTES} bytes together with the folder's, "
+            f"found one of {names.dtype.itemsize}. Shorten the names of its folders or files."
+        )
+    return names
+
+
+def _cached_names(source: PhotoSource, cache: Path) -> NameArray:
+    if source.stamp is None:
+        return source.names()
+    array_file, stamp_file = cache / f"{source.name}.npy", cache / f"{source.name}.json"
+    if stamp_file.exists() and json.loads(stamp_file.read_text()) == source.stamp:
+        return np.load(array_file, mmap_mode="r")  # type: ignore[no-any-return]
+    cache.mkdir(parents=True, exist_ok=True)
+    stamp_file.unlink(missing_ok=True)
+    names = source.names()
+    np.save(array_file, names)
+    stamp_file.write_text(json.dumps(source.stamp))  # last: a stamp that exists stands for a whole array
+    return names

@@ -1,0 +1,104 @@
+"""One encoded picture: recognise it, decode it, measure it, and make it smaller if asked to."""
+
+import io
+import warnings
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+
+from shared.verdicts import Codec
+
+type Rgb = UInt8[np.ndarray, "height width 3"]
+
+MAX_PIXELS = 1 << 26
+JPEG_QUALITY = 95
+_ORIENTATION_TAG = 0x0112
+_HASH_SIZE = (9, 8)  # columns and rows; eight differences in each row
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A decoded picture, upright, and what its verdict says about it.
+
+    Attributes:
+        encoded: The file.
+        codec: How it is encoded.
+        image: The pixels.
+        is_turned: The file says that its pixels lie on their side or upside down; `image` is upright.
+        mean_rgb: Mean colour, sRGB in [0, 1].
+        contrast: Standard deviation of the brightness, in [0, 0.5].
+        difference_hash: 64 bits that hardly change when a picture is scaled or encoded again.
+    """
+
+    encoded: bytes
+    codec: Codec
+    image: Image.Image
+    is_turned: bool
+    mean_rgb: tuple[float, float, float]
+    contrast: float
+    difference_hash: int
+
+    @classmethod
+    def decode(cls, encoded: bytes) -> Self | None:
+        """Decode and measure; None for what cannot be decoded in full."""
+        codec = codec_of(encoded)
+        if codec == "bad":
+            return None
+        try:
+            with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(encoded)) as file:
+                if file.width * file.height > MAX_PIXELS:
+                    return None
+                is_turned = file.getexif().get(_ORIENTATION_TAG, 1) != 1
+                image = ImageOps.exif_transpose(file).convert("RGB")
+        except (OSError, ValueError, SyntaxError, EOFError):  # what Pillow raises for damaged files
+            return None
+        grey = image.convert("L")
+        red, green, blue = (np.asarray(image).mean(axis=(0, 1)) / 255).tolist()
+        return cls(
+            encoded=encoded,
+            codec=codec,
+            image=image,
+            is_turned=is_turned,
+            mean_rgb=(red, green, blue),
+            contrast=float(np.asarray(grey).std() / 255),
+            difference_hash=_difference_hash(grey),
+        )
+
+    @property
+    def rgb(self) -> Rgb:
+        """The pixels as an array that may not be written to."""
+        return np.asarray(self.image)
+
+    def stored(self, *, short_side_px: int | None) -> bytes:
+        """Return what the database keeps: the original bytes wherever possible, else a JPEG file.
+
+        Args:
+            short_side_px: Longest short side to keep; None keeps every size.
+        """
+        shrink = 1.0 if short_side_px is None else min(1.0, short_side_px / min(self.image.size))
+        if shrink == 1 and not self.is_turned:
+            return self.encoded
+        size = (round(self.image.width * shrink), round(self.image.height * shrink))
+        file = io.BytesIO()
+        smaller = self.image.resize(size, Image.Resampling.LANCZOS)
+        smaller.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+        return file.getvalue()
+
+
+def codec_of(encoded: bytes) -> Codec:
+    """Recognise a file by its first bytes; suffixes lie."""
+    if encoded.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if encoded[:4] == b"RIFF" and encoded[8:12] == b"WEBP":
+        return "webp"
+    if encoded.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    return "bad"
+
+
+def _difference_hash(grey: Image.Image) -> int:
+    small = np.asarray(grey.resize(_HASH_SIZE, Image.Resampling.BOX))
+    return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")

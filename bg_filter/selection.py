@@ -1,0 +1,77 @@
+"""From verdicts to a selection: which pictures are good backgrounds, and why the others are not."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from shared.verdicts import CODECS
+
+SAME_COLOUR = 2 / 255  # how far the mean colours of two copies of a picture may differ
+
+type Rows = np.ndarray[tuple[int], np.dtype[np.void]]
+
+
+class Outcome(IntEnum):
+    """What becomes of a picture; the first reason that applies."""
+
+    KEPT = 0
+    BAD = 1
+    PERSON = 2
+    UNIFORM = 3
+    DUPLICATE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionRules:
+    """What a background must fulfil.
+
+    Attributes:
+        threshold: Confidence from which a person counts. The paper does not say. Low, because a missed person
+            puts an unlabelled hand into the training data, and a lost photograph costs nothing.
+        min_contrast: Standard deviation of brightness below which a picture is nothing but a plain surface.
+            0 keeps them. The paper does not say.
+        drop_duplicates: Keep only the first of pictures that differ in size or encoding alone.
+    """
+
+    threshold: float = 0.1
+    min_contrast: float = 0.0
+    drop_duplicates: bool = False
+
+
+def judge(rows: Rows, rules: SelectionRules) -> UInt8[np.ndarray, " verdicts"]:
+    """Return an `Outcome` for every row; depends on the rows and the rules alone."""
+    outcomes = np.zeros(len(rows), np.uint8)
+    if rules.drop_duplicates:
+        usable = (rows["codec"] != CODECS.index("bad")) & (rows["confidence"] < rules.threshold)
+        outcomes[_later_copies(rows, usable)] = Outcome.DUPLICATE
+    outcomes[rows["contrast"] < rules.min_contrast] = Outcome.UNIFORM
+    outcomes[rows["confidence"] >= rules.threshold] = Outcome.PERSON
+    outcomes[rows["codec"] == CODECS.index("bad")] = Outcome.BAD
+    return outcomes
+
+
+def count(outcomes: UInt8[np.ndarray, " verdicts"]) -> dict[Outcome, int]:
+    """Return how many pictures have each outcome."""
+    return {outcome: int((outcomes == outcome).sum()) for outcome in Outcome}
+
+
+def _later_copies(rows: Rows, usable: Bool[np.ndarray, " verdicts"]) -> Bool[np.ndarray, " verdicts"]:
+    """Mark pictures with the hash and nearly the mean colour of an earlier one that stays."""
+    is_copy = np.zeros(len(rows), bool)
+    positions = np.flatnonzero(usable)
+    _, group_of, group_sizes = np.unique(
+        rows["difference_hash"][positions], return_inverse=True, return_counts=True
+    )
+    shared = positions[group_sizes[group_of] > 1]
+    originals: dict[int, list[np.ndarray]] = {}
+    for position, hash_, colour in zip(
+        shared, rows["difference_hash"][shared].tolist(), rows["mean_rgb"][shared], strict=True
+    ):
+        known = originals.setdefault(hash_, [])
+        if known and np.abs(np.array(known) - colour).max(axis=1).min() <= SAME_COLOUR:
+            is_copy[position] = True
+        else:
+            known.append(colour)
+    return is_copy

@@ -1,0 +1,166 @@
+"""Where photographs come from: LSUN's LMDB directories as they are distributed, and plain folders.
+
+A source is recognised by what is in it and never written to. Names are listed without reading a picture.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import lmdb
+import numpy as np
+
+from shared.errors import BackgroundError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+MAX_KEY_BYTES = 511  # LMDB's limit, for the source's name, a slash and the picture's name
+
+type NameArray = np.ndarray[tuple[int], np.dtype[np.bytes_]]
+
+
+class PhotoSource(Protocol):
+    """A named collection of encoded pictures, readable from several threads.
+
+    Attributes:
+        name: First part of the key of every picture of the source.
+        path: Where it is.
+    """
+
+    name: str
+    path: Path
+
+    @property
+    def stamp(self) -> str | None:
+        """Text that changes whenever the names may have changed; None if that cannot be told cheaply."""
+        ...
+
+    def names(self) -> NameArray:
+        """Return the names of all pictures, sorted."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Return an encoded picture; empty if the source has nothing under that name."""
+        ...
+
+
+class LmdbSource:
+    """A category of LSUN: one LMDB whose keys are names and whose values are JPEG or WebP files.
+
+    Raises:
+        BackgroundError: It is empty, damaged, or already a background database.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.resolve().name.removesuffix("_lmdb")
+        if (path / "data.mdb").stat().st_size == 0 or self._num_entries == 0:
+            raise BackgroundError(f"{path}: expected photographs, found an empty LMDB. Download it again.")
+        with self._environment.begin() as transaction:
+            if transaction.cursor().set_key(b"positions"):
+                raise BackgroundError(
+                    f"{path}: expected unfiltered photographs, found a background database. "
+                    "It is ready for use as it is."
+                )
+
+    @cached_property
+    def _environment(self) -> lmdb.Environment:
+        try:
+            return lmdb.open(str(self.path), readonly=True, lock=False, readahead=False)
+        except lmdb.Error as error:
+            raise BackgroundError(
+                f"{self.path}: expected an LMDB of photographs, found that LMDB cannot open it ({error}). "
+                "Download it again."
+            ) from error
+
+    @cached_property
+    def _num_entries(self) -> int:
+        return int(self._environment.stat()["entries"])
+
+    @property
+    def stamp(self) -> str:
+        """Return size, time and number of entries of the file."""
+        status = (self.path / "data.mdb").stat()
+        return f"{status.st_size} bytes, {status.st_mtime_ns} ns, {self._num_entries} entries"
+
+    def names(self) -> NameArray:
+        """Walk over the keys alone: with the values, the walk would read the whole file."""
+        with self._environment.begin() as transaction:
+            width = max(map(len, transaction.cursor().iternext(values=False)))
+            keys = transaction.cursor().iternext(values=False)
+            return np.fromiter(keys, dtype=f"S{width}", count=self._num_entries)
+
+    def read(self, name: str) -> bytes:
+        """Return the value of one key."""
+        with self._environment.begin() as transaction:
+            return bytes(transaction.get(os.fsencode(name)) or b"")
+
+
+class FolderSource:
+    """A folder with pictures in it, at any depth. A picture is a file with one of `SUFFIXES`."""
+
+    stamp = None
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.resolve().name
+
+    def names(self) -> NameArray:
+        """List the files, as paths relative to the folder with forward slashes."""
+        found = [
+            os.fsencode((folder / file).relative_to(self.path).as_posix())
+            for folder, _, files in self.path.walk()
+            for file in files
+            if Path(file).suffix.lower() in SUFFIXES
+        ]
+        return np.array(sorted(found), dtype=np.bytes_)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file; empty if it has gone since it was listed."""
+        try:
+            return (self.path / name).read_bytes()
+        except OSError:
+            return b""
+
+
+def open_sources(paths: Sequence[Path]) -> list[PhotoSource]:
+    """Recognise every path; a folder of LMDB directories stands for all of them.
+
+    Raises:
+        BackgroundError: A path is missing or holds no photographs, or two sources have the same name.
+    """
+    sources = [source for path in paths for source in _sources_at(path)]
+    for name, count in Counter(source.name for source in sources).items():
+        if count > 1:
+            same = " and ".join(str(source.path) for source in sources if source.name == name)
+            raise BackgroundError(
+                f"{same}: expected sources with names of their own, found {count} called {name}. "
+                "Filter them into separate databases, or rename one directory."
+            )
+    return sources
+
+
+def _sources_at(path: Path) -> list[PhotoSource]:
+    if not path.exists():
+        raise BackgroundError(
+            f"{path}: expected an LSUN directory or a folder with pictures, found nothing. "
+            "Check the path; LSUN's archives must be unpacked first."
+        )
+    if not path.is_dir():
+        raise BackgroundError(
+            f"{path}: expected an LSUN directory or a folder with pictures, found a file. "
+            "Give the directory; LSUN's archives must be unpacked first."
+        )
+    if (path / "data.mdb").is_file():
+        return [LmdbSource(path)]
+    categories = sorted(child for child in path.iterdir() if (child / "data.mdb").is_file())
+    if categories:
+        return [LmdbSource(category) for category in categories]
+    if any(file.suffix.lower() in SUFFIXES for file in path.rglob("*")):
+        return [FolderSource(path)]
+    raise BackgroundError(
+        f"{path}: expected data.mdb or pictures ({', '.join(sorted(SUFFIXES))}), found neither. "
+        "Give a directory such as bedroom_train_lmdb, or a folder with photographs."
+    )

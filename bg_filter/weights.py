@@ -1,0 +1,81 @@
+"""Getting weights through ultralytics, and keeping ultralytics to itself.
+
+On import it writes a settings file into the home folder, probes the network and turns usage statistics on; on
+demand it installs packages. None of that is wanted here, and the settings of the user's own ultralytics stay
+untouched.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.errors import BackgroundError
+
+_QUIET = {"YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false", "YOLO_OFFLINE": "true"}
+_UNLESS_SET = {"ULTRALYTICS_SAFE_LOAD": "true"}
+
+
+class WeightsUnavailableError(BackgroundError):
+    """Published weights are not on this machine and cannot be downloaded."""
+
+
+@contextmanager
+def quiet_ultralytics() -> Iterator[None]:
+    """Load weights without settings files, statistics, installations or messages.
+
+    Checkpoints are read with ultralytics' list of allowed classes, so that a file cannot run code. Set
+    ``ULTRALYTICS_SAFE_LOAD=false`` to load an unusual checkpoint that you trust.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="meshcycle-yolo-") as folder,
+        _environment(_UNLESS_SET | os.environ | _QUIET | {"YOLO_CONFIG_DIR": folder}),
+    ):
+        import ultralytics.utils  # noqa: F401  (it reads the environment once, on import)
+
+        yield
+
+
+def weights_file(name: str) -> Path:
+    """Return the file of a network; a bare name that ultralytics publishes is downloaded to the user's cache.
+
+    Raises:
+        WeightsUnavailableError: The name is a published one, and the download failed.
+        BackgroundError: There is no such file.
+    """
+    from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES, attempt_download_asset
+
+    if Path(name).exists():
+        return Path(name)
+    if name not in GITHUB_ASSETS_NAMES:
+        raise BackgroundError(
+            f"{name}: expected a file with detector weights, found nothing. "
+            "Check --weights; a name that can be downloaded is, for example, yolov8n.pt."
+        )
+    cached = _cache_folder() / name
+    if not cached.exists():
+        try:
+            with _environment(os.environ | {"YOLO_OFFLINE": "false"}):
+                attempt_download_asset(cached)
+        except (OSError, MemoryError) as error:  # requests' errors are OSErrors; MemoryError is a full disk
+            raise WeightsUnavailableError(
+                f"{name}: expected to download these detector weights, found no way to: {error} "
+                "Give a file with --weights."
+            ) from error
+    return cached
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meshcycle"
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
