@@ -172,7 +172,7 @@ def _decimated(model: HandModel) -> CoarseVertices:
 
 
 def _read(path: Path) -> CoarseMesh:
-    with np.load(path, allow_pickle=False) as fields:
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as fields:
         return CoarseMesh(fields["vert_ids"], fields["neighbours"], fields["upsampling"])
 
 

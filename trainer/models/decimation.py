@@ -125,6 +125,8 @@ class _Mesh:
             return False
         if self.on_rim(gone) and len(shared) != 1:
             return False
+        if self._faces_of[gone] | self._faces_of[kept] == shared:
+            return False
         return all(self._stays_upright(face, gone, kept) for face in self._faces_of[gone] - shared)
 
     def collapse(self, gone: int, kept: int) -> None:
@@ -140,7 +142,7 @@ class _Mesh:
         moved = [kept if vertex == gone else vertex for vertex in face]
         before, _ = _plane(self.verts_m[list(face)])
         after, area = _plane(self.verts_m[moved])
-        return area > 0 and before[:3] @ after[:3] > _LARGEST_TURN
+        return area > 0 and bool(before[:3] @ after[:3] > _LARGEST_TURN)
 
 
 def _quadrics(mesh: _Mesh) -> Float[np.ndarray, "verts 4 4"]:
