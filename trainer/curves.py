@@ -41,9 +41,7 @@ def draw_curves(runs: Sequence[Path], out: Path) -> None:
 def _records_of(run: Path) -> list[RoundRecord]:
     records = read_records(RunFolder(run))
     if not records:
-        raise ConfigError(
-            f"{run}: expected a run that has finished a round, found no metrics. Train it first."
-        )
+        raise ConfigError(f"{run}: expected a run that has finished a round, found no metrics. Train first.")
     return records
 
 

@@ -1,0 +1,214 @@
+"""The table and the contact sheet of synthetic shards."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_dataset import SIZE_PX, labelled_hand, noise_jpeg, small_split
+
+from shared.errors import DatasetError, HandModelError, ShardError
+from shared.hand_model import load_hand_model
+from shared.rounds import commit_round
+from shared.shards import SyntheticShard, index_path, write_shard
+from shared.synthetic import BackgroundCrop, Light, Provenance, SyntheticLabels, SyntheticSample
+from shared.types import WeakPerspective
+from trainer.config import TrainConfig
+from trainer.inspection import inspect_shards
+from trainer.toml import to_toml
+from trainer.twin_sheet import draw_twin_sheet
+from trainer.twin_strips import choose_twins, drift_mm, strip_of
+
+
+def provenance(round_index: int, *, hand_model_sha256: str | None = None) -> Provenance:
+    return Provenance(
+        bpy_version="5.2.3",
+        engine="cycles",
+        samples=16,
+        device="CPU",
+        settings_sha256="a" * 64,
+        hand_model_sha256=hand_model_sha256 or load_hand_model().sha256,
+        backgrounds_fingerprint="c0ffee" + "c" * 58,
+        checkpoint_sha256="d" * 64,
+        config_sha256="e" * 64,
+        predictions_sha256="f" * 64,
+        round_index=round_index,
+        run_seed=7,
+    )
+
+
+def twin(index: int, *, bend_m: float = 0.0) -> SyntheticSample:
+    """A twin whose joints differ from the labels by something that no alignment can undo."""
+    hand = labelled_hand(index)
+    joints_m = hand.joints_m.copy()
+    joints_m[1::2, 2] += np.float32(bend_m)
+    labels = SyntheticLabels(
+        sample_id=f"{index:08d}",
+        round_index=1,
+        joints_m=tuple((float(x), float(y), float(z)) for x, y, z in joints_m),
+        camera=WeakPerspective(scale=8.0, tx_m=0.0, ty_m=0.0),
+        image_px=SIZE_PX,
+        skin_rgb=(0.5, 0.25, 0.125),
+        background=BackgroundCrop(key="k" * 40, left_px=0, top_px=0, side_px=64),
+        light=Light(direction=(0.0, 0.0, -1.0), angle_deg=20.0, key=2.0, fill=0.5),
+        seed=11,
+    )
+    return SyntheticSample(noise_jpeg(index), b"", hand.verts_m, labels)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run with a committed round of two shards and a second round that is not committed."""
+    run = tmp_path / "run"
+    small_split(tmp_path / "data", "training", num_images=6)
+    config = TrainConfig.model_validate({"run_dir": run, "data": {"root": tmp_path / "data"}})
+    run.mkdir()
+    (run / "config.toml").write_text(to_toml(config))
+    first, second = run / "synthetic" / "round-0000", run / "synthetic" / "round-0001"
+    write_shard(first / "shard-00000.tar", [twin(0)], provenance=provenance(0))
+    commit_round(first, ["shard-00000.tar"], round_index=0)
+    write_shard(second / "shard-00000.tar", [twin(0), twin(1, bend_m=0.02)], provenance=provenance(1))
+    write_shard(
+        second / "shard-00001.tar",
+        [twin(2, bend_m=0.01), twin(4)],
+        provenance=provenance(1),
+        quarantined={"00000003": "kills its worker"},
+    )
+    return run
+
+
+def latest(run: Path) -> list[Path]:
+    return sorted((run / "synthetic" / "round-0001").glob("*.tar"))
+
+
+class TestTable:
+    def test_it_counts_samples_bytes_and_quarantine(self, run: Path) -> None:
+        rows = inspect_shards([run]).rows
+        assert [row.num_samples for row in rows] == [1, 2, 2]
+        assert [row.is_committed for row in rows] == [True, False, False]
+        assert [list(row.quarantined) for row in rows] == [[], [], ["00000003"]]
+        assert [row.num_bytes for row in rows] == [row.path.stat().st_size for row in rows]
+
+    def test_the_text_says_how_a_shard_was_made_and_what_is_missing(self, run: Path) -> None:
+        lines = inspect_shards([run]).to_text().splitlines()
+        assert lines[0].startswith("shard ")
+        assert lines[0].endswith(
+            "  drawn with                           checkpoint  backgrounds  seed  state"
+        )
+        assert "cycles 16 spp on CPU, Blender 5.2.3  dddddddd    c0ffeecc        7  not committed" in lines[2]
+        assert lines[4].split()[:4] == ["3", "shards", "5", "1"]
+        assert lines[5] == "quarantined: 00000003 of shard-00001.tar: kills its worker"
+
+    def test_json_holds_the_whole_provenance(self, run: Path) -> None:
+        content = json.loads(json.dumps(inspect_shards([run]).to_json()))
+        assert content["shards"][2]["quarantined"] == {"00000003": "kills its worker"}
+        assert Provenance.model_validate(content["shards"][0]["provenance"]) == provenance(0)
+
+    def test_a_shard_that_is_being_written_is_listed_as_unfinished(self, run: Path) -> None:
+        index_path(latest(run)[1]).unlink()
+        inspection = inspect_shards([run])
+        assert [row.num_samples for row in inspection.rows] == [1, 2]
+        assert f"unfinished: {latest(run)[1]} has no shard-00001.index.json" in inspection.to_text()
+
+    def test_single_shards_and_rounds_can_be_named(self, run: Path) -> None:
+        assert len(inspect_shards([latest(run)[0]]).rows) == 1
+        assert len(inspect_shards([run / "synthetic" / "round-0001", latest(run)[0]]).rows) == 3
+
+    def test_what_holds_no_shard_is_refused(self, run: Path, tmp_path: Path) -> None:
+        with pytest.raises(
+            ShardError, match=r"expected a synthetic shard.*found nothing there\. Render first"
+        ):
+            inspect_shards([tmp_path / "nowhere"])
+        with pytest.raises(ShardError, match="found none in it"):
+            inspect_shards([tmp_path / "data"])
+        with pytest.raises(ShardError, match="found another file"):
+            inspect_shards([run / "config.toml"])
+
+    def test_a_named_shard_must_be_whole_and_of_this_version(self, run: Path) -> None:
+        first, second = latest(run)
+        index = index_path(first)
+        index.write_text(index.read_text().replace("meshcycle-synthetic-1", "meshcycle-synthetic-9"))
+        with pytest.raises(
+            ShardError, match="expected format meshcycle-synthetic-1, found meshcycle-synthetic-9"
+        ):
+            inspect_shards([first])
+        index_path(second).unlink()
+        with pytest.raises(ShardError, match=r"found no shard-00001\.index\.json"):
+            inspect_shards([second])
+
+
+class TestTwins:
+    def test_a_spread_choice_reaches_from_the_first_to_the_last(self, run: Path) -> None:
+        names = [twin.sample_id for twin in choose_twins(latest(run), count=3)]
+        assert names == ["00000000", "00000002", "00000004"]
+        assert len(choose_twins(latest(run), count=100)) == 5
+
+    def test_the_worst_are_those_that_the_labels_contradict(self, run: Path, tmp_path: Path) -> None:
+        split = small_split(tmp_path / "data", "training", num_images=6)
+        chosen = choose_twins(latest(run), count=2, selection="worst", split=split)
+        assert [twin.sample_id for twin in chosen] == ["00000001", "00000002"]
+        with pytest.raises(ShardError, match="expected a dataset with labels"):
+            choose_twins(latest(run), count=2, selection="worst")
+
+    def test_drift_is_the_aligned_error_of_the_drawn_hand(self, run: Path, tmp_path: Path) -> None:
+        split = small_split(tmp_path / "data", "training", num_images=6)
+        shard = SyntheticShard(latest(run)[0])
+        assert drift_mm(shard.read("00000000"), split) == pytest.approx(0, abs=1e-3)
+        assert 5 < drift_mm(shard.read("00000001"), split) < 20
+
+    def test_a_strip_has_the_photograph_of_its_twin(self, run: Path, tmp_path: Path) -> None:
+        split = small_split(tmp_path / "data", "training", num_images=6)
+        chosen = choose_twins(latest(run), count=5)
+        strip = strip_of(chosen[1], split)
+        assert strip.photo is not None
+        np.testing.assert_array_equal(strip.photo, split.image(1))
+        assert strip.caption.startswith("00000001   round 1   background kkkkkkkkkkkk   PA-MPJPE 9.8 mm")
+        with Image.open(io.BytesIO(noise_jpeg(1))) as picture:
+            assert strip.twin is not None
+            np.testing.assert_array_equal(strip.twin, np.asarray(picture))
+
+    def test_a_quarantined_twin_leaves_a_photograph_alone(self, run: Path, tmp_path: Path) -> None:
+        split = small_split(tmp_path / "data", "training", num_images=6)
+        strip = strip_of(choose_twins(latest(run), count=5)[3], split)
+        assert strip.photo is not None
+        assert strip.twin is None
+        assert strip.why_no_twin == "quarantined"
+
+    def test_a_shard_of_another_dataset_is_refused(self, run: Path, tmp_path: Path) -> None:
+        split = small_split(tmp_path / "other", "training", num_images=2)
+        with pytest.raises(ShardError, match="00000004: expected a photograph of that name among the 2"):
+            strip_of(choose_twins(latest(run), count=5)[4], split)
+
+
+class TestSheet:
+    def test_a_run_knows_its_photographs(self, run: Path) -> None:
+        with_photos = draw_twin_sheet(inspect_shards([run]), count=4)
+        assert with_photos is not None
+        (run / "config.toml").unlink()
+        without = draw_twin_sheet(inspect_shards([run]), count=4)
+        assert without is not None
+        assert with_photos.size == without.size
+        assert np.asarray(with_photos).std() > np.asarray(without).std()
+
+    def test_only_the_latest_round_is_drawn(self, run: Path) -> None:
+        whole = draw_twin_sheet(inspect_shards([run]))
+        shutil.rmtree(run / "synthetic" / "round-0000")
+        assert whole == draw_twin_sheet(inspect_shards([run]))
+
+    def test_nothing_whole_gives_no_sheet(self, run: Path) -> None:
+        for path in run.rglob("*.index.json"):
+            path.unlink()
+        assert draw_twin_sheet(inspect_shards([run])) is None
+
+    def test_a_mesh_of_another_hand_model_is_refused(self, run: Path) -> None:
+        other = provenance(1, hand_model_sha256="0" * 64)
+        write_shard(latest(run)[0], [twin(0)], provenance=other)
+        with pytest.raises(HandModelError, match=r"found one of 00000000\. Give the hand model"):
+            draw_twin_sheet(inspect_shards([run]))
+
+    def test_photographs_that_are_gone_are_missed(self, run: Path, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match="nowhere"):
+            draw_twin_sheet(inspect_shards([run]), dataset=tmp_path / "nowhere")
