@@ -1,0 +1,58 @@
+"""The mesh that is drawn: the labelled hand, and a cap that closes its wrist."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from jaxtyping import Float32, Int32
+
+from shared.hand_model import HandModel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CappedMesh:
+    """Triangles of a hand that is closed at the wrist without moving a labelled vertex.
+
+    The cap has its own copies of the rim's vertices, so the edge at the cut stays sharp and the normals of
+    the hand are those of the open mesh.
+
+    Attributes:
+        faces: Triangles, outward; vertices of the hand come first, then the rim's copies and its centre.
+        rim: Vertices of the hand around the opening; none for a mesh that is closed already.
+    """
+
+    faces: Int32[np.ndarray, "faces 3"]
+    rim: Int32[np.ndarray, " rim"]
+
+    @classmethod
+    def of(cls, model: HandModel) -> Self:
+        """Close the wrist of a hand model."""
+        rim = np.array(model.wrist_ring, dtype=np.int32)
+        first, count = model.num_verts, len(rim)
+        here = first + np.arange(count)
+        there = first + (np.arange(count) + 1) % count
+        cap = np.stack([there, here, np.full(count, first + count)], axis=1)
+        return cls(np.concatenate([model.faces, cap]).astype(np.int32), rim)
+
+    @property
+    def num_verts(self) -> int:
+        """Number of vertices with the cap's."""
+        return int(self.faces.max()) + 1
+
+    def with_cap(self, verts: Float32[np.ndarray, "verts 3"]) -> Float32[np.ndarray, "capped 3"]:
+        """Return the vertices of a hand followed by those of its cap."""
+        if len(self.rim) == 0:
+            return verts
+        rim = verts[self.rim]
+        return np.concatenate([verts, rim, rim.mean(axis=0, keepdims=True)])
+
+    def normals(self, verts: Float32[np.ndarray, "capped 3"]) -> Float32[np.ndarray, "capped 3"]:
+        """Return unit normals of the vertices, weighted by the area of the faces around them."""
+        corners = verts[self.faces]
+        area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        corner_of = self.faces.ravel()
+        summed = np.stack(
+            [np.bincount(corner_of, np.repeat(area[:, axis], 3), len(verts)) for axis in range(3)], axis=1
+        )
+        lengths = np.linalg.norm(summed, axis=1, keepdims=True)
+        return (summed / np.maximum(lengths, 1e-12)).astype(np.float32)

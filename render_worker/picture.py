@@ -1,0 +1,87 @@
+"""What is asked of a scene and what comes back, described without Blender."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Float32
+
+from shared.synthetic import Light
+from shared.types import Camera
+
+
+class Box(NamedTuple):
+    """A rectangle of whole pixels; `right_px` and `bottom_px` are the first ones outside."""
+
+    left_px: int
+    top_px: int
+    right_px: int
+    bottom_px: int
+
+    @property
+    def rows(self) -> slice:
+        """Rows of an image that the box covers."""
+        return slice(self.top_px, self.bottom_px)
+
+    @property
+    def columns(self) -> slice:
+        """Columns of an image that the box covers."""
+        return slice(self.left_px, self.right_px)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawRequest:
+    """One hand to draw, without its background.
+
+    Attributes:
+        verts_m: Vertices in camera axes.
+        camera: Camera that the picture must reproduce.
+        width_px: Columns of the picture.
+        height_px: Rows of the picture.
+        albedo: Scene-linear colour of the hand.
+        light: What it is lit with; None draws every point in exactly `albedo`.
+        seed: Seed of the sampling noise.
+    """
+
+    verts_m: Float32[np.ndarray, "verts 3"]
+    camera: Camera
+    width_px: int
+    height_px: int
+    albedo: tuple[float, float, float]
+    light: Light | None
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HandLayer:
+    """A drawn hand: the part of the picture that it can touch.
+
+    Attributes:
+        rgba: Scene-linear colour premultiplied with coverage, and coverage; inside `box` only.
+        box: Where in the picture this part lies.
+    """
+
+    rgba: Float32[np.ndarray, "rows columns 4"]
+    box: Box
+
+
+class Scene(Protocol):
+    """Whatever can draw a hand: Blender, or a stand-in for tests."""
+
+    @property
+    def bpy_version(self) -> str:
+        """Version of Blender."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Device that really draws, as read back from Blender."""
+        ...
+
+    def draw(self, request: DrawRequest) -> HandLayer:
+        """Draw a hand; equal requests give equal layers.
+
+        Raises:
+            RenderError: This hand cannot be drawn.
+        """
+        ...

@@ -1,0 +1,258 @@
+"""Blender: the one module that knows bpy.
+
+Blender keeps its state in globals of the process, so a process has one `HandScene`. The mesh, its material,
+the camera and the light are made once; drawing a hand moves them, renders the hand's box, and reads it back.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import bpy
+import numpy as np
+from jaxtyping import Float32
+
+from render_worker.exr import read_exr
+from render_worker.mesh import CappedMesh
+from render_worker.picture import Box, DrawRequest, HandLayer
+from render_worker.placement import (
+    SENSOR_MM,
+    BlenderCamera,
+    hand_box,
+    place_camera,
+    sky_exposure,
+    sun_rotation,
+    to_blender,
+)
+from shared.errors import DeviceError, RenderError
+from shared.renderer import RenderDevice, RenderSettings
+from shared.synthetic import Light
+
+_ENGINES: Final = {"cycles": "CYCLES", "eevee": "BLENDER_EEVEE"}
+_GPU_KINDS: Final = ("OPTIX", "CUDA", "HIP", "METAL", "ONEAPI")  # in the order in which `auto` tries them
+_SKY: Final = "sky"
+_LARGEST_SEED: Final = (1 << 31) - 1
+
+
+class HandScene:
+    """Draws hands of one model, one after the other.
+
+    Args:
+        mesh: Triangles of the hand; vertices come with each request.
+        settings: Engine, device, and samples.
+    """
+
+    def __init__(self, mesh: CappedMesh, settings: RenderSettings) -> None:
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        bpy.context.preferences.edit.undo_steps = 0  # every operator would otherwise keep a copy of the scene
+        self._mesh = mesh
+        self._scene = bpy.context.scene
+        self._device = _configure_engine(self._scene, settings)
+        _configure_output(self._scene)
+        self._data = _make_mesh(mesh)
+        _link(self._scene, "hand", self._data).cycles.shadow_terminator_geometry_offset = 0.1
+        self._albedo = _make_material(self._data)
+        self._camera = bpy.data.cameras.new("camera")
+        self._camera.sensor_fit = "HORIZONTAL"
+        self._camera.sensor_width = SENSOR_MM
+        self._camera_object = self._scene.camera = _link(self._scene, "camera", self._camera)
+        self._sun = bpy.data.lights.new("key", "SUN")
+        self._sun_object = _link(self._scene, "key", self._sun)
+        self._sun_object.rotation_mode = "QUATERNION"
+        folder = Path("/dev/shm")
+        self._exr_path = (
+            folder if folder.is_dir() else Path(tempfile.gettempdir())
+        ) / f"hand-{os.getpid()}.exr"
+
+    @property
+    def bpy_version(self) -> str:
+        """Version of Blender."""
+        return str(bpy.app.version_string)
+
+    @property
+    def device(self) -> str:
+        """Device that really draws, as read back from Blender."""
+        return self._device
+
+    def draw(self, request: DrawRequest) -> HandLayer:
+        """Draw a hand; equal requests give equal layers.
+
+        Raises:
+            RenderError: The hand cannot be seen by its camera, or Blender made no picture of it.
+        """
+        verts_m = self._mesh.with_cap(request.verts_m)
+        box = hand_box(verts_m, request.camera, width_px=request.width_px, height_px=request.height_px)
+        self._set_verts(verts_m)
+        self._set_light(request.light, self._mesh.normals(verts_m))
+        self._albedo.outputs["Color"].default_value = (*request.albedo, 1.0)
+        nearest_m, farthest_m = float(verts_m[:, 2].min()), float(verts_m[:, 2].max())
+        self._set_camera(place_camera(request.camera, nearest_m=nearest_m, farthest_m=farthest_m))
+        self._set_frame(request, box)
+        return HandLayer(self._render(box), box)
+
+    def _set_verts(self, verts_m: Float32[np.ndarray, "verts 3"]) -> None:
+        self._data.vertices.foreach_set("co", to_blender(verts_m).ravel())
+        self._data.update()  # foreach_set alone does not tell Cycles that the mesh has changed
+
+    def _set_light(self, light: Light | None, normals: Float32[np.ndarray, "verts 3"]) -> None:
+        """Light the hand; without a light, the sky alone gives every vertex a factor of one."""
+        sky = np.ones(len(normals), dtype=np.float32) if light is None else sky_exposure(normals, light)
+        self._data.attributes[_SKY].data.foreach_set("value", sky)
+        # A sun of strength pi gives a white surface that faces it a radiance of one.
+        self._sun.energy = 0.0 if light is None else float(np.pi * light.key)
+        if light is not None:
+            self._sun.angle = float(np.radians(light.angle_deg))
+            self._sun_object.rotation_quaternion = sun_rotation(light)
+
+    def _set_camera(self, camera: BlenderCamera) -> None:
+        self._camera.type = camera.kind
+        self._camera.ortho_scale = camera.ortho_scale_m
+        self._camera.lens = camera.lens_mm
+        self._camera.shift_x, self._camera.shift_y = camera.shift_x, camera.shift_y
+        self._camera.clip_start, self._camera.clip_end = camera.clip_m
+        self._camera_object.location = camera.location_m
+        # Blender refuses aspects below one, so the larger of the two carries the ratio.
+        render = self._scene.render
+        render.pixel_aspect_x = max(1.0, 1 / camera.pixel_aspect)
+        render.pixel_aspect_y = max(1.0, camera.pixel_aspect)
+
+    def _set_frame(self, request: DrawRequest, box: Box) -> None:
+        """Render the hand's box only: rays that miss the hand cost a quarter of those that hit it."""
+        render = self._scene.render
+        width, height = request.width_px, request.height_px
+        render.resolution_x, render.resolution_y = width, height
+        # Blender truncates border times size; a quarter of a pixel keeps it off the whole numbers.
+        render.border_min_x = (box.left_px + 0.25) / width
+        render.border_max_x = (box.right_px + 0.25) / width
+        render.border_min_y = (height - box.bottom_px + 0.25) / height
+        render.border_max_y = (height - box.top_px + 0.25) / height
+        if self._scene.render.engine == "CYCLES":
+            self._scene.cycles.seed = request.seed & _LARGEST_SEED
+
+    def _render(self, box: Box) -> Float32[np.ndarray, "rows columns 4"]:
+        if bpy.ops.render.render() != {"FINISHED"}:
+            raise RenderError(
+                "expected Blender to finish, found that it did not. Look at its messages above."
+            )
+        try:
+            bpy.data.images["Render Result"].save_render(str(self._exr_path), scene=self._scene)
+            channels = read_exr(self._exr_path)
+        finally:
+            self._exr_path.unlink(missing_ok=True)
+        rgba = np.stack([channels[name] for name in "RGBA"], axis=-1)
+        expected = (box.bottom_px - box.top_px, box.right_px - box.left_px, 4)
+        if rgba.shape != expected:
+            raise RenderError(f"expected a picture of {expected}, found {rgba.shape}. Report this.")
+        return rgba
+
+
+def _link(scene: Any, name: str, data: Any) -> Any:
+    made = bpy.data.objects.new(name, data)
+    scene.collection.objects.link(made)
+    return made
+
+
+def _make_mesh(mesh: CappedMesh) -> Any:
+    data = bpy.data.meshes.new("hand")
+    data.vertices.add(mesh.num_verts)
+    data.loops.add(mesh.faces.size)
+    data.loops.foreach_set("vertex_index", mesh.faces.ravel())
+    data.polygons.add(len(mesh.faces))
+    data.polygons.foreach_set("loop_start", np.arange(0, mesh.faces.size, 3, dtype=np.int32))
+    data.attributes.new(_SKY, "FLOAT", "POINT")
+    data.update(calc_edges=True)
+    data.shade_smooth()
+    return data
+
+
+def _make_material(data: Any) -> Any:
+    """Give the mesh a matt material, and return the node that holds its colour.
+
+    The fill light is emitted by the surface itself, per vertex: it costs no rays and has no noise.
+    """
+    material = bpy.data.materials.new("skin")
+    data.materials.append(material)
+    tree = material.node_tree
+    tree.nodes.clear()
+
+    def node(kind: str) -> Any:
+        return tree.nodes.new(f"ShaderNode{kind}")
+
+    albedo, matt, sky, glow, both, output = map(
+        node, ("RGB", "BsdfDiffuse", "Attribute", "Emission", "AddShader", "OutputMaterial")
+    )
+    sky.attribute_name = _SKY
+    for source, target in (
+        (albedo.outputs["Color"], matt.inputs["Color"]),
+        (albedo.outputs["Color"], glow.inputs["Color"]),
+        (sky.outputs["Fac"], glow.inputs["Strength"]),
+        (matt.outputs[0], both.inputs[0]),
+        (glow.outputs[0], both.inputs[1]),
+        (both.outputs[0], output.inputs["Surface"]),
+    ):
+        tree.links.new(source, target)
+    return albedo
+
+
+def _configure_output(scene: Any) -> None:
+    """Ask for scene-linear premultiplied floats of the border, on nothing."""
+    scene.view_settings.view_transform = "Standard"
+    render = scene.render
+    render.film_transparent = True
+    render.resolution_percentage = 100
+    render.use_border = render.use_crop_to_border = True
+    render.use_compositing = render.use_sequencer = False
+    image = render.image_settings
+    image.file_format, image.color_mode, image.color_depth = "OPEN_EXR", "RGBA", "32"
+    image.exr_codec = "NONE"
+
+
+def _configure_engine(scene: Any, settings: RenderSettings) -> str:
+    """Set engine, device, and sampling, and return the device as Blender names it."""
+    scene.render.engine = _ENGINES[settings.engine]
+    scene.render.use_persistent_data = True
+    scene.render.threads_mode, scene.render.threads = "FIXED", 1  # parallelism comes from more processes
+    if settings.engine == "eevee":
+        scene.eevee.taa_render_samples = settings.samples
+        return "GPU (EEVEE)"
+    cycles = scene.cycles
+    cycles.samples = settings.samples
+    cycles.sampling_pattern = "TABULATED_SOBOL"
+    cycles.use_adaptive_sampling = cycles.use_denoising = cycles.use_light_tree = False
+    cycles.max_bounces = 0
+    cycles.pixel_filter_type = "BOX"
+    cycles.filter_width = 1.0
+    return _choose_device(cycles, settings.device)
+
+
+def _choose_device(cycles: Any, wanted: RenderDevice) -> str:
+    """Enable the devices of the wanted kind, and return their names as Cycles reports them.
+
+    Raises:
+        DeviceError: There is none; rendering never falls back to another kind.
+    """
+    if wanted == "cpu":
+        cycles.device = "CPU"
+        return "CPU"
+    preferences = bpy.context.preferences.addons["cycles"].preferences
+    found: dict[str, list[str]] = {}
+    for kind in _GPU_KINDS if wanted == "auto" else (wanted.upper(),):
+        try:
+            devices = preferences.get_devices_for_type(kind)
+        except ValueError:  # this build of Blender does not know the kind
+            devices = []
+        chosen = [device for device in devices if device.type == kind]
+        found[kind] = [device.name for device in chosen]
+        if chosen:
+            preferences.compute_device_type = kind
+            for device in preferences.devices:
+                device.use = device.type == kind
+            cycles.device = "GPU"
+            return f"{kind}: {', '.join(found[kind])}"
+    if wanted == "auto":
+        return _choose_device(cycles, "cpu")
+    raise DeviceError(
+        f"--device {wanted}: expected a {wanted.upper()} device, found none. "
+        "Give --device cpu, or check the driver."
+    )
