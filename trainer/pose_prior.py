@@ -58,7 +58,7 @@ def sample_pose(model: HandModel, rng: np.random.Generator) -> Float32[np.ndarra
     """Return a random pose parameter. Fingers may touch; `trainer.self_contact` tells how deep."""
     if model.anatomy is None:
         return np.asarray(rng.standard_normal(45) @ model.pose_components, dtype=np.float32)
-    return _pose(model, _sample_angles(rng))
+    return _pose(model, sample_angles(rng))
 
 
 def rotation_vectors(anatomy: Anatomy, angles_deg: Angles) -> Float[np.ndarray, "16 3"]:
@@ -85,7 +85,7 @@ def _pose(model: HandModel, angles_deg: Angles) -> Float32[np.ndarray, " 45"]:
     return np.asarray(absolute - model.mean_pose, dtype=np.float32)
 
 
-def _sample_angles(rng: np.random.Generator) -> Angles:
+def sample_angles(rng: np.random.Generator) -> Angles:
     """Mix a freely drawn hand with a named one, to any degree; half of the hands are entirely free."""
     free = _free_angles(rng)
     if rng.random() < 0.5:
