@@ -104,6 +104,7 @@ def test_the_truth_scores_best() -> None:
     scores = asdict(score_hands(*truth, *truth))
     assert {name: scores[name] for name in ERRORS} == pytest.approx(dict.fromkeys(ERRORS, 0), abs=1e-4)
     assert {name: scores[name] for name in SHARES} == pytest.approx(dict.fromkeys(SHARES, 1), abs=6e-3)
+    assert scores["joint_auc"] == 1  # an error of zero is within the first threshold, which is zero
 
 
 def test_aligned_numbers_ignore_place_turn_and_size() -> None:
