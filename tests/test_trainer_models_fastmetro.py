@@ -16,10 +16,9 @@ CLASSIFIER_OF_HRNET = {"backbone.classifier.weight", "backbone.classifier.bias"}
 
 def unallocated(backbone: str, size: str) -> FastMetro:
     """The full network without memory behind its parameters, for counting."""
+    model, mesh, num_layers = open_hand(), open_hand_mesh(), NUM_LAYERS[size]
     with torch.device("meta"):
-        return FastMetro(
-            open_hand(), open_hand_mesh(), backbone=backbone, pretrained=False, num_layers=NUM_LAYERS[size]
-        )
+        return FastMetro(model, mesh, backbone=backbone, pretrained=False, num_layers=num_layers)
 
 
 def count(network: FastMetro, *, without_backbone: bool = False) -> int:

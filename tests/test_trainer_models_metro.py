@@ -19,8 +19,9 @@ from trainer.models.token_encoder import EncoderSizes, GraphResidual, TokenEncod
 )
 def test_number_of_parameters(kind: type[Metro | Graphormer], in_encoder: int, in_all: int) -> None:
     """The publications count 41 million word embeddings more, which nothing uses."""
+    model, mesh = open_hand(), open_hand_mesh()
     with torch.device("meta"):
-        network = kind(open_hand(), open_hand_mesh(), pretrained=False)
+        network = kind(model, mesh, pretrained=False)
     assert sum(parameter.numel() for parameter in network.encoder.parameters()) == in_encoder
     assert sum(parameter.numel() for parameter in network.parameters()) == in_all
 

@@ -56,8 +56,7 @@ def load_trained(
     folder = find_checkpoint(path)
     config = load_config(folder / CONFIG)
     model = load_hand_model(hand_model or config.hand_model, fingertips=fingertips)
-    without_download = config.model.model_copy(update={"pretrained": False})
-    network = build_network(without_download, model)
+    network = build_network(config.model, model, from_checkpoint=True)
     load_weights(network, folder)
     return TrainedHand(folder, config, model, network.to(choose_device(device)).eval())
 
