@@ -54,12 +54,13 @@ class RecordedDetector:
 
 
 def recording_of(detector: str, findings: Iterable[tuple[Rgb, Finding]]) -> str:
-    """Return the content of ``recorded.json``."""
-    lines = {
-        pixels_sha256(picture): [round(number, 4) for number in (finding.confidence, *finding.box)]
+    """Return the content of ``recorded.json``, a line for each picture."""
+    lines = sorted(
+        f'"{pixels_sha256(picture)}": '
+        + json.dumps([round(number, 4) for number in (finding.confidence, *finding.box)])
         for picture, finding in findings
-    }
-    return json.dumps({"detector": detector, "findings": dict(sorted(lines.items()))}, indent=0) + "\n"
+    )
+    return f'{{"detector": {json.dumps(detector)},\n"findings": {{\n' + ",\n".join(lines) + "\n}}\n"
 
 
 def pixels_sha256(picture: Rgb) -> str:
