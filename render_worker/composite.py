@@ -1,0 +1,54 @@
+"""Puts a drawn hand on a photograph: in linear light, and without touching a pixel that it does not cover."""
+
+import io
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from render_worker.picture import HandLayer
+from shared.colour import decode_srgb8, encode_srgb8
+
+
+class Composite(NamedTuple):
+    """A finished picture.
+
+    Attributes:
+        pixels: sRGB.
+        mask: Coverage of the hand; 255 is all hand.
+    """
+
+    pixels: UInt8[np.ndarray, "height width 3"]
+    mask: UInt8[np.ndarray, "height width"]
+
+
+def composite(layer: HandLayer, photograph: UInt8[np.ndarray, "height width 3"]) -> Composite:
+    """Lay a hand over a photograph of the picture's size.
+
+    Light mixes in linear space with premultiplied coverage, as in a lens: an edge gets neither a dark nor a
+    bright rim. Where the hand covers nothing, the photograph's bytes are returned as they are.
+    """
+    pixels = photograph.copy()
+    mask = np.zeros(photograph.shape[:2], dtype=np.uint8)
+    part = (layer.box.rows, layer.box.columns)
+    colour, coverage = layer.rgba[..., :3], layer.rgba[..., 3:]
+    touched = layer.rgba[..., 3] > 0
+    mixed = colour[touched] + (1 - coverage[touched]) * decode_srgb8(photograph[part][touched])
+    pixels[part][touched] = encode_srgb8(mixed)
+    mask[part] = np.rint(255 * layer.rgba[..., 3]).astype(np.uint8)
+    return Composite(pixels, mask)
+
+
+def encode_jpeg(pixels: UInt8[np.ndarray, "height width 3"], *, quality: int) -> bytes:
+    """Return a JPEG with full colour resolution, so that the hand's colour does not bleed over its edge."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling=0)
+    return file.getvalue()
+
+
+def encode_png(grey: UInt8[np.ndarray, "height width"]) -> bytes:
+    """Return a lossless PNG; a mask is so simple that the lowest effort is small enough."""
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, "PNG", compress_level=1)
+    return file.getvalue()

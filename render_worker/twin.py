@@ -1,0 +1,80 @@
+"""A twin: a predicted hand in the colour of its background, on that background (paper, Sec. 3.1)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from render_worker.backdrop import choose_backdrop
+from render_worker.composite import composite, encode_jpeg, encode_png
+from render_worker.exposure import expose
+from render_worker.picture import DrawRequest, HandLayer
+from render_worker.placement import choose_light
+from render_worker.worker import Studio
+from shared.colour import srgb_to_linear
+from shared.seeds import rng_of, seed_of
+from shared.synthetic import SyntheticLabels, SyntheticSample
+from shared.types import WeakPerspective
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwinRequest:
+    """One prediction to draw.
+
+    Attributes:
+        sample_id: Name of the photograph that was predicted.
+        verts_m: Predicted vertices, camera axes.
+        joints_m: Predicted joints, in the same frame.
+        camera: Predicted camera of the whole photograph.
+        image_px: Side of the photograph, and of the twin.
+        round_index: Round of the prediction; with the next one and the name it decides every random choice.
+        run_seed: Seed of the run.
+    """
+
+    sample_id: str
+    verts_m: Float32[np.ndarray, "verts 3"]
+    joints_m: Float32[np.ndarray, "21 3"]
+    camera: WeakPerspective
+    image_px: int
+    round_index: int
+    run_seed: int
+
+    def draw(self, studio: Studio) -> SyntheticSample:
+        """Draw the hand, expose it to its background's mean colour, and lay it on the background.
+
+        Raises:
+            RenderError: The hand cannot be seen.
+        """
+        seed = seed_of(self.run_seed, "round", self.round_index, self.sample_id)
+        backdrop = choose_backdrop(studio.photographs, rng_of(seed, "background"), image_px=self.image_px)
+        light = choose_light(rng_of(seed, "light"))
+        red, green, blue = (float(value) for value in srgb_to_linear(np.array(backdrop.mean_rgb)))
+        layer = studio.scene.draw(
+            DrawRequest(
+                verts_m=self.verts_m,
+                camera=self.camera,
+                width_px=self.image_px,
+                height_px=self.image_px,
+                albedo=(red, green, blue),
+                light=light,
+                seed=seed_of(seed, "noise"),
+            )
+        )
+        picture = composite(HandLayer(expose(layer.rgba, backdrop.mean_rgb), layer.box), backdrop.pixels)
+        labels = SyntheticLabels(
+            sample_id=self.sample_id,
+            round_index=self.round_index,
+            joints_m=tuple((float(x), float(y), float(z)) for x, y, z in self.joints_m),
+            camera=self.camera,
+            image_px=self.image_px,
+            skin_rgb=backdrop.mean_rgb,
+            background=backdrop.crop,
+            light=light,
+            seed=seed,
+        )
+        return SyntheticSample(
+            jpeg=encode_jpeg(picture.pixels, quality=studio.settings.jpeg_quality),
+            mask_png=encode_png(picture.mask),
+            verts_m=self.verts_m,
+            labels=labels,
+        )

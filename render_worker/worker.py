@@ -1,0 +1,149 @@
+"""Draws requests one after the other, in whatever process it lives in."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import psutil
+
+from render_worker.backdrop import Photographs
+from render_worker.mesh import CappedMesh
+from render_worker.picture import Scene
+from shared.errors import RenderError
+from shared.renderer import RenderSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """Everything that a request may use to draw itself.
+
+    Attributes:
+        scene: Draws hands.
+        photographs: What is behind them.
+        settings: How pictures are made.
+    """
+
+    scene: Scene
+    photographs: Photographs
+    settings: RenderSettings
+
+
+type SceneStarter = Callable[[CappedMesh, RenderSettings], Scene]
+
+
+class Request[Picture](Protocol):
+    """A picture to make. Its randomness comes from seeds that it carries, so making it twice is safe."""
+
+    @property
+    def sample_id(self) -> str:
+        """Name of the picture, for errors."""
+        ...
+
+    def draw(self, studio: Studio) -> Picture:
+        """Make the picture.
+
+        Raises:
+            RenderError: This one cannot be made; others can.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A picture that cannot be made.
+
+    Attributes:
+        sample_id: Name of the picture.
+        reason: Why not.
+    """
+
+    sample_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """What a worker says about itself.
+
+    Attributes:
+        bpy_version: Version of Blender.
+        device: Device that really draws.
+        frames: Pictures since the process started.
+        memory_bytes: Resident memory of the process.
+    """
+
+    bpy_version: str
+    device: str
+    frames: int
+    memory_bytes: int
+
+
+def start_blender(mesh: CappedMesh, settings: RenderSettings) -> Scene:
+    """Start Blender in this process.
+
+    Raises:
+        RenderError: Blender is not installed for this Python.
+        DeviceError: The device that the settings ask for does not exist.
+    """
+    try:
+        from render_worker.scene import HandScene  # imports bpy: here, and nowhere earlier
+    except ModuleNotFoundError as error:
+        if error.name != "bpy":
+            raise
+        version = ".".join(map(str, sys.version_info[:2]))
+        raise RenderError(
+            f"rendering: expected Python 3.13 with bpy installed, found Python {version} without it. "
+            "Render in an environment made by `make setup`."
+        ) from error
+    return HandScene(mesh, settings)
+
+
+class RenderWorker:
+    """Draws one request at a time.
+
+    Blender keeps its state in globals of the process. A worker therefore owns one process, one scene and one
+    thread; parallelism comes from running more workers, never from sharing one.
+
+    Args:
+        mesh: The hand that is drawn.
+        settings: How pictures are made.
+        photographs: What is behind the hands.
+        start_scene: Replaces Blender in tests.
+    """
+
+    def __init__(
+        self,
+        mesh: CappedMesh,
+        settings: RenderSettings,
+        *,
+        photographs: Photographs,
+        start_scene: SceneStarter = start_blender,
+    ) -> None:
+        self._start = (mesh, settings, photographs, start_scene)
+        self._frames = 0
+
+    @cached_property
+    def _studio(self) -> Studio:
+        """Made on first use, so that in an actor its errors reach the caller as they are."""
+        mesh, settings, photographs, start_scene = self._start
+        return Studio(start_scene(mesh, settings), photographs, settings)
+
+    def draw[Picture](self, requests: Sequence[Request[Picture]]) -> list[Picture | Refusal]:
+        """Return one picture, or the reason why there is none, per request and in their order."""
+        answers: list[Picture | Refusal] = []
+        for request in requests:
+            try:
+                answers.append(request.draw(self._studio))
+            except RenderError as error:
+                answers.append(Refusal(request.sample_id, str(error)))
+            self._frames += 1
+        return answers
+
+    def state(self) -> WorkerState:
+        """Return what the worker draws with and how it is doing."""
+        scene = self._studio.scene
+        memory_bytes = psutil.Process(os.getpid()).memory_info().rss
+        return WorkerState(scene.bpy_version, scene.device, self._frames, memory_bytes)
