@@ -8,7 +8,7 @@ from small_dataset import SIZE_PX, labelled_hand
 from shared.camera import project_px
 from shared.hand_model import load_hand_model
 from shared.types import WeakPerspective
-from trainer.contact_sheet import TILE_PX, Strip, draw_contact_sheet
+from trainer.contact_sheet import TILE_PX, Panel, Strip, draw_contact_sheet
 from trainer.overlay import FINGER_COLOURS, HandInPicture, draw_mesh, draw_skeleton
 
 FACES = load_hand_model().faces
@@ -78,17 +78,26 @@ def test_joints_outside_of_the_picture_do_no_harm() -> None:
     assert not changed(draw_skeleton(draw_mesh(plain, far_away, FACES), far_away), plain).any()
 
 
-def test_a_sheet_shows_three_panels_per_strip_and_leaves_missing_ones_empty() -> None:
+def sheet_of(*strips: Strip) -> Image.Image:
+    return draw_contact_sheet(strips, FACES, title="a sheet", headings=("photograph", "prediction"))
+
+
+def test_strips_stand_side_by_side_and_below_each_other() -> None:
+    strip = Strip("a strip", (Panel(GREY), Panel(GREY, hand_in_picture(), has_mesh=True)))
+    one, three = sheet_of(strip), sheet_of(strip, strip, strip)
+    assert 4 * TILE_PX > one.width > 2 * TILE_PX
+    assert 6 * TILE_PX > three.width > 4 * TILE_PX
+    assert three.height > 2 * TILE_PX > one.height
+
+
+def test_a_panel_shows_what_it_is_given() -> None:
     hand = hand_in_picture()
-    full = Strip("full", photo=GREY, prediction=hand, twin=GREY, twin_hand=hand)
-    strips = [full, Strip("no twin", photo=GREY, prediction=hand), Strip("nothing at all")]
-    sheet = draw_contact_sheet(strips, FACES, title="three")
-    one = draw_contact_sheet(strips[:1], FACES, title="three")
-    assert sheet.width > 6 * TILE_PX > one.width > 3 * TILE_PX
-    assert sheet.height > 2 * TILE_PX
-    assert one.height < 2 * TILE_PX
-    assert changed(sheet, draw_contact_sheet([full, full, full], FACES, title="three")).any()
+    panels = [Panel(None), Panel(GREY), Panel(GREY, hand), Panel(GREY, hand, has_mesh=True)]
+    sheets = {sheet_of(Strip("same", (panel,))).tobytes() for panel in panels}
+    assert len(sheets) == len(panels)
+    reasons = [Panel(None, why_empty="quarantined"), Panel(None, why_empty="no photograph")]
+    assert sheet_of(Strip("same", (reasons[0],))) != sheet_of(Strip("same", (reasons[1],)))
 
 
 def test_a_sheet_without_samples_is_just_its_title() -> None:
-    assert draw_contact_sheet([], FACES, title="nothing").height < TILE_PX
+    assert sheet_of().height < TILE_PX

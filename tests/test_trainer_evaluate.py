@@ -2,12 +2,14 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from jaxtyping import Float
+from PIL import Image
 from small_dataset import SIZE_PX, labelled_hand, small_split
 from torch import Tensor
 
@@ -16,7 +18,9 @@ from shared.freihand import FreiHandSplit
 from shared.hand_model import load_hand_model
 from trainer.checkpoint import save_checkpoint
 from trainer.config import TrainConfig
+from trainer.contact_sheet import TILE_PX
 from trainer.evaluate import Evaluation, evaluate_checkpoint, score_file, score_submission
+from trainer.evaluation_sheet import draw_evaluation_sheet
 from trainer.models.build import build_network
 from trainer.submission import Submission, write_submission
 from trainer.toml import to_toml
@@ -147,6 +151,30 @@ def test_a_device_that_is_missing_is_an_error_and_not_a_fallback(
 def test_fingertips_of_mano_cannot_be_asked_of_another_hand(run: Path) -> None:
     with pytest.raises(HandModelError, match="legacy fingertips"):
         load_trained(run, fingertips="legacy")
+
+
+def test_the_sheet_shows_the_worst_photographs_if_asked(split: FreiHandSplit, tmp_path: Path) -> None:
+    shift_m = np.zeros((3, 778, 3), np.float32)
+    shift_m[2, ::2] = 0.01
+    joints_m = split.joints_m.copy()
+    joints_m[2, ::2] += 0.01
+    submission = Submission(joints_m, split.verts_m + shift_m)
+    report = score_submission(submission, split, predictor="one bad hand")
+    evaluation = Evaluation(evaluated(split, tmp_path).predictions, submission, report)
+    worst = draw_evaluation_sheet(evaluation, split, load_hand_model(), count=1, selection="worst")
+    first = draw_evaluation_sheet(evaluation, split, load_hand_model(), count=1)
+    assert worst.size == first.size
+    photo = np.asarray(Image.fromarray(split.image(2)).resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS))
+    found = np.lib.stride_tricks.sliding_window_view(np.asarray(worst), (4, 4, 3))[:, :, 0]
+    assert (found == photo[:4, :4]).all(axis=(2, 3, 4)).any()
+
+
+def test_a_sheet_without_labels_shows_predictions_alone(split: FreiHandSplit, tmp_path: Path) -> None:
+    with_labels = evaluated(split, tmp_path)
+    without = replace(with_labels, report=None)
+    sheets = [draw_evaluation_sheet(each, split, load_hand_model()) for each in (with_labels, without)]
+    assert sheets[0].size == sheets[1].size
+    assert sheets[0] != sheets[1]
 
 
 class TestReport:

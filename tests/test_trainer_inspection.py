@@ -163,19 +163,23 @@ class TestTwins:
         split = small_split(tmp_path / "data", "training", num_images=6)
         chosen = choose_twins(latest(run), count=5)
         strip = strip_of(chosen[1], split)
-        assert strip.photo is not None
-        np.testing.assert_array_equal(strip.photo, split.image(1))
+        photo, prediction, rendered = strip.panels
+        assert photo.picture is not None
+        assert rendered.picture is not None
+        assert prediction.has_mesh
+        np.testing.assert_array_equal(photo.picture, split.image(1))
         assert strip.caption.startswith("00000001   round 1   background kkkkkkkkkkkk   PA-MPJPE 9.8 mm")
         with Image.open(io.BytesIO(noise_jpeg(1))) as picture:
-            assert strip.twin is not None
-            np.testing.assert_array_equal(strip.twin, np.asarray(picture))
+            np.testing.assert_array_equal(rendered.picture, np.asarray(picture))
 
     def test_a_quarantined_twin_leaves_a_photograph_alone(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "data", "training", num_images=6)
         strip = strip_of(choose_twins(latest(run), count=5)[3], split)
-        assert strip.photo is not None
-        assert strip.twin is None
-        assert strip.why_no_twin == "quarantined"
+        photo, prediction, rendered = strip.panels
+        assert photo.picture is not None
+        assert prediction.picture is rendered.picture is None
+        assert rendered.why_empty == "quarantined"
+        assert strip.caption == "00000003   kills its worker"
 
     def test_a_shard_of_another_dataset_is_refused(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "other", "training", num_images=2)

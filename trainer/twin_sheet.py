@@ -12,7 +12,7 @@ from trainer.config import TrainConfig, load_config
 from trainer.contact_sheet import draw_contact_sheet
 from trainer.inspection import Inspection, ShardRow
 from trainer.run_folder import CONFIG
-from trainer.twin_strips import Selection, choose_twins, strip_of
+from trainer.twin_strips import HEADINGS, Selection, choose_twins, strip_of
 
 LEVELS_BELOW_RUN = 3
 """A shard lies in run/synthetic/round-0003."""
@@ -52,7 +52,8 @@ def draw_twin_sheet(
     num_samples = sum(row.num_samples for row in rows)
     made = rows[0].provenance
     title = f"Round {latest}: {num_samples} twins, {made.engine}, {made.samples} samples per pixel"
-    return draw_contact_sheet([strip_of(twin, split) for twin in twins], model.faces, title=title)
+    strips = [strip_of(twin, split) for twin in twins]
+    return draw_contact_sheet(strips, model.faces, title=title, headings=HEADINGS)
 
 
 def _config_of_run(tar: Path) -> TrainConfig | None:

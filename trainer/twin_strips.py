@@ -18,8 +18,10 @@ from shared.freihand import FreiHandSplit
 from shared.shards import SyntheticShard
 from shared.synthetic import SyntheticSample
 from trainer.alignment import align
-from trainer.contact_sheet import Strip
+from trainer.contact_sheet import Panel, Strip
 from trainer.overlay import HandInPicture
+
+HEADINGS = ("photograph", "prediction", "synthetic twin")
 
 type Selection = Literal["spread", "worst"]
 
@@ -64,8 +66,10 @@ def choose_twins(
 def strip_of(twin: TwinRef, split: FreiHandSplit | None) -> Strip:
     """Read what a strip shows of one twin."""
     photo = split.image(_index(twin.sample_id, split)) if split is not None else None
+    before = Panel(photo, why_empty="no photograph")
     if twin.why_missing is not None:
-        return Strip(twin.sample_id, photo=photo, why_no_twin="quarantined")
+        lost = Panel(None, why_empty="quarantined")
+        return Strip(f"{twin.sample_id}   {twin.why_missing[:60]}", (before, lost, lost))
     sample = twin.shard.read(twin.sample_id)
     labels = sample.labels
     hand = HandInPicture(sample.verts_m, sample.joints_m, labels.camera, labels.image_px)
@@ -74,7 +78,8 @@ def strip_of(twin: TwinRef, split: FreiHandSplit | None) -> Strip:
     caption = f"{twin.sample_id}   round {labels.round_index}   background {labels.background.key[:12]}"
     if split is not None and split.has_labels:
         caption += f"   PA-MPJPE {drift_mm(sample, split):.1f} mm"
-    return Strip(caption, photo=photo, prediction=hand, twin=rgb, twin_hand=hand)
+    prediction = Panel(photo, hand, has_mesh=True, why_empty="no photograph")
+    return Strip(caption, (before, prediction, Panel(rgb, hand)))
 
 
 def drift_mm(sample: SyntheticSample, split: FreiHandSplit) -> float:
