@@ -177,6 +177,21 @@ def test_a_sheet_without_labels_shows_predictions_alone(split: FreiHandSplit, tm
     assert sheets[0] != sheets[1]
 
 
+def test_the_hand_model_decides_where_fingertips_are(split: FreiHandSplit, tmp_path: Path) -> None:
+    """With MANO, `fingertips` exchanges five rows of the regressor; everything else must stay."""
+    model = load_hand_model()
+    tips = [4, 8, 12, 16, 20]
+    regressor = model.joint_regressor.copy()
+    regressor[tips] = np.roll(regressor[tips], 1, axis=1)
+    config = config_of(split.root, tmp_path)
+    network = Oracle(split, crop_share=0.5)
+    other = TrainedHand(tmp_path, config, replace(model, joint_regressor=regressor), network)
+    found, usual = evaluate_checkpoint(other, split), evaluated(split, tmp_path)
+    differing = np.abs(found.predictions.joints_m - usual.predictions.joints_m).max(axis=(0, 2)) > 1e-5
+    assert np.flatnonzero(differing).tolist() == tips
+    np.testing.assert_allclose(found.predictions.verts_m, usual.predictions.verts_m, atol=1e-6)
+
+
 class TestReport:
     def test_json_has_all_numbers(self, split: FreiHandSplit, tmp_path: Path) -> None:
         report = evaluated(split, tmp_path).report

@@ -99,7 +99,7 @@ class TestTable:
             "  drawn with                           checkpoint  backgrounds  seed  state"
         )
         assert "cycles 16 spp on CPU, Blender 5.2.3  dddddddd    c0ffeecc        7  not committed" in lines[2]
-        assert lines[4].split()[:4] == ["3", "shards", "5", "1"]
+        assert lines[4].split()[:3] == ["total", "5", "1"]
         assert lines[5] == "quarantined: 00000003 of shard-00001.tar: kills its worker"
 
     def test_json_holds_the_whole_provenance(self, run: Path) -> None:

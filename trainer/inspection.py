@@ -85,7 +85,7 @@ class Inspection:
         samples = sum(row.num_samples for row in self.rows)
         quarantined = sum(len(row.quarantined) for row in self.rows)
         num_bytes = sum(row.num_bytes for row in self.rows)
-        cells = (f"{len(self.rows)} shards", "", str(samples), str(quarantined), _megabytes(num_bytes))
+        cells = ("total", "", str(samples), str(quarantined), _megabytes(num_bytes))
         return cells + ("",) * (len(_HEADER) - len(cells))
 
 

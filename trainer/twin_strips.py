@@ -75,7 +75,8 @@ def strip_of(twin: TwinRef, split: FreiHandSplit | None) -> Strip:
     hand = HandInPicture(sample.verts_m, sample.joints_m, labels.camera, labels.image_px)
     with Image.open(io.BytesIO(sample.jpeg)) as picture:
         rgb = np.array(picture.convert("RGB"))
-    caption = f"{twin.sample_id}   round {labels.round_index}   background {labels.background.key[:12]}"
+    background = labels.background.key.rsplit("/", maxsplit=1)[-1]
+    caption = f"{twin.sample_id}   round {labels.round_index}   background {background[:12]}"
     if split is not None and split.has_labels:
         caption += f"   PA-MPJPE {drift_mm(sample, split):.1f} mm"
     prediction = Panel(photo, hand, has_mesh=True, why_empty="no photograph")
