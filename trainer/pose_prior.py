@@ -21,8 +21,8 @@ type Angles = Float[np.ndarray, "5 5"]
 
 type _Degrees = tuple[tuple[float, ...], ...]
 
-_FIST: _Degrees = ((78, -4, 0, 98, 58), (82, 0, 0, 98, 58), (82, 6, 0, 98, 58), (82, 12, 0, 98, 58))
-"""Index to little finger."""
+_CURLED: _Degrees = ((71, -13, 0, 90, 60), (71, -3, 0, 94, 64), (78, 10, 0, 98, 65), (84, 18, 0, 93, 60))
+"""Index to little finger, tips in the palm."""
 
 _NAMED: dict[PoseName, _Degrees] = {
     "open": ((0, 0, 0, 0, 0),) * 5,
@@ -33,17 +33,17 @@ _NAMED: dict[PoseName, _Degrees] = {
         (28, 0, 0, 34, 17),
         (30, 0, 0, 34, 17),
     ),
-    "fist": ((40, -12, 15, 25, 40), *_FIST),
+    "fist": ((37, -3, 24, 23, 38), *_CURLED),
     "pinch": (
-        (25, 0, 10, 10, 20),
-        (45, 0, 0, 45, 20),
+        (22, 7, 19, 12, 24),
+        (49, 0, -2, 49, 26),
         (25, 0, 0, 30, 15),
         (18, 0, 0, 22, 12),
         (12, 0, 0, 18, 10),
     ),
-    "point": ((40, -12, 15, 25, 40), (0, 0, 0, 4, 2), *_FIST[1:]),
-    "thumbs_up": ((-10, -25, 0, -5, -10), *_FIST),
-    "victory": ((40, -12, 15, 35, 45), (5, 12, 0, 5, 3), (5, -9, 0, 5, 3), *_FIST[2:]),
+    "point": ((36, -1, 26, 27, 43), (0, 0, 0, 4, 2), *_CURLED[1:]),
+    "thumbs_up": ((-12, -26, 0, -5, -10), *_CURLED),
+    "victory": ((39, -7, 17, 39, 49), (5, 12, 0, 5, 3), (5, -9, 0, 5, 3), *_CURLED[2:]),
 }
 
 NAMED_ANGLES_DEG: dict[PoseName, Angles] = {name: np.array(angles, float) for name, angles in _NAMED.items()}

@@ -12,7 +12,7 @@ from shared.camera import project_px
 from shared.freihand import LabelledHand
 from shared.hand_model import HandModel
 from shared.seeds import rng_of
-from shared.skeleton import FINGERS
+from shared.skeleton import FINGERS, WRIST
 from shared.types import Intrinsics
 from trainer.pose_prior import sample_pose
 from trainer.posing import PosedHand
@@ -25,12 +25,13 @@ _CAMERA = Intrinsics(fx_px=480, fy_px=480, cx_px=111.5, cy_px=111.5, width_px=IM
 _ROOT = FINGERS["middle"][0]
 """The joint whose place and depth FreiHAND's parameters state."""
 
-_CANDIDATES = 12
-_DEEPEST_CONTACT_M = 0.003
+_CANDIDATES = 8
+_DEEPEST_CONTACT_M = 0.004
 """Flesh gives way as far as this; of the candidates, the first that respects it is taken."""
 
-_SIZES_PX = (95.0, 165.0)
-"""The longer side of the hand's box, which the 180-pixel crop of the training must be able to hold."""
+_LENGTHS_PX = (95.0, 155.0)
+"""From wrist to middle fingertip if the finger were straight and seen from the side. The 180-pixel crop of
+the training then holds nearly every hand."""
 
 _MARGIN_PX = 4.0
 
@@ -55,13 +56,13 @@ def labelled_hand(model: HandModel, *, seed: int, index: int) -> LabelledHand:
     pose = np.concatenate([np.tile(_view(rng), (_CANDIDATES, 1)), fingers], axis=1).astype(np.float32)
     with torch.no_grad():
         hands = posed_hand(torch.from_numpy(pose), torch.from_numpy(shape).expand(_CANDIDATES, -1))
-    depths_m = [contact.depth_m(joints_m) for joints_m in hands.joints_m.numpy()]
+    depths_m = [contact.depth_m(verts_m) for verts_m in hands.verts_m.numpy()]
     # argmax finds the first that is good enough; without any, the best of the bad is taken.
     good = np.less(depths_m, _DEEPEST_CONTACT_M)
     chosen = int(good.argmax() if good.any() else np.argmin(depths_m))
     verts_m, joints_m = hands.verts_m[chosen].numpy(), hands.joints_m[chosen].numpy()
     camera = _camera(rng)
-    shift_m = _placement(verts_m, camera, rng)
+    shift_m = _placement(verts_m, joints_m, camera, rng)
     joints_m = joints_m + shift_m
     root_px, root_m = project_px(joints_m, camera)[_ROOT], joints_m[_ROOT]
     return LabelledHand(
@@ -100,18 +101,22 @@ def _camera(rng: np.random.Generator) -> Intrinsics:
 
 
 def _placement(
-    verts_m: Float32[np.ndarray, "verts 3"], camera: Intrinsics, rng: np.random.Generator
+    verts_m: Float32[np.ndarray, "verts 3"],
+    joints_m: Float32[np.ndarray, "21 3"],
+    camera: Intrinsics,
+    rng: np.random.Generator,
 ) -> Float32[np.ndarray, " 3"]:
     """Return the translation that gives the hand a random size and place in the picture."""
-    size_px = rng.uniform(*_SIZES_PX)
-    room_px = (IMAGE_PX - size_px) / 2 - _MARGIN_PX
-    centre_px = (IMAGE_PX - 1) / 2 + np.clip(rng.normal(scale=12, size=2), -room_px, room_px)
-    focal_px = np.array([camera.fx_px, camera.fy_px])
-    shift_m = np.array([0.0, 0.0, 0.6])
-    # Perspective makes the box depend on the place: solve by repetition, which converges in a few steps.
-    for _ in range(8):
+    chain_m = joints_m[[WRIST, *FINGERS["middle"]]]
+    length_m = np.linalg.norm(np.diff(chain_m, axis=0), axis=1).sum()
+    depth_m = camera.fx_px * length_m / rng.uniform(*_LENGTHS_PX)
+    wanted_px = (IMAGE_PX - 1) / 2 + rng.normal(scale=12, size=2)
+    shift_m = np.array([0.0, 0.0, depth_m])
+    # Perspective makes the box depend on the place: a few repetitions settle it.
+    for _ in range(4):
         box_px = project_px(verts_m + shift_m, camera)
         low_px, high_px = box_px.min(0), box_px.max(0)
-        shift_m[2] *= (high_px - low_px).max() / size_px
-        shift_m[:2] += (centre_px - (low_px + high_px) / 2) * shift_m[2] / focal_px
+        half_px = (high_px - low_px) / 2 + _MARGIN_PX
+        centre_px = np.clip(wanted_px, half_px, IMAGE_PX - 1 - half_px)
+        shift_m[:2] += (centre_px - (low_px + high_px) / 2) * depth_m / camera.fx_px
     return shift_m.astype(np.float32)

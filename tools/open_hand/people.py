@@ -1,14 +1,16 @@
 """Right hands of many people, as Anny draws them: one mesh, one skeleton, many shapes."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import anny
 import numpy as np
 import torch
-from anny.shape_distribution import SimpleShapeDistribution
 from jaxtyping import Float64, Int64
 
 from shared.hand_model import FINGER_CHAINS
+
+if TYPE_CHECKING:
+    import anny
 
 NUM_PEOPLE = 3000
 
@@ -49,6 +51,8 @@ class People:
 
 def draw_people() -> People:
     """Draw the hands of people of all ages from 8 to 80; the first is the average adult."""
+    import anny  # here, so that the other steps can be tested without it
+
     body = anny.Anny(
         rig="anny-hand.R", topology="hand.R", local_changes="all", phenotypes="all", skinning_method="lbs"
     ).to(dtype=torch.float64)
@@ -79,7 +83,9 @@ def _bone_names() -> list[str]:
     return [names[joint] for joint in range(16)]
 
 
-def _draw_parameters(body: anny.Anny) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+def _draw_parameters(body: "anny.Anny") -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    from anny.shape_distribution import SimpleShapeDistribution
+
     ages_years = torch.distributions.Uniform(*torch.tensor(_AGES_YEARS, dtype=torch.float64))
     distribution = SimpleShapeDistribution(body, morphological_age_distribution=ages_years)
     with torch.random.fork_rng():
@@ -99,7 +105,7 @@ def _draw_parameters(body: anny.Anny) -> tuple[dict[str, torch.Tensor], dict[str
     return phenotypes, sliders
 
 
-def _sixteen_weights(body: anny.Anny, bones: list[int]) -> Float64[np.ndarray, "verts 16"]:
+def _sixteen_weights(body: "anny.Anny", bones: list[int]) -> Float64[np.ndarray, "verts 16"]:
     """Give the wrist everything that Anny gives to its own root, wrist, and metacarpal bones."""
     indices, shares = body.vertex_bone_indices.numpy(), body.vertex_bone_weights.numpy()
     all_weights = np.zeros((len(indices), len(body.bone_labels)))
