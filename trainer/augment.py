@@ -9,6 +9,8 @@ from jaxtyping import Float, UInt8
 
 from trainer.sections import AugmentConfig
 
+cv2.setNumThreads(1)  # the pictures are small; several processes load them
+
 type Image = UInt8[np.ndarray, "height width 3"]
 
 

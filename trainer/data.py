@@ -6,11 +6,12 @@ normalises them. Height-width-channel order becomes PyTorch's channels_last layo
 
 import functools
 import io
-from collections.abc import Sequence
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64, UInt8
@@ -19,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from shared.camera import project_px, px_to_ndc
-from shared.errors import ConfigError, ShardError
+from shared.errors import ConfigError, MeshcycleError, ShardError
 from shared.freihand import FreiHandSplit
 from shared.hand_model import HandModel
 from shared.rounds import SyntheticRound
@@ -148,10 +149,32 @@ def load_batches(
         batch_sampler=plan,
         num_workers=workers,
         collate_fn=collate,
-        worker_init_fn=one_thread,
+        multiprocessing_context=worker_context() if workers else None,
         persistent_workers=workers > 0,
         pin_memory=pin_memory,
     )
+
+
+def drawn_from[Batch](loader: DataLoader[Batch]) -> Iterator[Batch]:
+    """Iterate over a loader, with errors as their own one line.
+
+    PyTorch puts the traceback of the process that failed into the message.
+    """
+    try:
+        yield from loader
+    except MeshcycleError as error:
+        line = str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
+        raise type(error)(line) from error
+
+
+def worker_context() -> BaseContext:
+    """Return how data-loading processes start: from a clean server, which has imported what they need.
+
+    A fork of the training process would inherit locks that its threads (OpenCV's, Ray's) may be holding.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["trainer.data"])
+    return context
 
 
 def collate(samples: Sequence[LoadedSample]) -> LoadedBatch:
@@ -235,8 +258,3 @@ def _decode(jpeg: bytes, *, where: str) -> UInt8[np.ndarray, "height width 3"]:
 def _open_round(directory: Path) -> SyntheticRound:
     """Open a round once per process; the previous one is forgotten."""
     return SyntheticRound.open(directory)
-
-
-def one_thread(_worker: int) -> None:
-    """Leave parallelism to the number of workers."""
-    cv2.setNumThreads(1)

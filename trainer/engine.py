@@ -6,6 +6,7 @@ trainer/step.py.
 
 import math
 import os
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -67,7 +68,8 @@ class Engine:
         torch.manual_seed(seed_of(config.seed, "weights"))
         self.fabric = fabric
         self.config = config
-        self.network = build_network(config.model, hand_model).to(fabric.device)
+        network = build_network(config.model, hand_model, cache_dir=config.run_dir)
+        self.network = network.to(fabric.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
         if config.compute.compile:
             self.network.compile()
@@ -99,6 +101,9 @@ class Engine:
             loaded: Photographs and twins, on the CPU.
             number: Of the step in the run; dropout follows from it, so resuming needs no generator's state.
 
+        Returns:
+            The losses before the step, without a graph.
+
         Raises:
             TrainingError: The loss or its gradient is not finite; no weight has moved.
         """
@@ -118,7 +123,7 @@ class Engine:
         self._require_finite(losses, norm, loaded.sample_ids, number=number)
         self._wrapped_optimiser.step()
         self.learning_rate.after_step()
-        return losses
+        return replace(losses, total=losses.total.detach())
 
     def _clip(self) -> Tensor:
         """Shorten a gradient that is too long, and return the length that it had."""
@@ -140,7 +145,7 @@ class Engine:
         what = "loss" if wrong else "gradient"
         names = [sample_ids[row] for row in wrong] or list(sample_ids)
         raise TrainingError(
-            f"step {number}: expected a finite {what}, found {float(suspects)} in the samples "
+            f"step {number}: expected a finite {what}, found {suspects.item()} in the samples "
             f"{', '.join(names)}. The weights have not moved. Look at these samples, or lower "
             "optimiser.learning_rate and resume."
         )

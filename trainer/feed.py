@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shared.freihand import FreiHandSplit
 from trainer.config import TrainConfig
-from trainer.data import HandDataset, LoadedBatch, load_batches
+from trainer.data import HandDataset, LoadedBatch, drawn_from, load_batches
 from trainer.sampling import BatchPlan, Schooling
 
 
@@ -76,6 +76,6 @@ class Feed:
         ]
         self._plan.batches = batches[start_step:]
         asked_s = time.perf_counter()
-        for loaded in self._loader:
+        for loaded in drawn_from(self._loader):
             yield loaded, time.perf_counter() - asked_s
             asked_s = time.perf_counter()

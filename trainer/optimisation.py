@@ -26,6 +26,7 @@ class LearningRate:
 
     def __init__(self, optimiser: Optimizer, config: OptimiserConfig, *, num_steps: int) -> None:
         self._optimiser = optimiser
+        self._last_step = num_steps - 1
         self._by_step: LRScheduler | None = None
         self._by_round: ReduceLROnPlateau | None = None
         match config.schedule:
@@ -36,18 +37,20 @@ class LearningRate:
             case "one_cycle":
                 self._by_step = OneCycleLR(optimiser, config.learning_rate, total_steps=num_steps)
             case "cosine":
-                self._by_step = CosineAnnealingLR(optimiser, num_steps)
+                self._by_step = CosineAnnealingLR(optimiser, max(1, num_steps - 1))
             case "constant":
                 pass
 
     @property
     def value(self) -> float:
-        """The rate of the next step."""
+        """The rate of the next step; at the end of the run, that of the last."""
         return float(self._optimiser.param_groups[0]["lr"])
 
     def after_step(self) -> None:
         """Move on by a step."""
-        if self._by_step is not None:
+        if (
+            self._by_step is not None and self._by_step.last_epoch < self._last_step
+        ):  # a cycle would swing back
             self._by_step.step()
 
     def after_round(self, error_mm: float) -> None:

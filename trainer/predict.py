@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from shared.freihand import FreiHandSplit
 from shared.skeleton import WRIST
 from trainer.augment import Warp
-from trainer.data import normalise, one_thread
+from trainer.data import drawn_from, normalise, worker_context
 from trainer.geometry import from_wrist
 from trainer.metrics import score_hands
 from trainer.sections import DataConfig
@@ -119,8 +119,13 @@ def predict_groups(
     autocast: torch.dtype | None = None,
 ) -> Iterator[HandPredictions]:
     """Predict photographs group by group, as shards need them; the arguments are those of `predict_split`."""
-    loader = DataLoader(crops, batch_sampler=groups, num_workers=workers, worker_init_fn=one_thread)  # type: ignore[arg-type]
-    for group, rgb in zip(groups, loader, strict=True):
+    loader = DataLoader(
+        crops,
+        batch_sampler=groups,  # type: ignore[arg-type]  # any sequence of sequences will do
+        num_workers=workers,
+        multiprocessing_context=worker_context() if workers else None,
+    )
+    for group, rgb in zip(groups, drawn_from(loader), strict=True):
         parts = [_predict(network, part, autocast) for part in rgb.split(batch_size)]
         verts_m, joints_m, cameras = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         cameras[:, 0] *= crops.crop_share  # shared.camera.widen, for all rows

@@ -30,7 +30,7 @@ class LossMeter:
 
     def add(self, losses: StepLosses) -> None:
         """Count one step."""
-        self._add("total", losses.total.detach())
+        self._add("total", losses.total)
         for name in ("original", "recycled", "correlation"):
             terms = getattr(losses, name)
             if terms is not None:

@@ -1,0 +1,111 @@
+import pickle
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from shared.errors import CheckpointError
+from trainer.checkpoint import (
+    STATE,
+    WEIGHTS,
+    Moment,
+    best_checkpoint,
+    latest_checkpoint,
+    load_state,
+    load_weights,
+    prune_checkpoints,
+    save_checkpoint,
+)
+
+
+def network(*, width: int = 4) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width)).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def saved(folder: Path, moment: Moment, module: nn.Module | None = None) -> Path:
+    path = folder / moment.name
+    save_checkpoint(
+        path, module or network(), {"round": 3, "sums": torch.ones(2)}, texts={"config.toml": "a = 1"}
+    )
+    return path
+
+
+def test_what_was_saved_comes_back_bit_by_bit(tmp_path: Path) -> None:
+    before, after = network(), network()
+    path = saved(tmp_path, Moment(0), before)
+    load_weights(after, path)
+    for name, value in before.state_dict().items():
+        assert torch.equal(value, after.state_dict()[name])
+    state = load_state(path)
+    assert state["round"] == 3
+    assert torch.equal(state["sums"], torch.ones(2))
+    assert (path / "config.toml").read_text() == "a = 1"
+
+
+def test_moments_are_ordered_as_they_happen() -> None:
+    order = [
+        Moment(0, ended=False, step=9),
+        Moment(0),
+        Moment(1, ended=False, step=1),
+        Moment(1, ended=False, step=20),
+        Moment(1),
+    ]
+    assert all(earlier < later for earlier, later in pairwise(order))
+
+
+def test_a_moment_is_told_by_its_name() -> None:
+    for moment in (Moment(12), Moment(3, ended=False, step=500)):
+        assert Moment.parse(moment.name) == moment
+    assert Moment.parse(".round-0001.77.tmp") is None
+
+
+def test_a_checkpoint_that_was_cut_short_is_not_seen(tmp_path: Path) -> None:
+    whole = saved(tmp_path, Moment(0))
+    cut = tmp_path / f".{Moment(1).name}.77.tmp"
+    cut.mkdir()
+    (cut / WEIGHTS).write_bytes(b"half")
+    assert latest_checkpoint(tmp_path) == whole
+
+
+def test_a_run_without_checkpoints_has_no_latest(tmp_path: Path) -> None:
+    assert latest_checkpoint(tmp_path / "nowhere") is None
+
+
+def test_pruning_keeps_the_best_and_the_last(tmp_path: Path) -> None:
+    for moment in [*map(Moment, range(5)), Moment(2, ended=False, step=5), Moment(5, ended=False, step=5)]:
+        saved(tmp_path, moment)
+    (tmp_path / "best").write_text(Moment(1).name)
+    prune_checkpoints(tmp_path, keep_last=2)
+    kept = sorted(entry.name for entry in tmp_path.iterdir() if entry.is_dir())
+    assert kept == ["round-0001", "round-0003", "round-0004", "round-0005-step-00000005"]
+    assert best_checkpoint(tmp_path) == tmp_path / "round-0001"
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, Moment(0))
+    with pytest.raises(
+        CheckpointError, match=r"model\.safetensors: expected the 7 tensors of Sequential, .* 0\.bias"
+    ):
+        load_weights(network(width=5), path)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", pickle.dumps(print, 2)])
+def test_a_state_that_is_damaged_or_holds_code_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = saved(tmp_path, Moment(0))
+    (path / STATE).write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"state\.pt: expected the state of a run"):
+        load_state(path)
+
+
+def test_damaged_weights_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, Moment(0))
+    (path / WEIGHTS).write_bytes(b"garbage")
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: expected the weights"):
+        load_weights(network(), path)
+
+
+def test_a_run_that_ended_no_round_has_no_best(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="has ended a round"):
+        best_checkpoint(tmp_path)

@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import pytest
+
+from shared.errors import ConfigError
+from trainer.config import TrainConfig, load_config
+from trainer.toml import read_toml, to_toml
+
+SMALLEST = 'run_dir = "run"\n[data]\nroot = "data"\n'
+RECYCLING = SMALLEST + '[recycle]\nbackgrounds = "backgrounds"\n'
+
+
+def load(folder: Path, text: str) -> TrainConfig:
+    path = folder / "config.toml"
+    path.write_text(text)
+    return load_config(path)
+
+
+def complaint(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as error:
+        load(folder, text)
+    return str(error.value).replace(str(folder), "")
+
+
+def test_defaults_are_the_papers(tmp_path: Path) -> None:
+    """Sec. 4.2, and FastMETRO's recipe to which it refers."""
+    config = load(tmp_path, RECYCLING)
+    assert config.recycle is not None
+    assert (config.rounds, config.data.batch_size, config.data.crop_px, config.data.input_px) == (
+        200,
+        16,
+        180,
+        224,
+    )
+    assert (config.optimiser.learning_rate, config.optimiser.weight_decay, config.optimiser.clip_norm) == (
+        1e-4,
+        1e-4,
+        0.3,
+    )
+    assert (config.optimiser.schedule, config.optimiser.plateau_factor) == ("plateau", 0.5)
+    assert config.recycle.alpha == config.recycle.beta
+    assert config.loss.model_dump() == {
+        "norm": "l1",
+        "joints": 1000,
+        "verts": 100,
+        "projected": 100,
+        "edges": 100,
+        "normals": 10,
+    }
+
+
+def test_the_resolved_configuration_reads_back_as_itself(tmp_path: Path) -> None:
+    config = load(tmp_path, RECYCLING + "[render]\nworkers = 3\n[data.x]\n".replace("[data.x]\n", ""))
+    again = tmp_path / "again.toml"
+    again.write_text(to_toml(config))
+    assert read_toml(again, TrainConfig) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "ronds = 1\n" + SMALLEST,
+            "/config.toml: ronds: expected a known key, found ronds. Did you mean rounds?",
+        ),
+        (
+            RECYCLING + "betta = 1\n",
+            "/config.toml: recycle.betta: expected a known key, found betta. Did you mean beta?",
+        ),
+        ("[data]\nroot = 'x'\n", "/config.toml: run_dir: expected a value, found none. Add the key."),
+        (SMALLEST + "crop_px = 0\n", "/config.toml: data.crop_px: expected greater than 0, found 0."),
+        (
+            SMALLEST + "[loss]\nnorm = 'l3'\n",
+            "/config.toml: loss.norm: expected 'l1' or 'l2', found 'l3'.",
+        ),
+        (
+            SMALLEST + "[model]\nname = 'regressor'\nbackbne = 'x'\n",
+            "/config.toml: model.backbne: expected a known key, found backbne. Did you mean backbone?",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_key(tmp_path: Path, text: str, expected: str) -> None:
+    assert complaint(tmp_path, text) == expected
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    assert len(complaint(tmp_path, "a = 1\nb = 2\n" + SMALLEST).splitlines()) == 2
+
+
+def test_an_unknown_network_is_told_which_there_are(tmp_path: Path) -> None:
+    told = complaint(tmp_path, SMALLEST + "[model]\nname = 'fastmetr'\n")
+    assert told.startswith("/config.toml: model: ")
+    assert "'regressor'" in told
+
+
+def test_text_that_is_not_toml_is_refused(tmp_path: Path) -> None:
+    assert complaint(tmp_path, "rounds: 3").startswith("/config.toml: expected TOML, ")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: expected a configuration file"):
+        load_config(tmp_path / "nowhere.toml")
+
+
+def test_renders_alone_need_a_source_before_the_first_round(tmp_path: Path) -> None:
+    """Table 3: alpha = 0 only makes sense with ground-truth meshes."""
+    assert "recycle.alpha is 0" in complaint(tmp_path, RECYCLING + "alpha = 0\n")
+    load(tmp_path, RECYCLING + 'alpha = 0\nsource = "ground_truth"\n')
+
+
+def test_a_run_that_would_never_recycle_is_refused(tmp_path: Path) -> None:
+    told = complaint(tmp_path, "rounds = 2\n" + RECYCLING + "warmup_rounds = 2\n")
+    assert "recycle.warmup_rounds is 2 of 2 rounds" in told
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[1] / "configs").glob("*.toml")), ids=lambda p: p.stem
+)
+def test_every_configuration_of_the_repository_is_valid(path: Path) -> None:
+    load_config(path)

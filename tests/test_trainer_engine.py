@@ -1,0 +1,119 @@
+"""Tests of the machinery around a step, among them one that trains in two processes at once."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from small_run import small_config
+
+from shared.errors import DeviceError, TrainingError
+from shared.freihand import FreiHandSplit
+from shared.hand_model import load_hand_model
+from trainer.config import TrainConfig
+from trainer.engine import Engine, build_fabric
+from trainer.feed import Feed
+
+TWO_PROCESSES = Path(__file__).with_name("two_processes.py")
+
+
+def engine_and_feed(config: TrainConfig) -> tuple[Engine, Feed]:
+    split = FreiHandSplit(config.data.root, "training")
+    engine = Engine(build_fabric(config), config, load_hand_model(), num_steps=10)
+    return engine, Feed(split, range(len(split)), config)
+
+
+def test_a_loss_that_is_not_finite_moves_nothing_and_names_the_sample(tmp_path: Path) -> None:
+    engine, feed = engine_and_feed(small_config(tmp_path))
+    batch, _ = next(feed.batches(0, start_step=0, twins=None))
+    batch.target.joints_ndc[2, 5] = float("nan")
+    before = {name: value.clone() for name, value in engine.network.named_parameters()}
+    with pytest.raises(TrainingError, match=rf"step 7: expected a finite loss.* {batch.sample_ids[2]}\. The"):
+        engine.step(batch, number=7)
+    for name, value in engine.network.named_parameters():
+        assert torch.equal(value, before[name])
+
+
+def test_a_gradient_that_is_not_finite_moves_nothing(tmp_path: Path) -> None:
+    engine, feed = engine_and_feed(small_config(tmp_path))
+    batch, _ = next(feed.batches(0, start_step=0, twins=None))
+    first = next(engine.network.parameters())
+    first.register_hook(lambda gradient: gradient * float("inf"))
+    before = first.detach().clone()
+    with pytest.raises(TrainingError, match="expected a finite gradient"):
+        engine.step(batch, number=0)
+    assert torch.equal(first, before)
+
+
+def test_a_long_gradient_is_clipped(tmp_path: Path) -> None:
+    config = small_config(tmp_path, optimiser__clip_norm=0.25)
+    engine, feed = engine_and_feed(config)
+    batch, _ = next(feed.batches(0, start_step=0, twins=None))
+    engine.step(batch, number=0)
+    gradients = [value.grad for value in engine.network.parameters() if value.grad is not None]
+    norm = torch.linalg.vector_norm(torch.cat([gradient.flatten() for gradient in gradients]))
+    assert float(norm) == pytest.approx(0.25, rel=1e-3)
+
+
+@pytest.mark.parametrize("changes", [{"compute__precision": "bf16-mixed"}, {"optimiser__clip_norm": 0.0}])
+def test_training_learns_one_batch_by_heart(tmp_path: Path, changes: dict[str, object]) -> None:
+    engine, feed = engine_and_feed(small_config(tmp_path, optimiser__learning_rate=3e-3, **changes))
+    batch, _ = next(feed.batches(0, start_step=0, twins=None))
+    losses = [engine.step(batch, number=number).total.item() for number in range(30)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_missing_gpu_is_an_error_and_not_a_slow_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match=r"compute.accelerator: expected a CUDA device"):
+        build_fabric(small_config(tmp_path, compute__accelerator="cuda"))
+
+
+@pytest.mark.slow
+def test_two_processes_compute_the_gradient_of_the_joined_batch(tmp_path: Path) -> None:
+    """Two processes with batches of 3 against one with a batch of 6, where only some samples have twins."""
+    small_config(tmp_path)  # writes the data once, before the processes would do it together
+    alone = run_processes(tmp_path, batch_size=6, world_size=1)
+    together = run_processes(tmp_path, batch_size=3, world_size=2)
+    assert alone.keys() == together.keys()
+    for name, gradient in alone.items():
+        torch.testing.assert_close(together[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def run_processes(folder: Path, *, batch_size: int, world_size: int) -> dict[str, torch.Tensor]:
+    """Start processes as torchrun does, and return the gradients of the first one's first step."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    out = folder / f"gradients-{world_size}.pt"
+    shared_env = {
+        "LOCAL_WORLD_SIZE": str(world_size),
+        "WORLD_SIZE": str(world_size),
+        "GROUP_WORLD_SIZE": "1",
+        "GROUP_RANK": "0",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_RUN_ID": "test",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, str(TWO_PROCESSES), str(folder), str(batch_size), str(out)]
+    processes = [
+        subprocess.Popen(
+            command,
+            env={**os.environ, **shared_env, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(world_size)
+    ]
+    for process in processes:
+        told, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, told
+    gradients: dict[str, torch.Tensor] = torch.load(out, weights_only=True)
+    return gradients

@@ -1,0 +1,50 @@
+"""One training process of a test: does a step with twins for some samples, and saves the gradients.
+
+Arguments: folder of the run, batch size per process, file for the gradients of the first process.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from small_run import small_config
+
+from shared.freihand import FreiHandSplit
+from shared.hand_model import load_hand_model
+from trainer.data import LoadedBatch
+from trainer.engine import Engine, build_fabric
+from trainer.feed import Feed
+from trainer.types import HandTarget
+
+
+def main() -> None:
+    folder, batch_size, out = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    config = small_config(
+        folder,
+        data__batch_size=batch_size,
+        optimiser__clip_norm=0.0,
+        model__backbone="test_convnext",  # batch statistics of halves are not those of the whole
+    )
+    split = FreiHandSplit(config.data.root, "training")
+    fabric = build_fabric(config)
+    engine = Engine(fabric, config, load_hand_model(), num_steps=10)
+    feed = Feed(split, range(12), config, rank=fabric.global_rank, world_size=fabric.world_size)
+    loaded, _ = next(feed.batches(0, start_step=0, twins=None))
+    engine.step(with_twins(loaded), number=0)
+    if fabric.is_global_zero:
+        torch.save({name: value.grad for name, value in engine.network.named_parameters()}, out)
+    fabric.barrier()
+
+
+def with_twins(loaded: LoadedBatch) -> LoadedBatch:
+    """Give photographs with an even number their own negative as a twin."""
+    rows = torch.tensor([row for row, name in enumerate(loaded.sample_ids) if int(name) % 2 == 0])
+    return loaded._replace(
+        twins=255 - loaded.photos[rows],
+        twin_target=HandTarget(*(label[rows] for label in loaded.target)),
+        twin_rows=rows,
+    )
+
+
+if __name__ == "__main__":
+    main()
