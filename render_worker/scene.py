@@ -51,7 +51,9 @@ class HandScene:
         self._device = _configure_engine(self._scene, settings)
         _configure_output(self._scene)
         self._data = _make_mesh(mesh)
-        _link(self._scene, "hand", self._data).cycles.shadow_terminator_geometry_offset = 0.1
+        hand = _link(self._scene, "hand", self._data)
+        hand.cycles.shadow_terminator_geometry_offset = 0.1
+        hand.visible_diffuse = hand.visible_glossy = False  # it would light itself with its own fill light
         self._albedo = _make_material(self._data)
         self._camera = bpy.data.cameras.new("camera")
         self._camera.sensor_fit = "HORIZONTAL"

@@ -22,7 +22,7 @@ class RenderSettings(BaseModel):
     """EEVEE needs a GPU; without one it takes tens of seconds a frame."""
     device: RenderDevice = "cpu"
     """A device that is asked for and missing is an error, never a silent fallback."""
-    samples: PositiveInt = 16
+    samples: PositiveInt = 8
     """Cycles samples per pixel. The paper does not say."""
     workers: PositiveInt | None = None
     """Blender processes; one per core of the cluster if left out."""
