@@ -7,19 +7,20 @@ stopped, and no picture is looked at twice. The selection is published at the en
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from bg_filter.commit import Committer
-from bg_filter.findings import Detector, DetectorSettings
+from bg_filter.findings import DEFAULT_DETECTOR, Detector, DetectorSettings
 from bg_filter.listing import Listing
 from bg_filter.pictures import Picture
 from bg_filter.pipeline import inspect
+from bg_filter.publish import Selection, publish
 from bg_filter.recorded import RECORDED, RecordedDetector
-from bg_filter.selection import Outcome, SelectionRules, count, judge
-from bg_filter.sources import open_sources
+from bg_filter.selection import DEFAULT_RULES, SelectionRules
+from bg_filter.sources import PhotoSource, open_sources
 from bg_filter.weights import WeightsUnavailableError
 from shared.backgrounds import BackgroundWriter
 from shared.errors import BackgroundError
@@ -32,22 +33,23 @@ class FilterReport:
     Attributes:
         out: The database.
         detector: What looked for people.
-        is_recorded: The verdicts were recorded earlier with a real detector; none was at hand now.
         looked_at: Pictures that this run looked at.
         seen_before: Pictures asked for that an earlier run had looked at.
-        outcomes: Number of pictures in the database by outcome.
-        fingerprint: Identifies the published selection.
+        selection: What is published now.
         wall_s: Duration of the run.
     """
 
     out: Path
     detector: str
-    is_recorded: bool
     looked_at: int
     seen_before: int
-    outcomes: dict[Outcome, int]
-    fingerprint: str
+    selection: Selection
     wall_s: float
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the verdicts were recorded earlier, with a real detector that was not at hand now."""
+        return self.detector.startswith(RECORDED)
 
     @property
     def images_per_s(self) -> float:
@@ -59,8 +61,8 @@ def filter_backgrounds(
     sources: Sequence[Path],
     out: Path,
     *,
-    settings: DetectorSettings | None = None,
-    rules: SelectionRules | None = None,
+    detector: DetectorSettings | Detector = DEFAULT_DETECTOR,
+    rules: SelectionRules = DEFAULT_RULES,
     limit: int | None = None,
     subset_seed: int | None = None,
     short_side_px: int | None = None,
@@ -72,7 +74,9 @@ def filter_backgrounds(
     Args:
         sources: LSUN directories, folders of them, or folders with pictures.
         out: Directory of the database; an existing one is continued.
-        settings: Which networks look for what. The weights ``recorded`` stand for recorded verdicts.
+        detector: Which networks look for what, or something else that finds people. The weights ``recorded``
+            stand for recorded verdicts, which also step in for weights that cannot be downloaded, but only if
+            they know every picture.
         rules: What a background must fulfil.
         limit: Number of pictures to look at, earlier runs included; all if left out.
         subset_seed: Takes the pictures at random instead of from the start, so that a limit is a fair sample.
@@ -85,16 +89,14 @@ def filter_backgrounds(
         DeviceError: The device does not exist here.
     """
     start_s = time.perf_counter()
-    settings, rules = settings or DetectorSettings(), rules or SelectionRules()
     opened = open_sources(sources)
     listing = Listing(opened, cache=out / "names")
     numbers = listing.choose(limit=limit, seed=subset_seed)
-    detector = _detector(settings, listing, device)
+    if isinstance(detector, DetectorSettings):
+        detector = _detector(detector, listing, device)
     with BackgroundWriter(out) as writer:
         _continue_or_start(writer, detector=detector.identity, short_side_px=short_side_px)
-        writer.note(
-            "sources", (writer.noted("sources") or {}) | {s.name: str(s.path.resolve()) for s in opened}
-        )
+        _note_sources(writer, opened)
         unseen = numbers[~writer.seen(candidate.key for candidate in listing.candidates(numbers))]
         batches = inspect(
             listing.candidates(unseen),
@@ -111,16 +113,13 @@ def filter_backgrounds(
                 committer.add(inspected)
                 bar.update(len(inspected))
                 bar.set_postfix_str(f"{committer.kept_share:.0%} kept")
-        outcomes = judge(writer.rows(), rules)
-        fingerprint = writer.publish(outcomes == Outcome.KEPT, rules=asdict(rules))
+        selection = publish(writer, rules, sources={source.name: source for source in opened})
     return FilterReport(
         out=out,
         detector=detector.identity,
-        is_recorded=isinstance(detector, RecordedDetector),
         looked_at=len(unseen),
         seen_before=len(numbers) - len(unseen),
-        outcomes=count(outcomes),
-        fingerprint=fingerprint,
+        selection=selection,
         wall_s=time.perf_counter() - start_s,
     )
 
@@ -160,6 +159,11 @@ def _continue_or_start(writer: BackgroundWriter, *, detector: str, short_side_px
                 f"{writer.path}: expected to continue with the {name} {noted[name]}, found {value}. "
                 "Give the same options as before, or another --out."
             )
+
+
+def _note_sources(writer: BackgroundWriter, sources: Sequence[PhotoSource]) -> None:
+    paths = {source.name: str(source.path.resolve()) for source in sources}
+    writer.note("sources", (writer.noted("sources") or {}) | paths)
 
 
 def _num_cores() -> int:

@@ -37,6 +37,9 @@ class DetectorSettings:
     input_px: int = 320
 
 
+DEFAULT_DETECTOR = DetectorSettings()
+
+
 class Detector(Protocol):
     """Anything that finds people.
 

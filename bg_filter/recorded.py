@@ -19,16 +19,19 @@ RECORDED = "recorded"
 class RecordedDetector:
     """Answers with recorded findings.
 
+    Args:
+        recording: What `recording_of` returned; the demo's if left out.
+
     Attributes:
         identity: Says that the findings are recorded, and of which detector.
     """
 
-    def __init__(self) -> None:
-        recording = json.loads(files("bg_filter").joinpath("recorded.json").read_text())
-        self.identity = f"{RECORDED} {recording['detector']}"
+    def __init__(self, recording: str | None = None) -> None:
+        content = json.loads(recording or files("bg_filter").joinpath("recorded.json").read_text())
+        self.identity = f"{RECORDED} {content['detector']}"
         self._findings = {
             pixels: Finding(confidence, tuple(box))
-            for pixels, (confidence, *box) in recording["findings"].items()
+            for pixels, (confidence, *box) in content["findings"].items()
         }
 
     def __len__(self) -> int:

@@ -1,0 +1,88 @@
+"""Publishing a selection: after a run, or again with other rules and without looking at any picture again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import batched
+from pathlib import Path
+
+from bg_filter.pictures import Picture
+from bg_filter.selection import Outcome, SelectionRules, count, judge
+from bg_filter.sources import PhotoSource, open_sources
+from shared.backgrounds import BackgroundWriter
+from shared.errors import BackgroundError
+
+PHOTOS_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A published selection.
+
+    Attributes:
+        outcomes: Number of pictures in the database by outcome.
+        restored: Photographs that were fetched from their sources, because earlier rules had dropped them.
+        fingerprint: Identifies the selection.
+    """
+
+    outcomes: dict[Outcome, int]
+    restored: int
+    fingerprint: str
+
+
+def reselect(database: Path, rules: SelectionRules, *, sources: Sequence[Path] = ()) -> Selection:
+    """Select again by the stored verdicts; equal to a fresh run with these rules.
+
+    Not while another process reads the database: readers take no locks.
+
+    Args:
+        database: Directory that ``filter-backgrounds`` wrote, finished or not.
+        rules: What a background must fulfil.
+        sources: Where the sources are now, should they have moved. Needed for looser rules only.
+
+    Raises:
+        BackgroundError: There is no such database, or a photograph is needed and its source has gone.
+    """
+    if not (database / "data.mdb").is_file():
+        raise BackgroundError(
+            f"{database}: expected a background database, found none. "
+            f"Make one: `meshcycle filter-backgrounds SOURCE --out {database}`."
+        )
+    with BackgroundWriter(database) as writer:
+        return publish(writer, rules, sources={source.name: source for source in open_sources(sources)})
+
+
+def publish(
+    writer: BackgroundWriter, rules: SelectionRules, *, sources: Mapping[str, PhotoSource]
+) -> Selection:
+    """Judge all verdicts, fetch what is missing, and publish the selection.
+
+    Args:
+        writer: The database.
+        rules: What a background must fulfil.
+        sources: Sources by name; those that are missing are opened where they were when they were filtered.
+    """
+    outcomes = judge(writer.rows(), rules)
+    missing = writer.without_photo(outcomes == Outcome.KEPT)
+    available = dict(sources)
+    short_side_px = (writer.noted("made_by") or {}).get("short_side_px")
+    for keys in batched(missing, PHOTOS_AT_ONCE, strict=False):
+        photos = {key: _fetch(key, writer, available, short_side_px=short_side_px) for key in keys}
+        writer.add([], photos)
+    fingerprint = writer.publish(outcomes == Outcome.KEPT, rules=asdict(rules))
+    return Selection(outcomes=count(outcomes), restored=len(missing), fingerprint=fingerprint)
+
+
+def _fetch(
+    key: str, writer: BackgroundWriter, available: dict[str, PhotoSource], *, short_side_px: int | None
+) -> bytes:
+    source_name, name = key.split("/", 1)
+    if source_name not in available:
+        was_at = Path(writer.noted("sources")[source_name])
+        available |= {source.name: source for source in open_sources([was_at])}
+    picture = Picture.decode(available[source_name].read(name))
+    if picture is None:
+        raise BackgroundError(
+            f"{writer.path}: expected the picture {key} in {available[source_name].path}, found none. "
+            "Give the source that was filtered, or stricter rules."
+        )
+    return picture.stored(short_side_px=short_side_px)

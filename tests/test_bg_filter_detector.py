@@ -1,0 +1,158 @@
+"""The real network on real photographs, and ultralytics kept to itself."""
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from photo_sources import encoded
+
+from bg_filter.detector import YoloDetector
+from bg_filter.findings import DetectorSettings
+from bg_filter.pictures import Picture, Rgb
+from bg_filter.selection import SelectionRules
+from bg_filter.weights import WeightsUnavailableError, quiet_ultralytics
+from shared.errors import BackgroundError, DeviceError
+
+
+@pytest.fixture(scope="module")
+def weights(assets: Path) -> str:
+    return str(assets / "yolo" / "yolov8n.pt")
+
+
+@pytest.fixture(scope="module")
+def detector(weights: str) -> YoloDetector:
+    return YoloDetector(DetectorSettings(weights=(weights,)), device="cpu")
+
+
+def pictures_in(folder: Path, *, every: int = 1) -> list[Rgb]:
+    decoded = [Picture.decode(path.read_bytes()) for path in sorted(folder.iterdir())[::every]]
+    return [picture.rgb for picture in decoded if picture is not None]
+
+
+def test_every_picture_with_people_is_dropped(detector: YoloDetector, assets: Path) -> None:
+    """Forty portraits, selfies and postures, made by the authors of the set to show people."""
+    findings = detector.detect(pictures_in(assets / "scenes" / "people"))
+    assert len(findings) == 40
+    assert min(finding.confidence for finding in findings) > 3 * SelectionRules().threshold
+
+
+def test_most_pictures_without_people_are_kept(detector: YoloDetector, assets: Path) -> None:
+    """Every thirteenth of 624 views of panoramas; some do show passers-by."""
+    findings = detector.detect(pictures_in(assets / "scenes" / "photos", every=13))
+    kept = [finding for finding in findings if finding.confidence < SelectionRules().threshold]
+    assert len(kept) > 0.75 * len(findings)
+
+
+def test_findings_agree_with_ultralytics_own_prediction(
+    detector: YoloDetector, weights: str, assets: Path
+) -> None:
+    """Its letterbox and its suppression of boxes differ a little; the best box is the same person."""
+    pictures = pictures_in(assets / "scenes" / "people", every=8)
+    with quiet_ultralytics():
+        model = importlib.import_module("ultralytics").YOLO(weights)
+    for picture, finding in zip(pictures, detector.detect(pictures), strict=True):
+        bgr = np.ascontiguousarray(picture[..., ::-1])
+        (result,) = model.predict(bgr, imgsz=320, rect=False, classes=[0], verbose=False, device="cpu")
+        best = result.boxes.conf.argmax()
+        assert finding.confidence == pytest.approx(float(result.boxes.conf[best]), abs=0.05)
+        np.testing.assert_allclose(finding.box, result.boxes.xyxyn[best].numpy(), atol=0.03)
+
+
+def test_a_finding_does_not_depend_on_the_other_pictures(detector: YoloDetector, assets: Path) -> None:
+    pictures = pictures_in(assets / "scenes" / "people", every=13)
+    together = detector.detect(pictures)
+    for picture, finding in zip(pictures, together, strict=True):
+        (alone,) = detector.detect([picture])
+        np.testing.assert_allclose(alone.box, finding.box, atol=1e-3)
+        assert alone.confidence == pytest.approx(finding.confidence, abs=1e-3)
+
+
+def test_the_most_confident_of_several_networks_decides(weights: str, assets: Path) -> None:
+    pictures = pictures_in(assets / "scenes" / "people", every=13)
+    both = (weights, str(assets / "yolo" / "yolov5nu.pt"))
+    alone = [YoloDetector(DetectorSettings(weights=(each,)), device="cpu").detect(pictures) for each in both]
+    together = YoloDetector(DetectorSettings(weights=both), device="cpu")
+    for first, second, finding in zip(*alone, together.detect(pictures), strict=True):
+        assert finding.confidence == pytest.approx(max(first.confidence, second.confidence), abs=1e-4)
+    assert "yolov8n.pt sha256:" in together.identity
+    assert "yolov5nu.pt sha256:" in together.identity
+
+
+def test_other_classes_can_count_as_well(weights: str) -> None:
+    settings = DetectorSettings(weights=(weights,), classes=("person", "dog"))
+    assert YoloDetector(settings, device="cpu").identity.endswith(" person/dog")
+
+
+def test_a_class_that_no_network_knows_is_reported(weights: str) -> None:
+    with pytest.raises(BackgroundError, match="expected a detector of hand, found the classes person"):
+        YoloDetector(DetectorSettings(weights=(weights,), classes=("hand",)), device="cpu")
+
+
+def test_missing_weights_are_reported() -> None:
+    with pytest.raises(BackgroundError, match=r"mine\.pt: expected a file .* Check --weights"):
+        YoloDetector(DetectorSettings(weights=("mine.pt",)), device="cpu")
+
+
+def test_a_file_that_is_no_network_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "broken.pt").write_bytes(b"not a network")
+    with pytest.raises(BackgroundError, match="Give other --weights"):
+        YoloDetector(DetectorSettings(weights=(str(tmp_path / "broken.pt"),)), device="cpu")
+
+
+def test_a_failed_download_says_which_option_helps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with quiet_ultralytics():
+        from ultralytics.utils import downloads
+
+    def refuse(file: Path) -> str:
+        raise ConnectionError(f"no way to {file.name}.")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(downloads, "attempt_download_asset", refuse)
+    with pytest.raises(WeightsUnavailableError, match=r"no way to yolov8s\.pt\. Give a file with --weights"):
+        YoloDetector(DetectorSettings(weights=("yolov8s.pt",)), device="cpu")
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "toaster"])
+def test_a_missing_device_is_reported(device: str, weights: str) -> None:
+    with pytest.raises(DeviceError, match=f"--device {device}"):
+        YoloDetector(DetectorSettings(weights=(weights,)), device=device)
+
+
+def test_ultralytics_writes_no_settings_sends_nothing_and_leaves_the_environment_alone(
+    weights: str, tmp_path: Path
+) -> None:
+    """It does all of that on a plain import."""
+    code = f"""
+import os
+before = dict(os.environ)
+from bg_filter.detector import YoloDetector
+from bg_filter.findings import DetectorSettings
+YoloDetector(DetectorSettings(weights=({weights!r},)), device="cpu")
+from ultralytics.utils import AUTOINSTALL
+from ultralytics.utils.events import events
+assert not events.enabled and not AUTOINSTALL
+assert dict(os.environ) == before, set(os.environ) ^ set(before)
+"""
+    home = {name: str(tmp_path) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **home, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == done.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_small_picture_is_as_good_as_any(detector: YoloDetector) -> None:
+    tiny = Picture.decode(encoded(size=(3, 1), codec="PNG"))
+    assert tiny is not None
+    (finding,) = detector.detect([tiny.rgb])
+    assert 0 <= finding.confidence <= 1
+    assert all(0 <= edge <= 1 for edge in finding.box)
