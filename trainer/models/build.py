@@ -45,6 +45,7 @@ def build_network(
                 backbone=config.backbone,
                 pretrained=pretrained and config.weights is None,
                 num_layers=NUM_LAYERS[config.size],
+                dims=config.dims,
                 dropout=config.dropout,
             )
             if config.weights is not None and not from_checkpoint:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from trainer.sections import Section
 
@@ -39,6 +39,8 @@ class FastMetroModel(_TransformerModel):
     """Which network."""
     size: Literal["S", "M", "L"] = "L"
     """One, two or three layers in every encoder and decoder."""
+    dims: tuple[PositiveInt, PositiveInt] = (512, 128)
+    """Token sizes of the two transformers; smaller ones, multiples of 8, suit machines without a GPU."""
     weights: Path | None = None
     """A released state dict to start from, of the same size and backbone."""
 
