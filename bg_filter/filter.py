@@ -9,17 +9,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from bg_filter.commit import Committer
-from bg_filter.findings import DEFAULT_DETECTOR, Detector, DetectorSettings
+from bg_filter.findings import Detector, DetectorSettings
 from bg_filter.listing import Listing
 from bg_filter.pictures import Picture
 from bg_filter.pipeline import inspect
 from bg_filter.publish import Selection, publish
 from bg_filter.recorded import RECORDED, RecordedDetector
-from bg_filter.selection import DEFAULT_RULES, SelectionRules
+from bg_filter.selection import SelectionRules
 from bg_filter.sources import PhotoSource, open_sources
 from bg_filter.weights import WeightsUnavailableError
 from shared.backgrounds import BackgroundWriter
@@ -56,13 +57,38 @@ class FilterReport:
         """Pictures looked at per second, everything included."""
         return self.looked_at / self.wall_s
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the report for programs."""
+        return {
+            "out": str(self.out),
+            "detector": self.detector,
+            "is_recorded": self.is_recorded,
+            "looked_at": self.looked_at,
+            "seen_before": self.seen_before,
+            **self.selection.to_json(),
+            "wall_s": self.wall_s,
+            "images_per_s": self.images_per_s,
+        }
+
+    def to_text(self) -> str:
+        """Return the report for people."""
+        how = "by recorded verdicts, not by a detector" if self.is_recorded else "by a detector"
+        return (
+            f"{self.looked_at} pictures judged {how} ({self.images_per_s:.1f} per second), "
+            f"{self.seen_before} known from earlier runs.\n"
+            f"{self.selection.to_text()}\n"
+            f"Detector: {self.detector}\n"
+            f"Backgrounds: {self.out}"
+        )
+
 
 def filter_backgrounds(
     sources: Sequence[Path],
     out: Path,
     *,
-    detector: DetectorSettings | Detector = DEFAULT_DETECTOR,
-    rules: SelectionRules = DEFAULT_RULES,
+    settings: DetectorSettings | None = None,
+    detector: Detector | None = None,
+    rules: SelectionRules | None = None,
     limit: int | None = None,
     subset_seed: int | None = None,
     short_side_px: int | None = None,
@@ -74,9 +100,9 @@ def filter_backgrounds(
     Args:
         sources: LSUN directories, folders of them, or folders with pictures.
         out: Directory of the database; an existing one is continued.
-        detector: Which networks look for what, or something else that finds people. The weights ``recorded``
-            stand for recorded verdicts, which also step in for weights that cannot be downloaded, but only if
-            they know every picture.
+        settings: Which networks look for what. The weights ``recorded`` stand for recorded verdicts, which
+            also step in for weights that cannot be downloaded, but only if they know every picture.
+        detector: Used instead of those networks.
         rules: What a background must fulfil.
         limit: Number of pictures to look at, earlier runs included; all if left out.
         subset_seed: Takes the pictures at random instead of from the start, so that a limit is a fair sample.
@@ -92,8 +118,8 @@ def filter_backgrounds(
     opened = open_sources(sources)
     listing = Listing(opened, cache=out / "names")
     numbers = listing.choose(limit=limit, seed=subset_seed)
-    if isinstance(detector, DetectorSettings):
-        detector = _detector(detector, listing, device)
+    detector = detector or _detector(settings or DetectorSettings(), listing, device)
+    rules = rules or SelectionRules()
     with BackgroundWriter(out) as writer:
         _continue_or_start(writer, detector=detector.identity, short_side_px=short_side_px)
         _note_sources(writer, opened)

@@ -37,9 +37,6 @@ class DetectorSettings:
     input_px: int = 320
 
 
-DEFAULT_DETECTOR = DetectorSettings()
-
-
 class Detector(Protocol):
     """Anything that finds people.
 

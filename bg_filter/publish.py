@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import batched
 from pathlib import Path
+from typing import Any
 
 from bg_filter.pictures import Picture
 from bg_filter.selection import Outcome, SelectionRules, count, judge
@@ -27,6 +28,31 @@ class Selection:
     outcomes: dict[Outcome, int]
     restored: int
     fingerprint: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the selection for programs."""
+        return {
+            **{outcome.name.lower(): number for outcome, number in self.outcomes.items()},
+            "restored": self.restored,
+            "fingerprint": self.fingerprint,
+        }
+
+    def to_text(self) -> str:
+        """Return the selection for people, in a line."""
+        dropped = ", ".join(
+            f"{number} {_REASONS[outcome]}"
+            for outcome, number in self.outcomes.items()
+            if outcome in _REASONS
+        )
+        return f"Kept {self.outcomes[Outcome.KEPT]}; dropped {dropped}."
+
+
+_REASONS = {
+    Outcome.PERSON: "with people",
+    Outcome.BAD: "undecodable",
+    Outcome.UNIFORM: "without contrast",
+    Outcome.DUPLICATE: "duplicates",
+}
 
 
 def reselect(database: Path, rules: SelectionRules, *, sources: Sequence[Path] = ()) -> Selection:

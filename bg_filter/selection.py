@@ -40,9 +40,6 @@ class SelectionRules:
     drop_duplicates: bool = False
 
 
-DEFAULT_RULES = SelectionRules()
-
-
 def judge(rows: Rows, rules: SelectionRules) -> UInt8[np.ndarray, " verdicts"]:
     """Return an `Outcome` for every row; depends on the rows and the rules alone."""
     outcomes = np.zeros(len(rows), np.uint8)

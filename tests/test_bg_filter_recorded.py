@@ -79,6 +79,6 @@ def test_one_unknown_picture_makes_missing_weights_an_error(tmp_path: Path) -> N
 @pytest.mark.usefixtures("offline")
 def test_a_recording_can_be_asked_for(tmp_path: Path) -> None:
     source = write_lmdb(tmp_path / "demo_lmdb", {hex_name(0): encoded(seed=0), hex_name(1): b"broken"})
-    report = filter_backgrounds([source], tmp_path / "out", detector=DetectorSettings(weights=("recorded",)))
+    report = filter_backgrounds([source], tmp_path / "out", settings=DetectorSettings(weights=("recorded",)))
     assert report.is_recorded
     assert report.selection.outcomes[Outcome.BAD] == 1
