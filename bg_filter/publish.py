@@ -39,11 +39,7 @@ class Selection:
 
     def to_text(self) -> str:
         """Return the selection for people, in a line."""
-        dropped = ", ".join(
-            f"{number} {_REASONS[outcome]}"
-            for outcome, number in self.outcomes.items()
-            if outcome in _REASONS
-        )
+        dropped = ", ".join(f"{self.outcomes[outcome]} {reason}" for outcome, reason in _REASONS.items())
         return f"Kept {self.outcomes[Outcome.KEPT]}; dropped {dropped}."
 
 
