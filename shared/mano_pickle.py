@@ -9,7 +9,7 @@ made from the placeholders afterwards, so no code chosen by the file ever runs.
 import io
 import pickle
 import struct
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class _Placeholder:
     args: tuple[Any, ...]
     state: Any
 
-    def __new__(cls, *args: object) -> Self:
+    def __new__(cls, *args: object) -> "_Placeholder":
         placeholder = super().__new__(cls)
         placeholder.args = args
         placeholder.state = None

@@ -101,7 +101,7 @@ def _free_angles(rng: np.random.Generator) -> Angles:
     hand = rng.beta(1.1, 1.6)
     closure = np.clip(hand + rng.normal(scale=0.28, size=5), 0, 1)
     closure[rng.random(5) < 0.18] *= 0.12  # single fingers are often stretched, as in signs
-    base, middle = np.clip(closure + rng.normal(scale=(0.18, 0.15), size=(5, 2)).T.reshape(2, 5), -0.2, 1)
+    base, middle = np.clip(closure + rng.normal(scale=0.16, size=(2, 5)), -0.2, 1)
     fan = rng.normal(0.2, 0.6) * np.array([0, 9, 1, -6, -12])
     angles[:, 0] = 85 * base
     angles[:, 1] = (fan + rng.normal(scale=4, size=5)) * (1 - 0.8 * np.clip(base, 0, 1))

@@ -3,7 +3,7 @@
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from shared.hand_model import HandModel
 from shared.skeleton import BONES
@@ -42,7 +42,7 @@ class SelfContact:
 
 def _places_on_bones(
     joints_m: Float[np.ndarray, "21 3"],
-) -> tuple[Float[np.ndarray, "places 3"], Float[np.ndarray, " places"]]:
+) -> tuple[Float[np.ndarray, "places 3"], Int[np.ndarray, " places"]]:
     starts, ends = (joints_m[list(side)] for side in zip(*BONES, strict=True))
     along = np.array(_PLACES)[:, None]
     places_m = starts[:, None] + along * (ends - starts)[:, None]

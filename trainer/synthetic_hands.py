@@ -20,7 +20,9 @@ from trainer.self_contact import SelfContact
 
 IMAGE_PX = 224
 
-_CAMERA = Intrinsics(fx_px=480, fy_px=480, cx_px=111.5, cy_px=111.5, width_px=IMAGE_PX, height_px=IMAGE_PX)
+_CAMERA = Intrinsics(
+    fx_px=480.0, fy_px=480.0, cx_px=111.5, cy_px=111.5, width_px=IMAGE_PX, height_px=IMAGE_PX
+)
 
 _ROOT = FINGERS["middle"][0]
 """The joint whose place and depth FreiHAND's parameters state."""

@@ -233,7 +233,6 @@ class _ShrinkingMesh:
                 self.faces_of[keep].add(number)
         self.faces_of[drop] = set()
         self.alive[drop] = False
-        self.on_rim[keep] |= self.on_rim[drop]
         self.version[keep] += 1
         self.version[drop] += 1
 
