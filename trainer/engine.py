@@ -62,13 +62,24 @@ class Engine:
         config: Of the run.
         hand_model: Of the labels.
         num_steps: Optimiser steps of the whole run.
+        from_checkpoint: Weights will be loaded afterwards, so none need be downloaded.
     """
 
-    def __init__(self, fabric: Fabric, config: TrainConfig, hand_model: HandModel, *, num_steps: int) -> None:
+    def __init__(
+        self,
+        fabric: Fabric,
+        config: TrainConfig,
+        hand_model: HandModel,
+        *,
+        num_steps: int,
+        from_checkpoint: bool = False,
+    ) -> None:
         torch.manual_seed(seed_of(config.seed, "weights"))
         self.fabric = fabric
         self.config = config
-        network = build_network(config.model, hand_model, cache_dir=config.run_dir)
+        network = build_network(
+            config.model, hand_model, cache_dir=config.run_dir, from_checkpoint=from_checkpoint
+        )
         self.network = network.to(fabric.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
         if config.compute.compile:

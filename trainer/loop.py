@@ -19,7 +19,7 @@ from shared.files import write_durably
 from shared.freihand import FreiHandSplit
 from shared.hand_model import load_hand_model
 from shared.renderer import Renderer
-from trainer.checkpoint import WEIGHTS, Moment, prune_checkpoints
+from trainer.checkpoint import WEIGHTS, Moment, latest_checkpoint, prune_checkpoints
 from trainer.config import TrainConfig
 from trainer.data import check_labels
 from trainer.engine import Engine, build_fabric
@@ -67,7 +67,7 @@ def train(config: TrainConfig, *, renderer: Renderer | None, resume: bool) -> Tr
         KeyboardInterrupt: The run was interrupted; it can be resumed.
     """
     fabric = build_fabric(config)
-    trainer = Trainer(fabric, config, renderer=renderer)
+    trainer = Trainer(fabric, config, renderer=renderer, resume=resume)
     if fabric.is_global_zero:
         open_run(config, resume=resume)
     fabric.barrier()
@@ -82,12 +82,15 @@ class Trainer:
         fabric: The processes that train together.
         config: Of the run.
         renderer: Draws the twins.
+        resume: Whether a checkpoint that is there will be used.
 
     Raises:
         MeshcycleError: Data, hand model, network and configuration do not go together.
     """
 
-    def __init__(self, fabric: Fabric, config: TrainConfig, *, renderer: Renderer | None) -> None:
+    def __init__(
+        self, fabric: Fabric, config: TrainConfig, *, renderer: Renderer | None, resume: bool
+    ) -> None:
         self._fabric, self._config = fabric, config
         self._folder = RunFolder(config.run_dir)
         data = config.data
@@ -107,8 +110,13 @@ class Trainer:
             world_size=fabric.world_size,
             pin_memory=fabric.device.type == "cuda",
         )
-        num_steps = self._feed.steps_per_round * config.rounds
-        self._engine = Engine(fabric, config, hand_model, num_steps=num_steps)
+        self._engine = Engine(
+            fabric,
+            config,
+            hand_model,
+            num_steps=self._feed.steps_per_round * config.rounds,
+            from_checkpoint=resume and latest_checkpoint(self._folder.checkpoints) is not None,
+        )
         self._meter = LossMeter(self._engine.terms)
         self._standing = Standing()
         self._snapshots = Snapshots(self._folder, self._engine, self._meter, self._standing)

@@ -34,7 +34,7 @@ class Recycler:
         config: Of the run.
         split: The training photographs.
         indices: Which of them are learnt from, and so get twins.
-        renderer: Draws; needed if, and only if, the run recycles.
+        renderer: Draws; needed by the first process of a run that recycles.
 
     Raises:
         ConfigError: The run recycles and there is nobody to draw.
@@ -50,7 +50,7 @@ class Recycler:
         *,
         renderer: Renderer | None,
     ) -> None:
-        if config.recycle is not None and renderer is None:
+        if config.recycle is not None and renderer is None and fabric.is_global_zero:
             raise ConfigError(
                 "recycle: expected a renderer to draw the twins, found none. Leave the table [recycle] out."
             )
