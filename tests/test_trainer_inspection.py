@@ -18,9 +18,10 @@ from shared.synthetic import BackgroundCrop, Light, Provenance, SyntheticLabels,
 from shared.types import WeakPerspective
 from trainer.config import TrainConfig
 from trainer.inspection import inspect_shards
+from trainer.shard_context import context_of
 from trainer.toml import to_toml
 from trainer.twin_sheet import draw_twin_sheet
-from trainer.twin_strips import choose_twins, drift_mm, strip_of
+from trainer.twin_strips import choose_twins, error_mm, strip_of
 
 
 def provenance(round_index: int, *, hand_model_sha256: str | None = None) -> Provenance:
@@ -153,11 +154,11 @@ class TestTwins:
         with pytest.raises(ShardError, match="expected a dataset with labels"):
             choose_twins(latest(run), count=2, selection="worst")
 
-    def test_drift_is_the_aligned_error_of_the_drawn_hand(self, run: Path, tmp_path: Path) -> None:
+    def test_the_error_is_the_aligned_error_of_the_drawn_hand(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "data", "training", num_images=6)
         shard = SyntheticShard(latest(run)[0])
-        assert drift_mm(shard.read("00000000"), split) == pytest.approx(0, abs=1e-3)
-        assert 5 < drift_mm(shard.read("00000001"), split) < 20
+        assert error_mm(shard.read("00000000"), split) == pytest.approx(0, abs=1e-3)
+        assert 5 < error_mm(shard.read("00000001"), split) < 20
 
     def test_a_strip_has_the_photograph_of_its_twin(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "data", "training", num_images=6)
@@ -188,31 +189,35 @@ class TestTwins:
 
 
 class TestSheet:
+    def sheet(self, run: Path, **where: Path) -> Image.Image | None:
+        inspection = inspect_shards([run])
+        return draw_twin_sheet(inspection, context_of(inspection, **where), count=4)
+
     def test_a_run_knows_its_photographs(self, run: Path) -> None:
-        with_photos = draw_twin_sheet(inspect_shards([run]), count=4)
+        with_photos = self.sheet(run)
         assert with_photos is not None
         (run / "config.toml").unlink()
-        without = draw_twin_sheet(inspect_shards([run]), count=4)
+        without = self.sheet(run)
         assert without is not None
         assert with_photos.size == without.size
         assert np.asarray(with_photos).std() > np.asarray(without).std()
 
     def test_only_the_latest_round_is_drawn(self, run: Path) -> None:
-        whole = draw_twin_sheet(inspect_shards([run]))
+        whole = self.sheet(run)
         shutil.rmtree(run / "synthetic" / "round-0000")
-        assert whole == draw_twin_sheet(inspect_shards([run]))
+        assert whole == self.sheet(run)
 
     def test_nothing_whole_gives_no_sheet(self, run: Path) -> None:
         for path in run.rglob("*.index.json"):
             path.unlink()
-        assert draw_twin_sheet(inspect_shards([run])) is None
+        assert self.sheet(run) is None
 
     def test_a_mesh_of_another_hand_model_is_refused(self, run: Path) -> None:
         other = provenance(1, hand_model_sha256="0" * 64)
         write_shard(latest(run)[0], [twin(0)], provenance=other)
         with pytest.raises(HandModelError, match=r"found one of 00000000\. Give the hand model"):
-            draw_twin_sheet(inspect_shards([run]))
+            self.sheet(run)
 
     def test_photographs_that_are_gone_are_missed(self, run: Path, tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match="nowhere"):
-            draw_twin_sheet(inspect_shards([run]), dataset=tmp_path / "nowhere")
+            self.sheet(run, dataset=tmp_path / "nowhere")

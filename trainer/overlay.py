@@ -31,7 +31,11 @@ AMBIENT, DIFFUSE, SPECULAR, SHININESS = 0.42, 0.80, 0.25, 16
 FORWARD = np.array([0.0, 0.0, 1.0])
 SUPERSAMPLING = 3
 
-_JOINT_COLOURS = {joint: FINGER_COLOURS[finger] for finger, chain in FINGERS.items() for joint in chain}
+JOINT_COLOURS: tuple[Colour, ...] = (
+    WRIST_COLOUR,
+    *(FINGER_COLOURS[finger] for finger, chain in FINGERS.items() for _ in chain),
+)
+"""By joint: FreiHAND's order goes from finger to finger."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,14 +96,14 @@ def draw_skeleton(picture: Image.Image, hand: HandInPicture) -> Image.Image:
     draw = ImageDraw.Draw(layer)
     unit = large_px / 256
     points = [(float(x), float(y)) for x, y in px]
-    for edge, colour_of in ((2.4, lambda _: (20, 20, 24)), (0.0, _JOINT_COLOURS.__getitem__)):
+    for edge, colour_of in ((2.4, lambda _: (20, 20, 24)), (0.0, JOINT_COLOURS.__getitem__)):
         for start, end in BONES:
             draw.line([points[start], points[end]], fill=colour_of(end), width=round((2.2 + edge) * unit))
     by_depth = np.argsort(-hand.joints_m[:, 2])
     for joint in by_depth:
         centre = points[joint]
         draw.circle(centre, 3.6 * unit, fill=(20, 20, 24))
-        draw.circle(centre, 2.7 * unit, fill=_JOINT_COLOURS.get(int(joint), WRIST_COLOUR))
+        draw.circle(centre, 2.7 * unit, fill=JOINT_COLOURS[joint])
     drawn = picture.convert("RGBA")
     drawn.alpha_composite(layer.resize(picture.size, Image.Resampling.BOX))
     return drawn.convert("RGB")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 from shared.errors import ShardError
@@ -57,7 +58,7 @@ def choose_twins(
                 "worst: expected a dataset with labels to compare with, found none. Give its folder."
             )
         drawn = [twin for twin in twins if twin.why_missing is None]
-        errors_mm = [drift_mm(twin.shard.read(twin.sample_id), split) for twin in drawn]
+        errors_mm = [error_mm(twin.shard.read(twin.sample_id), split) for twin in drawn]
         return [drawn[row] for row in np.argsort(errors_mm)[::-1][:count]]
     places = np.linspace(0, len(twins) - 1, num=min(count, len(twins)))
     return [twins[round(place)] for place in places]
@@ -65,7 +66,7 @@ def choose_twins(
 
 def strip_of(twin: TwinRef, split: FreiHandSplit | None) -> Strip:
     """Read what a strip shows of one twin."""
-    photo = split.image(_index(twin.sample_id, split)) if split is not None else None
+    photo = split.image(photo_index(twin.sample_id, split)) if split is not None else None
     before = Panel(photo, why_empty="no photograph")
     if twin.why_missing is not None:
         lost = Panel(None, why_empty="quarantined")
@@ -73,19 +74,28 @@ def strip_of(twin: TwinRef, split: FreiHandSplit | None) -> Strip:
     sample = twin.shard.read(twin.sample_id)
     labels = sample.labels
     hand = HandInPicture(sample.verts_m, sample.joints_m, labels.camera, labels.image_px)
-    with Image.open(io.BytesIO(sample.jpeg)) as picture:
-        rgb = np.array(picture.convert("RGB"))
     background = labels.background.key.rsplit("/", maxsplit=1)[-1]
     caption = f"{twin.sample_id}   round {labels.round_index}   background {background[:12]}"
     if split is not None and split.has_labels:
-        caption += f"   PA-MPJPE {drift_mm(sample, split):.1f} mm"
+        caption += f"   PA-MPJPE {error_mm(sample, split):.1f} mm"
     prediction = Panel(photo, hand, has_mesh=True, why_empty="no photograph")
-    return Strip(caption, (before, prediction, Panel(rgb, hand)))
+    return Strip(caption, (before, prediction, Panel(twin_rgb(sample), hand)))
 
 
-def drift_mm(sample: SyntheticSample, split: FreiHandSplit) -> float:
+def twin_rgb(sample: SyntheticSample) -> UInt8[np.ndarray, "height width 3"]:
+    """Decode the render."""
+    try:
+        with Image.open(io.BytesIO(sample.jpeg)) as picture:
+            return np.array(picture.convert("RGB"))
+    except OSError as error:
+        raise ShardError(
+            f"{sample.labels.sample_id}: expected a decodable twin, {error}. Render the round again."
+        ) from error
+
+
+def error_mm(sample: SyntheticSample, split: FreiHandSplit) -> float:
     """Return how far the joints of the drawn hand are from the photograph's labels, after alignment."""
-    true_m = split.joints_m[split.pose_of(_index(sample.labels.sample_id, split))][None]
+    true_m = split.joints_m[split.pose_of(photo_index(sample.labels.sample_id, split))][None]
     aligned_m = align(sample.joints_m[None], true_m, allow_reflection=True).points
     return float(1000 * np.linalg.norm(aligned_m - true_m, axis=2).mean())
 
@@ -96,7 +106,7 @@ def _twins_in(shard: SyntheticShard) -> list[TwinRef]:
     return sorted(drawn + missing, key=lambda twin: twin.sample_id)
 
 
-def _index(sample_id: str, split: FreiHandSplit) -> int:
+def photo_index(sample_id: str, split: FreiHandSplit) -> int:
     """Return the number of the photograph that a sample is named after."""
     if not sample_id.isdecimal() or int(sample_id) >= len(split):
         raise ShardError(
