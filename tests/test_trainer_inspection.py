@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from jaxtyping import Float
 from PIL import Image
 from small_dataset import SIZE_PX, labelled_hand, noise_jpeg, small_split
+from torch import Tensor
 
 from shared.errors import DatasetError, HandModelError, ShardError
 from shared.hand_model import load_hand_model
@@ -17,11 +20,15 @@ from shared.shards import SyntheticShard, index_path, write_shard
 from shared.synthetic import BackgroundCrop, Light, Provenance, SyntheticLabels, SyntheticSample
 from shared.types import WeakPerspective
 from trainer.config import TrainConfig
+from trainer.data import normalise
+from trainer.gallery_twins import gallery_twins, write_run_gallery
 from trainer.inspection import inspect_shards
 from trainer.shard_context import context_of
 from trainer.toml import to_toml
+from trainer.trained import TrainedHand
 from trainer.twin_sheet import draw_twin_sheet
 from trainer.twin_strips import choose_twins, error_mm, strip_of
+from trainer.types import HandNetwork, HandPrediction
 
 
 def provenance(round_index: int, *, hand_model_sha256: str | None = None) -> Provenance:
@@ -41,14 +48,14 @@ def provenance(round_index: int, *, hand_model_sha256: str | None = None) -> Pro
     )
 
 
-def twin(index: int, *, bend_m: float = 0.0) -> SyntheticSample:
+def twin(index: int, *, bend_m: float = 0.0, round_index: int = 1) -> SyntheticSample:
     """A twin whose joints differ from the labels by something that no alignment can undo."""
     hand = labelled_hand(index)
     joints_m = hand.joints_m.copy()
     joints_m[1::2, 2] += np.float32(bend_m)
     labels = SyntheticLabels(
         sample_id=f"{index:08d}",
-        round_index=1,
+        round_index=round_index,
         joints_m=tuple((float(x), float(y), float(z)) for x, y, z in joints_m),
         camera=WeakPerspective(scale=8.0, tx_m=0.0, ty_m=0.0),
         image_px=SIZE_PX,
@@ -69,7 +76,7 @@ def run(tmp_path: Path) -> Path:
     run.mkdir()
     (run / "config.toml").write_text(to_toml(config))
     first, second = run / "synthetic" / "round-0000", run / "synthetic" / "round-0001"
-    write_shard(first / "shard-00000.tar", [twin(0)], provenance=provenance(0))
+    write_shard(first / "shard-00000.tar", [twin(0, round_index=0)], provenance=provenance(0))
     commit_round(first, ["shard-00000.tar"], round_index=0)
     write_shard(second / "shard-00000.tar", [twin(0), twin(1, bend_m=0.02)], provenance=provenance(1))
     write_shard(
@@ -221,3 +228,64 @@ class TestSheet:
     def test_photographs_that_are_gone_are_missed(self, run: Path, tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match="nowhere"):
             self.sheet(run, dataset=tmp_path / "nowhere")
+
+
+class Memory(HandNetwork):
+    """Answers with the labels of photographs 0, 1, 2 and so on, and remembers what it was shown."""
+
+    def __init__(self, indices: list[int]) -> None:
+        super().__init__()
+        self.anchor = torch.nn.Parameter(torch.zeros(()))
+        self.hands = [labelled_hand(index) for index in indices]
+        self.shown: list[Tensor] = []
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> HandPrediction:
+        self.shown.append(images)
+        joints_m, verts_m = (
+            torch.from_numpy(np.stack([getattr(hand, name) for hand in self.hands]))
+            for name in ("joints_m", "verts_m")
+        )
+        return HandPrediction(verts_m, joints_m, torch.full((len(images), 3), 4.0))
+
+
+class TestGallery:
+    def test_the_network_looks_at_twins_and_photographs_again(self, run: Path, tmp_path: Path) -> None:
+        inspection = inspect_shards([latest(run)[0]])
+        split = small_split(tmp_path / "data", "training", num_images=6)
+        config = TrainConfig.model_validate(
+            {"run_dir": run, "data": {"root": split.root, "crop_px": SIZE_PX, "input_px": SIZE_PX}}
+        )
+        network = Memory([0, 1])
+        trained = TrainedHand(run, config, load_hand_model(), network)
+        first, second = gallery_twins(inspection, count=9, split=split, trained=trained)
+        assert first.drift_mm == pytest.approx(0, abs=1e-3)
+        assert first.staleness_mm == first.drift_mm
+        assert second.drift_mm == pytest.approx(
+            second.error_mm, rel=0.01
+        )  # this twin is bent away from its label
+        assert second.again is not None
+        assert isinstance(second.again.camera, WeakPerspective)
+        assert second.again.camera.scale == 4  # the crop is the whole picture
+        twins, photos = network.shown
+        rgb = np.stack([first.twin, second.twin])  # type: ignore[list-item]
+        torch.testing.assert_close(twins, normalise(torch.from_numpy(rgb)))
+        torch.testing.assert_close(
+            photos, normalise(torch.from_numpy(np.stack([split.image(0), split.image(1)])))
+        )
+
+    def test_without_a_network_the_shards_speak_for_themselves(self, run: Path) -> None:
+        twins = list(gallery_twins(inspect_shards([run]), count=9, split=None, trained=None))
+        assert [(twin.round_index, twin.sample_id[-1]) for twin in twins] == [
+            (0, "0"), (1, "0"), (1, "1"), (1, "2"), (1, "3"), (1, "4"),
+        ]  # fmt: skip
+        assert {twin.drift_mm for twin in twins} == {twin.error_mm for twin in twins} == {None}
+        assert twins[4].quarantined == "kills its worker"
+        assert twins[4].twin is None
+
+    def test_a_run_writes_its_gallery(self, run: Path, tmp_path: Path) -> None:
+        inspection = inspect_shards([run])
+        size = write_run_gallery(tmp_path / "out.html", inspection, context_of(inspection), count=2)
+        text = (tmp_path / "out.html").read_text()
+        assert len(text) == size > 10_000
+        assert 'id="twin-1-00000004"' in text
+        assert 'id="photo-00000004"' in text

@@ -14,11 +14,14 @@ from shared.synthetic import SyntheticSample
 from shared.types import WeakPerspective
 from trainer.alignment import align
 from trainer.augment import Warp
-from trainer.gallery import GalleryTwin
+from trainer.gallery import GalleryTwin, write_gallery
 from trainer.inspection import Inspection
 from trainer.overlay import HandInPicture
 from trainer.predict import CentreCrops, HandPredictions, join_predictions, predict_groups
-from trainer.trained import TrainedHand
+from trainer.run_folder import RunFolder
+from trainer.run_log import read_records
+from trainer.shard_context import ShardContext
+from trainer.trained import DeviceName, TrainedHand, load_trained
 from trainer.twin_strips import TwinRef, choose_twins, error_mm, photo_index, twin_rgb
 
 BATCH = 32
@@ -36,6 +39,32 @@ class TwinCrops(CentreCrops):
     def __getitem__(self, index: int) -> Tensor:
         warp = Warp(1 / self.crop_share)
         return torch.from_numpy(warp.image(twin_rgb(self.samples[index]), size_px=self.input_px))
+
+
+def write_run_gallery(
+    out: Path, inspection: Inspection, context: ShardContext, *, count: int = 500, device: DeviceName = "auto"
+) -> int:
+    """Write the gallery of all rounds among some shards, and return its size in bytes.
+
+    Args:
+        out: The HTML file.
+        inspection: The shards.
+        context: What they belong to. The best checkpoint of their run, if there is one, looks at everything
+            again, which takes two predictions per twin.
+        count: Twins per round, at equal distances.
+        device: Of the network.
+    """
+    run = RunFolder(context.run_dir) if context.run_dir else None
+    has_network = run is not None and (run.checkpoints / "best").exists()
+    trained = load_trained(run.root, device=device) if run is not None and has_network else None
+    return write_gallery(
+        out,
+        gallery_twins(inspection, count=count, split=context.split, trained=trained),
+        title=context.run_dir.name if context.run_dir else "Synthetic shards",
+        hand_model=context.hand_model,
+        split=context.split,
+        records=read_records(run) if run is not None else (),
+    )
 
 
 def gallery_twins(
