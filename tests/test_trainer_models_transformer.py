@@ -79,6 +79,13 @@ def test_image_cells_matter_with_their_positions_not_with_their_order() -> None:
     assert not torch.allclose(scrambled.points, straight.points, atol=1e-3)
 
 
+def test_points_know_where_in_the_image_they_look() -> None:
+    network, tokens = transformer(), random_tokens()
+    somewhere = network.decoder(tokens.points, tokens.image, POSITIONS, chain())
+    elsewhere = network.decoder(tokens.points, tokens.image, POSITIONS.flip(0), chain())
+    assert not torch.allclose(somewhere, elsewhere, atol=1e-3)
+
+
 def test_the_camera_sees_the_image_but_no_points() -> None:
     network, tokens = transformer(), random_tokens()
     before = network(tokens, positions=POSITIONS, forbidden=chain())

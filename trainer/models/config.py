@@ -42,7 +42,7 @@ class FastMetroModel(_TransformerModel):
     dims: tuple[PositiveInt, PositiveInt] = (512, 128)
     """Token sizes of the two transformers; smaller ones, multiples of 8, suit machines without a GPU."""
     weights: Path | None = None
-    """A released state dict to start from, of the same size and backbone."""
+    """A released state dict to start from, of the same size and backbone; it needs its own `coarse_mesh`."""
 
 
 class MetroModel(_TransformerModel):

@@ -29,7 +29,8 @@ class FastMetro(HandNetwork):
     """The hand network of FastMETRO.
 
     Predictions lie near the origin, about relative to the wrist. The camera is the last layer's raw output,
-    as in the released weights: nothing but training keeps its scale positive.
+    as in the released weights: nothing but training keeps its scale positive. Beside the backbone, S, M and L
+    have 9.2, 17.0 and 24.8 million parameters.
 
     Args:
         model: Hand model whose mesh is predicted.
