@@ -156,4 +156,6 @@ def _principal_poses(turns: Float64[np.ndarray, "poses 16 3"]) -> Float64[np.nda
     """Return directions of pose, each one standard deviation long."""
     poses = turns[:, 1:].reshape(len(turns), 45)
     _, spread, components = np.linalg.svd(poses - poses.mean(0), full_matrices=False)
-    return components * (spread[:, None] / np.sqrt(len(poses) - 1))
+    deviations = components * (spread[:, None] / np.sqrt(len(poses) - 1))
+    # Joints that never twist leave noise, even in the sign of zero, which is not the same for every machine.
+    return np.round(deviations, 7) + 0.0
