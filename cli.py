@@ -164,6 +164,50 @@ def filter_backgrounds(
 
 
 @main.command()
+@output_path("Folder of the dataset; an unfinished one is continued.", required=True)
+@existing_folder("--backgrounds", required=True, help="Database that filter-backgrounds wrote.")
+@click.option("--training", default=1000, show_default=True, help="Images of the training split.")
+@click.option("--evaluation", default=200, show_default=True, help="Images of the evaluation split.")
+@click.option("--seed", default=0, show_default=True, help="Decides hands, backgrounds, light and skin.")
+@render_options
+@hand_model_option
+@as_json
+def make_dataset(
+    out: Path,
+    backgrounds: Path,
+    training: int,
+    evaluation: int,
+    seed: int,
+    hand_model: Path | None,
+    ray_address: str | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Render a dataset of hands with exact labels, in FreiHAND's layout.
+
+    Poses, shapes and views are sampled; skin and light vary. Every image follows from the seed and its
+    number, so a set can be continued, and made again.
+    """
+    from render_worker.dataset import render_dataset
+    from render_worker.pool import RenderPool
+    from shared.hand_model import load_hand_model
+    from shared.seeds import seed_of
+    from trainer.synthetic_hands import labelled_hand
+
+    model = load_hand_model(hand_model)
+    sizes: dict[Literal["training", "evaluation"], int] = {"training": training, "evaluation": evaluation}
+    with RenderPool(render_settings(settings), model, backgrounds, address=ray_address) as pool:
+        for split, num_images in sizes.items():
+            split_seed = seed_of(seed, split)
+
+            def hand_at(index: int, split_seed: int = split_seed) -> Any:
+                return labelled_hand(model, seed=split_seed, index=index)
+
+            result = render_dataset(pool, out, split, hand_at, num_images=num_images, seed=split_seed)
+            report(asdict(result), str(result), as_json=as_json)
+
+
+@main.command()
 @click.argument("config_path", metavar="CONFIG", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--resume/--fresh", default=True, help="Go on from the last checkpoint, or begin anew.")
 @click.option("--ray-address", help="Address of a running Ray cluster. Default: Ray on this machine.")
