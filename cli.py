@@ -350,6 +350,8 @@ def evaluate(
 @main.command()
 @click.argument("paths", metavar="SHARD|RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @file_path("--sheet", help="Write a contact sheet (PNG) of the latest round here.")
+@file_path("--gallery", help="Write a self-contained HTML page to browse and filter the twins here.")
+@file_path("--curves", help="Write the curves of the runs (PNG, PDF or SVG) here.")
 @click.option("--count", default=12, show_default=True, help="Samples on the sheet.")
 @click.option("--worst", is_flag=True, help="Show the samples whose drawn hand is farthest from its label.")
 @existing_folder("--data", help="Folder of the photographs. Default: that of the run.")
@@ -358,6 +360,8 @@ def evaluate(
 def inspect(
     paths: tuple[Path, ...],
     sheet: Path | None,
+    gallery: Path | None,
+    curves: Path | None,
     count: int,
     worst: bool,
     data: Path | None,
@@ -373,15 +377,25 @@ def inspect(
 
     inspection = inspect_shards(list(paths))
     report(inspection.to_json(), inspection.to_text(), as_json=as_json)
+    if curves is not None:
+        from trainer.curves import draw_curves
+
+        draw_curves(paths, curves)
+    if sheet is None and gallery is None:
+        return
+    from trainer.shard_context import context_of
+
+    context = context_of(inspection, dataset=data, hand_model=hand_model)
     if sheet is not None:
-        from trainer.shard_context import context_of
         from trainer.twin_sheet import draw_twin_sheet
 
-        context = context_of(inspection, dataset=data, hand_model=hand_model)
         picture = draw_twin_sheet(inspection, context, count=count, selection="worst" if worst else "spread")
         if picture is not None:
             picture.save(sheet)
-            click.echo(f"Contact sheet: {sheet}", err=True)
+    if gallery is not None:
+        from trainer.gallery_twins import write_run_gallery
+
+        write_run_gallery(gallery, inspection, context)
 
 
 if __name__ == "__main__":
