@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from bg_filter.sources import MAX_KEY_BYTES, NameArray, PhotoSource
+from bg_filter.lmdb_keys import NameArray
+from bg_filter.sources import MAX_KEY_BYTES, PhotoSource
 from shared.errors import BackgroundError
 
 

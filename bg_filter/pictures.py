@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImageStat
 
 from shared.verdicts import Codec
 
@@ -52,18 +52,20 @@ class Picture:
                 if file.width * file.height > MAX_PIXELS:
                     return None
                 is_turned = file.getexif().get(_ORIENTATION_TAG, 1) != 1
-                image = ImageOps.exif_transpose(file).convert("RGB")
+                upright = ImageOps.exif_transpose(file) if is_turned else file
+                upright.load()
+                image = upright if upright.mode == "RGB" else upright.convert("RGB")  # avoids a copy
         except (OSError, ValueError, SyntaxError, EOFError):  # what Pillow raises for damaged files
             return None
         grey = image.convert("L")
-        red, green, blue = (np.asarray(image).mean(axis=(0, 1)) / 255).tolist()
+        red, green, blue = (value / 255 for value in ImageStat.Stat(image).mean)
         return cls(
             encoded=encoded,
             codec=codec,
             image=image,
             is_turned=is_turned,
             mean_rgb=(red, green, blue),
-            contrast=float(np.asarray(grey).std() / 255),
+            contrast=ImageStat.Stat(grey).stddev[0] / 255,
             difference_hash=_difference_hash(grey),
         )
 

@@ -13,12 +13,11 @@ from typing import Protocol
 import lmdb
 import numpy as np
 
+from bg_filter.lmdb_keys import NameArray, list_keys
 from shared.errors import BackgroundError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 MAX_KEY_BYTES = 511  # LMDB's limit, for the source's name, a slash and the picture's name
-
-type NameArray = np.ndarray[tuple[int], np.dtype[np.bytes_]]
 
 
 class PhotoSource(Protocol):
@@ -86,7 +85,10 @@ class LmdbSource:
         return f"{status.st_size} bytes, {status.st_mtime_ns} ns, {self._num_entries} entries"
 
     def names(self) -> NameArray:
-        """Walk over the keys alone: with the values, the walk would read the whole file."""
+        """Return the keys without reading a value, if the file is one that allows it."""
+        listed = list_keys(self.path / "data.mdb")
+        if listed is not None:
+            return listed
         with self._environment.begin() as transaction:
             width = max(map(len, transaction.cursor().iternext(values=False)))
             keys = transaction.cursor().iternext(values=False)

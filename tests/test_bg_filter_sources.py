@@ -8,7 +8,8 @@ import pytest
 from photo_sources import encoded, hex_name, write_lmdb
 
 from bg_filter.listing import Listing
-from bg_filter.sources import FolderSource, LmdbSource, NameArray, open_sources
+from bg_filter.lmdb_keys import NameArray
+from bg_filter.sources import FolderSource, LmdbSource, open_sources
 from shared.backgrounds import BackgroundWriter
 from shared.errors import BackgroundError
 
