@@ -46,13 +46,16 @@ class CappedMesh:
         rim = verts[self.rim]
         return np.concatenate([verts, rim, rim.mean(axis=0, keepdims=True)])
 
-    def normals(self, verts: Float32[np.ndarray, "capped 3"]) -> Float32[np.ndarray, "capped 3"]:
-        """Return unit normals of the vertices, weighted by the area of the faces around them."""
+    def normals(
+        self, verts: Float32[np.ndarray, "capped 3"]
+    ) -> tuple[Float32[np.ndarray, "capped 3"], Float32[np.ndarray, " capped"]]:
+        """Return unit normals of the vertices, and the area that belongs to each."""
         corners = verts[self.faces]
-        area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        crossed = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        spread = np.repeat(crossed, 3, axis=0)
         corner_of = self.faces.ravel()
-        summed = np.stack(
-            [np.bincount(corner_of, np.repeat(area[:, axis], 3), len(verts)) for axis in range(3)], axis=1
-        )
-        lengths = np.linalg.norm(summed, axis=1, keepdims=True)
-        return (summed / np.maximum(lengths, 1e-12)).astype(np.float32)
+        summed = np.stack([np.bincount(corner_of, spread[:, axis], len(verts)) for axis in range(3)], axis=1)
+        lengths = np.linalg.norm(summed, axis=1)
+        # A third of every face around it; the cross product has twice the area of its face.
+        areas = lengths / 6
+        return (summed / np.maximum(lengths, 1e-12)[:, None]).astype(np.float32), areas.astype(np.float32)

@@ -19,7 +19,6 @@ from shared.types import Camera, Intrinsics, WeakPerspective
 SENSOR_MM: Final = 36.0
 _TO_BLENDER: Final = np.array([1, -1, -1], dtype=np.float32)
 _CLEARANCE_M: Final = 0.05
-_SKY_CENTRE: Final = np.array([0.0, -0.5, -1.0], dtype=np.float32) / np.float32(np.hypot(0.5, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,23 +123,5 @@ def choose_light(rng: np.random.Generator) -> Light:
     """
     towards = np.array([rng.uniform(-0.9, 0.9), rng.uniform(-1.1, 0.3), -rng.uniform(0.5, 1.3)])
     x, y, z = (float(value) for value in towards / np.linalg.norm(towards))
-    fill = float(rng.uniform(0.35, 0.6))
-    return Light(direction=(x, y, z), angle_deg=float(rng.uniform(2.0, 10.0)), key=1.0 - fill, fill=fill)
-
-
-def sky_exposure(normals: Float32[np.ndarray, "verts 3"], light: Light) -> Float32[np.ndarray, " verts"]:
-    """Return how much of the fill light each vertex receives, from its normal in camera axes.
-
-    The fill comes from a sky that is bright around the camera and above, and half as bright behind.
-    """
-    received: Float32[np.ndarray, " verts"] = light.fill * (0.7 + 0.3 * (normals @ _SKY_CENTRE))
-    return received
-
-
-def sun_rotation(light: Light) -> tuple[float, float, float, float]:
-    """Return the quaternion (w, x, y, z) that turns Blender's sun, which shines down its -z, to the light."""
-    x, y, z = (float(value) for value in light.direction * _TO_BLENDER)
-    if z < -1 + 1e-9:
-        return 0.0, 1.0, 0.0, 0.0
-    length = float(np.sqrt(2 * (1 + z)))
-    return length / 2, -y / length, x / length, 0.0
+    fill = float(rng.uniform(0.25, 0.5))
+    return Light(direction=(x, y, z), angle_deg=float(rng.uniform(3.0, 12.0)), key=1.0 - fill, fill=fill)

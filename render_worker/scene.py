@@ -21,10 +21,9 @@ from render_worker.placement import (
     BlenderCamera,
     hand_box,
     place_camera,
-    sky_exposure,
-    sun_rotation,
     to_blender,
 )
+from render_worker.skylight import Skylight
 from shared.errors import DeviceError, RenderError
 from shared.renderer import RenderDevice, RenderSettings
 from shared.synthetic import Light
@@ -32,6 +31,7 @@ from shared.synthetic import Light
 _ENGINES: Final = {"cycles": "CYCLES", "eevee": "BLENDER_EEVEE"}
 _GPU_KINDS: Final = ("OPTIX", "CUDA", "HIP", "METAL", "ONEAPI")  # in the order in which `auto` tries them
 _SKY: Final = "sky"
+_ABOVE_M: Final = 0.0015
 _LARGEST_SEED: Final = (1 << 31) - 1
 
 
@@ -51,17 +51,13 @@ class HandScene:
         self._device = _configure_engine(self._scene, settings)
         _configure_output(self._scene)
         self._data = _make_mesh(mesh)
-        hand = _link(self._scene, "hand", self._data)
-        hand.cycles.shadow_terminator_geometry_offset = 0.1
-        hand.visible_diffuse = hand.visible_glossy = False  # it would light itself with its own fill light
-        self._albedo = _make_material(self._data)
+        _link(self._scene, "hand", self._data)
+        self._skylight = Skylight(mesh)
+        self._skin = _Skin(self._data)
         self._camera = bpy.data.cameras.new("camera")
         self._camera.sensor_fit = "HORIZONTAL"
         self._camera.sensor_width = SENSOR_MM
         self._camera_object = self._scene.camera = _link(self._scene, "camera", self._camera)
-        self._sun = bpy.data.lights.new("key", "SUN")
-        self._sun_object = _link(self._scene, "key", self._sun)
-        self._sun_object.rotation_mode = "QUATERNION"
         folder = Path("/dev/shm")
         self._exr_path = (
             folder if folder.is_dir() else Path(tempfile.gettempdir())
@@ -86,8 +82,8 @@ class HandScene:
         verts_m = self._mesh.with_cap(request.verts_m)
         box = hand_box(verts_m, request.camera, width_px=request.width_px, height_px=request.height_px)
         self._set_verts(verts_m)
-        self._set_light(request.light, self._mesh.normals(verts_m))
-        self._albedo.outputs["Color"].default_value = (*request.albedo, 1.0)
+        self._set_sky(verts_m, request.light)
+        self._skin.set(request)
         nearest_m, farthest_m = float(verts_m[:, 2].min()), float(verts_m[:, 2].max())
         self._set_camera(place_camera(request.camera, nearest_m=nearest_m, farthest_m=farthest_m))
         self._set_frame(request, box)
@@ -97,15 +93,10 @@ class HandScene:
         self._data.vertices.foreach_set("co", to_blender(verts_m).ravel())
         self._data.update()  # foreach_set alone does not tell Cycles that the mesh has changed
 
-    def _set_light(self, light: Light | None, normals: Float32[np.ndarray, "verts 3"]) -> None:
-        """Light the hand; without a light, the sky alone gives every vertex a factor of one."""
-        sky = np.ones(len(normals), dtype=np.float32) if light is None else sky_exposure(normals, light)
+    def _set_sky(self, verts_m: Float32[np.ndarray, "verts 3"], light: Light | None) -> None:
+        """Give every vertex its fill light; without a light, a factor of one."""
+        sky = np.ones(len(verts_m), np.float32) if light is None else light.fill * self._skylight.on(verts_m)
         self._data.attributes[_SKY].data.foreach_set("value", sky)
-        # A sun of strength pi gives a white surface that faces it a radiance of one.
-        self._sun.energy = 0.0 if light is None else float(np.pi * light.key)
-        if light is not None:
-            self._sun.angle = float(np.radians(light.angle_deg))
-            self._sun_object.rotation_quaternion = sun_rotation(light)
 
     def _set_camera(self, camera: BlenderCamera) -> None:
         self._camera.type = camera.kind
@@ -168,33 +159,91 @@ def _make_mesh(mesh: CappedMesh) -> Any:
     return data
 
 
-def _make_material(data: Any) -> Any:
-    """Give the mesh a matt material, and return the node that holds its colour.
+class _Skin:
+    """A matt material that glows with the light it receives.
 
-    The fill light is emitted by the surface itself, per vertex: it costs no rays and has no noise.
+    Radiance is albedo times (fill + key * cosine * is the lamp visible), with the fill known per vertex and
+    one ray towards the lamp. Compared with a diffuse surface under a Blender lamp of equal size, this is the
+    same picture for half the time and a quarter of the noise: no ray is spent on directions from which no
+    light comes.
+
+    Args:
+        data: Mesh that gets the material.
     """
-    material = bpy.data.materials.new("skin")
-    data.materials.append(material)
-    tree = material.node_tree
-    tree.nodes.clear()
 
-    def node(kind: str) -> Any:
-        return tree.nodes.new(f"ShaderNode{kind}")
+    def __init__(self, data: Any) -> None:
+        material = bpy.data.materials.new("skin")
+        data.materials.append(material)
+        self._tree = material.node_tree
+        self._tree.nodes.clear()
+        surface = self._node("NewGeometry")
+        position, normal = surface.outputs["Position"], surface.outputs["Normal"]
+        self._towards = self._node("CombineXYZ")
+        towards = self._towards.outputs[0]
 
-    albedo, matt, sky, glow, both, output = map(
-        node, ("RGB", "BsdfDiffuse", "Attribute", "Emission", "AddShader", "OutputMaterial")
-    )
-    sky.attribute_name = _SKY
-    for source, target in (
-        (albedo.outputs["Color"], matt.inputs["Color"]),
-        (albedo.outputs["Color"], glow.inputs["Color"]),
-        (sky.outputs["Fac"], glow.inputs["Strength"]),
-        (matt.outputs[0], both.inputs[0]),
-        (glow.outputs[0], both.inputs[1]),
-        (both.outputs[0], output.inputs["Surface"]),
-    ):
-        tree.links.new(source, target)
-    return albedo
+        # The faces are flat but their normals are smooth: just above them, no face hides the lamp too early.
+        above = self._vector("MULTIPLY_ADD", normal, (_ABOVE_M,) * 3, position)
+        # A large lamp is many small ones. Which of them a sample sees follows from its place in the pixel:
+        # Cycles spreads these places evenly, so every pixel sees the whole lamp, evenly.
+        self._pixels = self._vector_node(
+            "MULTIPLY", self._node("TexCoord").outputs["Window"], (0.0, 0.0, 0.0)
+        )
+        place = self._vector("FRACTION", self._pixels.outputs[0])
+        within = self._vector("SUBTRACT", place, (0.5, 0.5, 0.0))
+        self._size = self._vector_node("MULTIPLY_ADD", within, (0.0, 0.0, 0.0), towards)
+        ray = self._node("Raycast")
+        ray.only_local = True
+        ray.inputs["Length"].default_value = 1.0
+        self._tree.links.new(above, ray.inputs["Position"])
+        self._tree.links.new(self._size.outputs[0], ray.inputs["Direction"])
+
+        cosine = self._math("MAXIMUM", self._vector("DOT_PRODUCT", normal, towards), 0.0)
+        lit = self._math("MULTIPLY", cosine, self._math("SUBTRACT", 1.0, ray.outputs["Is Hit"]))
+        sky = self._node("Attribute")
+        sky.attribute_name = _SKY
+        self._key = self._math_node("MULTIPLY_ADD", lit, 1.0, sky.outputs["Fac"])
+        self._glow = self._node("Emission")
+        self._tree.links.new(self._key.outputs[0], self._glow.inputs["Strength"])
+        self._tree.links.new(self._glow.outputs[0], self._node("OutputMaterial").inputs["Surface"])
+
+    def set(self, request: DrawRequest) -> None:
+        """Colour and light the skin; without a light, only its fill counts."""
+        light = request.light
+        self._glow.inputs["Color"].default_value = (*request.albedo, 1.0)
+        self._key.inputs[1].default_value = 0.0 if light is None else light.key
+        self._pixels.inputs[1].default_value = (request.width_px, request.height_px, 0.0)
+        if light is not None:
+            self._size.inputs[1].default_value = (float(np.radians(light.angle_deg)),) * 3
+            for socket, value in zip(
+                self._towards.inputs, to_blender(np.array(light.direction)), strict=True
+            ):
+                socket.default_value = float(value)
+
+    def _node(self, kind: str) -> Any:
+        return self._tree.nodes.new(f"ShaderNode{kind}")
+
+    def _vector_node(self, operation: str, *inputs: Any) -> Any:
+        return self._filled(self._node("VectorMath"), operation, inputs)
+
+    def _vector(self, operation: str, *inputs: Any) -> Any:
+        made = self._vector_node(operation, *inputs)
+        return made.outputs["Value" if operation == "DOT_PRODUCT" else "Vector"]
+
+    def _math_node(self, operation: str, *inputs: Any) -> Any:
+        return self._filled(self._node("Math"), operation, inputs)
+
+    def _math(self, operation: str, *inputs: Any) -> Any:
+        return self._math_node(operation, *inputs).outputs[0]
+
+    def _filled(self, node: Any, operation: str, inputs: tuple[Any, ...]) -> Any:
+        """Set an operation and its inputs, each a socket to link or a constant."""
+        node.operation = operation
+        for socket, value in zip(node.inputs, inputs, strict=False):
+            if isinstance(value, bpy.types.NodeSocket):
+                self._tree.links.new(value, socket)
+            else:
+                socket.default_value = value
+        return node
 
 
 def _configure_output(scene: Any) -> None:
