@@ -140,13 +140,16 @@ def filter_backgrounds(
                 bar.update(len(inspected))
                 bar.set_postfix_str(f"{committer.kept_share:.0%} kept")
         selection = publish(writer, rules, sources={source.name: source for source in opened})
+        wall_s = time.perf_counter() - start_s
+        runs = writer.noted("runs") or []
+        writer.note("runs", [*runs, {"looked_at": len(unseen), "wall_s": wall_s}])
     return FilterReport(
         out=out,
         detector=detector.identity,
         looked_at=len(unseen),
         seen_before=len(numbers) - len(unseen),
         selection=selection,
-        wall_s=time.perf_counter() - start_s,
+        wall_s=wall_s,
     )
 
 

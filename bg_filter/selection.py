@@ -6,11 +6,9 @@ from enum import IntEnum
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from shared.verdicts import CODECS
+from shared.verdicts import CODECS, VerdictRows
 
 SAME_COLOUR = 2 / 255  # how far the mean colours of two copies of a picture may differ
-
-type Rows = np.ndarray[tuple[int], np.dtype[np.void]]
 
 
 class Outcome(IntEnum):
@@ -29,8 +27,8 @@ class SelectionRules:
 
     Attributes:
         threshold: Confidence from which a person counts. The paper does not say. Low, because a missed person
-            puts an unlabelled hand into the training data, and a lost photograph costs next to nothing: at 0.05,
-            yolov8n finds 94 % of 292 photographs of hands without a body; at its usual 0.25, 66 %.
+            puts an unlabelled hand into the training data, and a lost photograph costs next to nothing: of
+            292 photographs of hands without a body, yolov8n finds 94 % at 0.05, and 66 % at its usual 0.25.
         min_contrast: Standard deviation of brightness below which a picture is nothing but a plain surface.
             0 keeps them. The paper does not say.
         drop_duplicates: Keep only the first of pictures that differ in size or encoding alone.
@@ -41,7 +39,7 @@ class SelectionRules:
     drop_duplicates: bool = False
 
 
-def judge(rows: Rows, rules: SelectionRules) -> UInt8[np.ndarray, " verdicts"]:
+def judge(rows: VerdictRows, rules: SelectionRules) -> UInt8[np.ndarray, " verdicts"]:
     """Return an `Outcome` for every row; depends on the rows and the rules alone."""
     outcomes = np.zeros(len(rows), np.uint8)
     if rules.drop_duplicates:
@@ -58,7 +56,7 @@ def count(outcomes: UInt8[np.ndarray, " verdicts"]) -> dict[Outcome, int]:
     return {outcome: int((outcomes == outcome).sum()) for outcome in Outcome}
 
 
-def _later_copies(rows: Rows, usable: Bool[np.ndarray, " verdicts"]) -> Bool[np.ndarray, " verdicts"]:
+def _later_copies(rows: VerdictRows, usable: Bool[np.ndarray, " verdicts"]) -> Bool[np.ndarray, " verdicts"]:
     """Mark pictures with the hash and nearly the mean colour of an earlier one that stays."""
     is_copy = np.zeros(len(rows), bool)
     positions = np.flatnonzero(usable)

@@ -27,7 +27,7 @@ from jaxtyping import Bool
 
 from shared.background_lmdb import DATABASES, FORMAT, open_databases, reading_environment
 from shared.errors import BackgroundError
-from shared.verdicts import VERDICT_ROW, Verdict
+from shared.verdicts import VERDICT_ROW, Verdict, VerdictRows
 
 _POSITION = struct.Struct(">I")
 _FIRST_MAP_BYTES = 64 << 20
@@ -52,8 +52,8 @@ class BackgroundReader:
         self._databases: dict[bytes, Any] = {}
         self._environment: lmdb.Environment | None = None
         self._pid = -1
-        self._detectors: tuple[str, ...] = tuple(self._meta("detectors") or ())
-        self.selection: Mapping[str, Any] = self._meta("selection") or {}
+        self._detectors: tuple[str, ...] = tuple(self.noted("detectors") or ())
+        self.selection: Mapping[str, Any] = self.noted("selection") or {}
         if not self.selection:
             raise BackgroundError(
                 f"{path}: expected a finished background database, found an interrupted one. "
@@ -90,16 +90,39 @@ class BackgroundReader:
         """Return a photograph as an encoded JPEG, WebP or PNG file."""
         return self._get(b"photos", self._key(position))
 
+    def stored_photo(self, key: str) -> bytes | None:
+        """Return a stored photograph by name, selected or not; None if the picture was not stored."""
+        with self._begin() as transaction:
+            value = transaction.get(os.fsencode(key), db=self._databases[b"photos"])
+        return None if value is None else bytes(value)
+
     def verdict(self, position: int) -> Verdict:
         """Return what is known about a photograph, its mean colour among it."""
         key = self._key(position)
         return Verdict.unpacked(os.fsdecode(key), self._get(b"verdicts", key), self._detectors)
+
+    def rows(self) -> VerdictRows:
+        """Return all verdicts as an array, in key order (55 bytes each)."""
+        with self._begin() as transaction:
+            return _rows(transaction.cursor(self._databases[b"verdicts"]))
+
+    def seen_keys(self) -> Iterator[str]:
+        """Walk over the names of every picture that was looked at, in the order of `rows`."""
+        with self._begin() as transaction:
+            for key in transaction.cursor(self._databases[b"verdicts"]).iternext(values=False):
+                yield os.fsdecode(bytes(key))
 
     def verdicts(self) -> Iterator[Verdict]:
         """Walk over every picture that was looked at, in key order."""
         with self._begin() as transaction:
             for key, row in transaction.cursor(self._databases[b"verdicts"]):
                 yield Verdict.unpacked(os.fsdecode(bytes(key)), bytes(row), self._detectors)
+
+    def noted(self, name: str) -> Any:
+        """Return a note of the filter, or None."""
+        with self._begin() as transaction:
+            value = transaction.get(name.encode(), db=self._databases[b"meta"])
+        return None if value is None else json.loads(bytes(value))
 
     def _key(self, position: int) -> bytes:
         if not 0 <= position < len(self):
@@ -115,11 +138,6 @@ class BackgroundReader:
                 f"The file is damaged: make it again with `{_FILTER}`."
             )
         return bytes(value)
-
-    def _meta(self, name: str) -> Any:
-        with self._begin() as transaction:
-            value = transaction.get(name.encode(), db=self._databases[b"meta"])
-        return None if value is None else json.loads(bytes(value))
 
     def _begin(self) -> lmdb.Transaction:
         if self._environment is None or self._pid != os.getpid():
@@ -198,12 +216,10 @@ class BackgroundWriter:
 
         self._write(put)
 
-    def rows(self) -> np.ndarray[tuple[int], np.dtype[np.void]]:
-        """Return all verdicts as an array of `VERDICT_ROW`, in key order (55 bytes each)."""
+    def rows(self) -> VerdictRows:
+        """Return all verdicts as an array, in key order (55 bytes each)."""
         with self._environment.begin(buffers=True) as transaction:
-            cursor = transaction.cursor(self._databases[b"verdicts"])
-            joined = bytearray().join(cursor.iternext(keys=False, values=True))
-        return np.frombuffer(joined, VERDICT_ROW)
+            return _rows(transaction.cursor(self._databases[b"verdicts"]))
 
     def without_photo(self, keep: Bool[np.ndarray, " verdicts"]) -> list[str]:
         """Return the keys of those rows to keep whose photograph was not stored when it was looked at."""
@@ -248,3 +264,10 @@ class BackgroundWriter:
                     return action(transaction)
             except lmdb.MapFullError:
                 self._environment.set_mapsize(2 * self._environment.info()["map_size"])
+
+
+def _rows(cursor: lmdb.Cursor) -> VerdictRows:
+    joined = bytearray()
+    for row in cursor.iternext(keys=False, values=True):
+        joined += row
+    return np.frombuffer(joined, VERDICT_ROW)

@@ -23,6 +23,8 @@ VERDICT_ROW = np.dtype(
     ]
 )
 
+type VerdictRows = np.ndarray[tuple[int], np.dtype[np.void]]
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

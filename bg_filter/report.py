@@ -1,0 +1,178 @@
+"""The report on a background database: did the filter do its work? A picture, and a page around it.
+
+It shows the doubtful cases first: what was kept with the highest confidence of a person, and what was dropped
+with the lowest.
+"""
+
+import base64
+import html
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+from PIL import Image
+
+from bg_filter.pictures import Picture
+from bg_filter.selection import Outcome, SelectionRules, judge
+from bg_filter.sheet import COLUMNS, Sample, confidence_histogram, sheet
+from bg_filter.sources import PhotoSource, open_sources
+from shared.backgrounds import BackgroundReader
+from shared.errors import BackgroundError
+from shared.verdicts import CODECS, VerdictRows
+
+SAMPLE_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """Where the report is.
+
+    Attributes:
+        html: The page; it needs no other file.
+        png: The picture in it.
+    """
+
+    html: Path
+    png: Path
+
+
+def write_report(
+    database: Path, out: Path | None = None, *, samples_per_strip: int = 2 * COLUMNS
+) -> ReportFiles:
+    """Write ``report.html`` and ``report.png``.
+
+    Args:
+        database: Directory that ``filter-backgrounds`` wrote.
+        out: Directory of the report; that of the database if left out.
+        samples_per_strip: Pictures to show of each kind.
+
+    Raises:
+        BackgroundError: The database is missing, unfinished, or something else.
+    """
+    reader = BackgroundReader(database)
+    rows = reader.rows()
+    outcomes = judge(rows, SelectionRules(**reader.selection["rules"]))
+    strips = choose_samples(rows, outcomes, samples_per_strip)
+    pictures = _pictures(reader, {int(row) for chosen in strips.values() for row in chosen})
+    threshold = float(reader.selection["rules"]["threshold"])
+    decodable = rows["codec"] != CODECS.index("bad")
+    page = sheet(
+        [
+            (title, [_sample(rows[row], pictures[int(row)], outcomes[row]) for row in chosen])
+            for title, chosen in strips.items()
+        ],
+        confidence_histogram(rows["confidence"][decodable], threshold=threshold),
+    )
+    files = ReportFiles(html=(out or database) / "report.html", png=(out or database) / "report.png")
+    files.png.parent.mkdir(parents=True, exist_ok=True)
+    page.save(files.png)
+    files.html.write_text(_html(reader, outcomes, page), encoding="utf-8")
+    return files
+
+
+def choose_samples(
+    rows: VerdictRows, outcomes: UInt8[np.ndarray, " verdicts"], count: int
+) -> Mapping[str, Int64[np.ndarray, " chosen"]]:
+    """Choose what to show: the doubtful cases, and a random sample of either kind."""
+    kept, dropped = np.flatnonzero(outcomes == Outcome.KEPT), np.flatnonzero(outcomes == Outcome.PERSON)
+    by_confidence = rows["confidence"]
+    rng = np.random.default_rng(SAMPLE_SEED)
+    return {
+        "Kept, although the detector had a suspicion": kept[np.argsort(-by_confidence[kept])][:count],
+        "Dropped, although the detector was in doubt": dropped[np.argsort(by_confidence[dropped])][:count],
+        "Kept: a random sample": rng.permutation(kept)[:count],
+        "Dropped: a random sample": rng.permutation(dropped)[:count],
+    }
+
+
+def _pictures(reader: BackgroundReader, wanted: set[int]) -> Mapping[int, Image.Image | None]:
+    """Fetch pictures by row: stored ones from the database, the others from their sources."""
+    sources: dict[str, PhotoSource | None] = {}
+    pictures: dict[int, Image.Image | None] = {}
+    for row, key in enumerate(reader.seen_keys()):
+        if row in wanted:
+            encoded = reader.stored_photo(key) or _from_source(reader, key, sources)
+            picture = Picture.decode(encoded)
+            pictures[row] = None if picture is None else picture.image
+    return pictures
+
+
+def _from_source(reader: BackgroundReader, key: str, opened: dict[str, PhotoSource | None]) -> bytes:
+    source_name, name = key.split("/", 1)
+    if source_name not in opened:
+        try:
+            (opened[source_name],) = open_sources([Path(reader.noted("sources")[source_name])])
+        except BackgroundError:  # the report says "source is gone" instead
+            opened[source_name] = None
+    source = opened[source_name]
+    return b"" if source is None else source.read(name)
+
+
+def _sample(row: np.void, image: Image.Image | None, outcome: int) -> Sample:
+    left, top, right, bottom = (float(edge) for edge in row["box"])
+    return Sample(image, float(row["confidence"]), (left, top, right, bottom), outcome == Outcome.KEPT)
+
+
+def _html(reader: BackgroundReader, outcomes: UInt8[np.ndarray, " verdicts"], page: Image.Image) -> str:
+    file = io.BytesIO()
+    page.save(file, "PNG")
+    picture = base64.b64encode(file.getvalue()).decode()
+    facts = {
+        "Kept": f"{len(reader):,} of {reader.num_verdicts:,} pictures",
+        "Rules": ", ".join(f"{name} {value}" for name, value in reader.selection["rules"].items()),
+        "Detector": "; ".join(reader.noted("detectors") or ()),
+        "Throughput": _throughput(reader.noted("runs") or ()),
+        "Fingerprint": reader.fingerprint,
+    }
+    return _PAGE.format(
+        database=html.escape(str(reader.path)),
+        facts=_table(facts.items()),
+        categories=_table(_counts_by_category(reader, outcomes)),
+        picture=picture,
+        width_px=page.width,
+    )
+
+
+def _throughput(runs: Iterable[Mapping[str, float]]) -> str:
+    looked_at = sum(run["looked_at"] for run in runs)
+    wall_s = sum(run["wall_s"] for run in runs)
+    return f"{looked_at:,.0f} pictures in {wall_s:,.0f} s, {looked_at / max(wall_s, 1e-9):,.1f} per second"
+
+
+def _counts_by_category(
+    reader: BackgroundReader, outcomes: UInt8[np.ndarray, " verdicts"]
+) -> list[tuple[str, ...]]:
+    counts: Counter[tuple[str, int]] = Counter(
+        zip((key.split("/", 1)[0] for key in reader.seen_keys()), outcomes.tolist(), strict=True)
+    )
+    categories = sorted({category for category, _ in counts})
+    header = ("Category", *(outcome.name.lower() for outcome in Outcome))
+    return [header, *((c, *(f"{counts[c, outcome]:,}" for outcome in Outcome)) for c in categories)]
+
+
+def _table(lines: Iterable[Iterable[str]]) -> str:
+    cells = ("".join(f"<td>{html.escape(cell)}</td>" for cell in line) for line in lines)
+    return "<table>" + "".join(f"<tr>{line}</tr>" for line in cells) + "</table>"
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Backgrounds</title>
+<style>
+body {{ font: 15px/1.4 sans-serif; margin: 2em auto; max-width: {width_px}px; color: #222; }}
+table {{ border-collapse: collapse; margin: 1em 0; }}
+td {{ padding: 0.2em 1em 0.2em 0; border-bottom: 1px solid #ddd; vertical-align: top; }}
+tr td:first-child {{ font-weight: bold; }}
+</style>
+<h1>Backgrounds in {database}</h1>
+{facts}
+{categories}
+<p>Green was kept, red was dropped. The number is the confidence of a person, the frame is where.</p>
+<img alt="Samples and histogram" src="data:image/png;base64,{picture}">
+</html>
+"""
