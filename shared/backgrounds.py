@@ -37,8 +37,8 @@ _FILTER = "meshcycle filter-backgrounds"
 class BackgroundReader:
     """The selected photographs of a background database, by position.
 
-    Pickles as a path. Each process opens the database for itself, also after a fork. The constructor checks
-    the database, so that a wrong folder is reported before any work starts.
+    Pickles as a path and a fingerprint. Each process opens the database for itself, also after a fork. The
+    constructor checks the database, so that a wrong folder is reported before any work starts.
 
     Args:
         path: Directory that ``filter-backgrounds`` wrote.
@@ -68,8 +68,8 @@ class BackgroundReader:
     def __len__(self) -> int:
         return int(self.selection["count"])
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
-        return type(self), (self.path,)
+    def __reduce__(self) -> tuple[Callable[[Path, str], "BackgroundReader"], tuple[Path, str]]:
+        return _reopen, (self.path, self.fingerprint)
 
     @property
     def fingerprint(self) -> str:
@@ -145,6 +145,16 @@ class BackgroundReader:
             self._databases = open_databases(self._environment, self.path)
             self._pid = os.getpid()
         return self._environment.begin()
+
+
+def _reopen(path: Path, fingerprint: str) -> BackgroundReader:
+    reader = BackgroundReader(path)
+    if reader.fingerprint != fingerprint:
+        raise BackgroundError(
+            f"{path}: expected the selection {fingerprint[:12]}, found {reader.fingerprint[:12]}. "
+            "It was selected again while it was in use; start again."
+        )
+    return reader
 
 
 class BackgroundWriter:

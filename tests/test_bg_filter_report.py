@@ -9,7 +9,7 @@ from PIL import Image
 
 from bg_filter.filter import filter_backgrounds
 from bg_filter.report import choose_samples, write_report
-from bg_filter.selection import Outcome, SelectionRules, judge
+from bg_filter.selection import SelectionRules, judge
 from bg_filter.sheet import DROPPED_COLOUR, KEPT_COLOUR, Sample, confidence_histogram, tile
 from shared.backgrounds import BackgroundReader
 
@@ -29,8 +29,8 @@ def database(tmp_path: Path) -> Path:
 def test_doubtful_cases_come_first(database: Path) -> None:
     rows = BackgroundReader(database).rows()
     strips = choose_samples(rows, judge(rows, SelectionRules(threshold=0.45)), 3)
-    shown = [np.round(rows["confidence"][chosen], 1).tolist() for chosen in strips.values()]
-    assert shown[:2] == [[0.4, 0.4, 0.3], [0.5, 0.5, 0.6]]
+    shown = [rows["confidence"][chosen] for chosen in strips.values()]
+    np.testing.assert_allclose(shown[:2], [[0.4, 0.4, 0.3], [0.5, 0.5, 0.6]], atol=0.01)
     assert max(shown[2]) < 0.45 < min(shown[3])
 
 
@@ -70,13 +70,3 @@ def test_the_histogram_changes_its_colour_at_the_threshold() -> None:
     for colour, half in ((KEPT_COLOUR, drawn[:, :middle]), (DROPPED_COLOUR, drawn[:, middle:])):
         assert (half == colour).all(axis=2).any()
     assert not (drawn[:, :middle] == DROPPED_COLOUR).all(axis=2).any()
-
-
-def test_outcomes_have_a_place_in_the_order_of_the_table() -> None:
-    assert [outcome.name.lower() for outcome in Outcome] == [
-        "kept",
-        "bad",
-        "person",
-        "uniform",
-        "duplicate",
-    ]

@@ -86,6 +86,14 @@ def test_a_reader_travels_by_pickle_and_survives_a_fork(database: Path) -> None:
     assert reader.image_bytes(1) == b"picture c"
 
 
+def test_a_reader_does_not_arrive_at_another_selection(database: Path) -> None:
+    sent = pickle.dumps(BackgroundReader(database))
+    with BackgroundWriter(database) as writer:
+        writer.publish(np.array([True, False, False, False]), rules={})
+    with pytest.raises(BackgroundError, match="selected again while it was in use"):
+        pickle.loads(sent)
+
+
 def test_a_read_only_folder_is_enough_and_stays_untouched(database: Path) -> None:
     (database / "lock.mdb").unlink()
     before = (database / "data.mdb").read_bytes()
