@@ -38,7 +38,7 @@ class DrawRequest:
         camera: Camera that the picture must reproduce.
         width_px: Columns of the picture.
         height_px: Rows of the picture.
-        albedo: Scene-linear colour of the hand.
+        albedo: Scene-linear colour of the hand, one for all vertices or one for each.
         light: What it is lit with; None draws every point in exactly `albedo`.
         seed: Seed of the sampling noise.
     """
@@ -47,7 +47,7 @@ class DrawRequest:
     camera: Camera
     width_px: int
     height_px: int
-    albedo: tuple[float, float, float]
+    albedo: tuple[float, float, float] | Float32[np.ndarray, "verts 3"]
     light: Light | None
     seed: int
 

@@ -1,35 +1,28 @@
-"""A portrait: a hand with exact labels, in a skin colour, before a background. For `meshcycle make-dataset`.
+"""A portrait: a known hand with skin, lit and photographed, for data sets of our own."""
 
-Unlike a twin it is not coloured by its background: a network that learns from portraits should know skin.
-"""
-
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+import io
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageFilter
 
-from render_worker.backdrop import Backdrop, choose_backdrop
+from render_worker.backdrop import choose_backdrop
 from render_worker.composite import composite, encode_jpeg
 from render_worker.exposure import expose
-from render_worker.picture import DrawRequest, HandLayer
+from render_worker.picture import DrawRequest
 from render_worker.placement import choose_light
+from render_worker.skin import choose_tone, paint_skin
 from render_worker.worker import Studio
-from shared.colour import srgb_to_linear
 from shared.freihand import LabelledHand
 from shared.seeds import rng_of, seed_of
 
-_SKIN_TONES: Final = np.array(
-    [(0.90, 0.74, 0.65), (0.86, 0.67, 0.55), (0.76, 0.55, 0.42), (0.61, 0.41, 0.30), (0.41, 0.27, 0.20)]
-)
-"""From light to dark, sRGB as photographed in even light; mixtures of two neighbours are drawn."""
-
-_TONE_JITTER: Final = 0.02
-_USUAL_BRIGHTNESS: Final = 0.45
-"""Mean sRGB value of a photograph in which skin looks as above."""
+_MASK_QUALITY = 95
 
 
 class Portrait(NamedTuple):
-    """A picture of a hand, and its silhouette, encoded."""
+    """A finished picture and the silhouette of its hand, both as JPEG."""
 
     jpeg: bytes
     mask_jpeg: bytes
@@ -37,11 +30,11 @@ class Portrait(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PortraitRequest:
-    """One labelled hand to draw.
+    """One labelled hand to photograph.
 
     Attributes:
-        hand: Vertices and camera, and all other labels.
-        seed: Source of background, light, and skin.
+        hand: Its labels; the picture has the size that its camera says.
+        seed: Of the whole set; with the number of the hand it decides every random choice.
     """
 
     hand: LabelledHand
@@ -53,40 +46,49 @@ class PortraitRequest:
         return f"{self.hand.index:08d}"
 
     def draw(self, studio: Studio) -> Portrait:
-        """Draw the hand and lay it on a background.
+        """Photograph the hand: its own skin, the room's light, and a camera that is not perfect.
 
         Raises:
             RenderError: The hand cannot be seen.
         """
-        camera = self.hand.camera
-        seed = seed_of(self.seed, "portrait", self.hand.index)
-        backdrop = choose_backdrop(studio.photographs, rng_of(seed, "background"), image_px=camera.width_px)
-        skin_rgb = _skin_colour(rng_of(seed, "skin"), backdrop)
-        red, green, blue = (float(value) for value in srgb_to_linear(np.array(skin_rgb)))
+        hand, camera = self.hand, self.hand.camera
+        seed = seed_of(self.seed, "portrait", hand.index)
+        rng = rng_of(seed, "skin")
+        tone = choose_tone(rng)
+        normals, _ = studio.mesh.normals(studio.mesh.with_cap(hand.verts_m))
+        skin = paint_skin(hand.verts_m, normals[: len(hand.verts_m)], hand.joints_m, tone=tone, rng=rng)
         layer = studio.scene.draw(
             DrawRequest(
-                verts_m=self.hand.verts_m,
+                verts_m=hand.verts_m,
                 camera=camera,
                 width_px=camera.width_px,
                 height_px=camera.height_px,
-                albedo=(red, green, blue),
+                albedo=skin,
                 light=choose_light(rng_of(seed, "light")),
                 seed=seed_of(seed, "noise"),
             )
         )
-        picture = composite(HandLayer(expose(layer.rgba, skin_rgb), layer.box), backdrop.pixels)
+        backdrop = choose_backdrop(studio.photographs, rng_of(seed, "background"), image_px=camera.width_px)
+        brightness = rng.uniform(0.75, 1.05)
+        red, green, blue = (min(1.0, brightness * value) for value in tone)
+        picture = composite(replace(layer, rgba=expose(layer.rgba, (red, green, blue))), backdrop.pixels)
+        pixels = _photographed(picture.pixels, rng_of(seed, "camera"))
         return Portrait(
-            jpeg=encode_jpeg(picture.pixels, quality=studio.settings.jpeg_quality),
-            mask_jpeg=encode_jpeg(np.repeat(picture.mask[..., None], 3, axis=2), quality=95),
+            jpeg=encode_jpeg(pixels, quality=studio.settings.jpeg_quality),
+            mask_jpeg=_grey_jpeg(picture.mask),
         )
 
 
-def _skin_colour(rng: np.random.Generator, backdrop: Backdrop) -> tuple[float, float, float]:
-    """Return the colour of a skin as the camera that took the background would have shown it."""
-    place = rng.uniform(0, len(_SKIN_TONES) - 1)
-    lower = int(place)
-    tone = _SKIN_TONES[lower] + (place - lower) * (_SKIN_TONES[lower + 1] - _SKIN_TONES[lower])
-    tone = tone + rng.normal(scale=_TONE_JITTER, size=3)
-    brightness = np.clip(np.mean(backdrop.mean_rgb) / _USUAL_BRIGHTNESS, 0.5, 1.3) ** 0.5
-    red, green, blue = (float(value) for value in np.clip(tone * brightness, 0.02, 0.98))
-    return red, green, blue
+def _photographed(
+    pixels: UInt8[np.ndarray, "height width 3"], rng: np.random.Generator
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Return the picture with the slight blur of a lens and the noise of a sensor."""
+    blurred = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(float(rng.uniform(0.0, 0.6))))
+    noise = rng.normal(0.0, rng.uniform(0.5, 3.0), pixels.shape)
+    return np.clip(np.rint(np.asarray(blurred) + noise), 0, 255).astype(np.uint8)
+
+
+def _grey_jpeg(mask: UInt8[np.ndarray, "height width"]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(mask).save(file, "JPEG", quality=_MASK_QUALITY)
+    return file.getvalue()

@@ -26,11 +26,11 @@ from render_worker.placement import (
 from render_worker.skylight import Skylight
 from shared.errors import DeviceError, RenderError
 from shared.renderer import RenderDevice, RenderSettings
-from shared.synthetic import Light
 
 _ENGINES: Final = {"cycles": "CYCLES", "eevee": "BLENDER_EEVEE"}
 _GPU_KINDS: Final = ("OPTIX", "CUDA", "HIP", "METAL", "ONEAPI")  # in the order in which `auto` tries them
-_SKY: Final = "sky"
+_SKIN: Final = "skin"
+"""Attribute of the mesh: scene-linear colour, and fill light in the fourth channel."""
 _ABOVE_M: Final = 0.0015
 _LARGEST_SEED: Final = (1 << 31) - 1
 
@@ -82,7 +82,7 @@ class HandScene:
         verts_m = self._mesh.with_cap(request.verts_m)
         box = hand_box(verts_m, request.camera, width_px=request.width_px, height_px=request.height_px)
         self._set_verts(verts_m)
-        self._set_sky(verts_m, request.light)
+        self._set_skin(verts_m, request)
         self._skin.set(request)
         nearest_m, farthest_m = float(verts_m[:, 2].min()), float(verts_m[:, 2].max())
         self._set_camera(place_camera(request.camera, nearest_m=nearest_m, farthest_m=farthest_m))
@@ -93,10 +93,13 @@ class HandScene:
         self._data.vertices.foreach_set("co", to_blender(verts_m).ravel())
         self._data.update()  # foreach_set alone does not tell Cycles that the mesh has changed
 
-    def _set_sky(self, verts_m: Float32[np.ndarray, "verts 3"], light: Light | None) -> None:
-        """Give every vertex its fill light; without a light, a factor of one."""
-        sky = np.ones(len(verts_m), np.float32) if light is None else light.fill * self._skylight.on(verts_m)
-        self._data.attributes[_SKY].data.foreach_set("value", sky)
+    def _set_skin(self, verts_m: Float32[np.ndarray, "verts 3"], request: DrawRequest) -> None:
+        """Give every vertex its colour and its fill light; without a light, a factor of one."""
+        skin = np.ones((len(verts_m), 4), np.float32)
+        skin[:, :3] = self._mesh.with_cap(np.broadcast_to(request.albedo, request.verts_m.shape))
+        if request.light is not None:
+            skin[:, 3] = request.light.fill * self._skylight.on(verts_m)
+        self._data.attributes[_SKIN].data.foreach_set("color", skin.ravel())
 
     def _set_camera(self, camera: BlenderCamera) -> None:
         self._camera.type = camera.kind
@@ -153,7 +156,7 @@ def _make_mesh(mesh: CappedMesh) -> Any:
     data.loops.foreach_set("vertex_index", mesh.faces.ravel())
     data.polygons.add(len(mesh.faces))
     data.polygons.foreach_set("loop_start", np.arange(0, mesh.faces.size, 3, dtype=np.int32))
-    data.attributes.new(_SKY, "FLOAT", "POINT")
+    data.attributes.new(_SKIN, "FLOAT_COLOR", "POINT")
     data.update(calc_edges=True)
     data.shade_smooth()
     return data
@@ -199,17 +202,17 @@ class _Skin:
 
         cosine = self._math("MAXIMUM", self._vector("DOT_PRODUCT", normal, towards), 0.0)
         lit = self._math("MULTIPLY", cosine, self._math("SUBTRACT", 1.0, ray.outputs["Is Hit"]))
-        sky = self._node("Attribute")
-        sky.attribute_name = _SKY
-        self._key = self._math_node("MULTIPLY_ADD", lit, 1.0, sky.outputs["Fac"])
-        self._glow = self._node("Emission")
-        self._tree.links.new(self._key.outputs[0], self._glow.inputs["Strength"])
-        self._tree.links.new(self._glow.outputs[0], self._node("OutputMaterial").inputs["Surface"])
+        skin = self._node("Attribute")
+        skin.attribute_name = _SKIN
+        self._key = self._math_node("MULTIPLY_ADD", lit, 1.0, skin.outputs["Alpha"])
+        glow = self._node("Emission")
+        self._tree.links.new(skin.outputs["Color"], glow.inputs["Color"])
+        self._tree.links.new(self._key.outputs[0], glow.inputs["Strength"])
+        self._tree.links.new(glow.outputs[0], self._node("OutputMaterial").inputs["Surface"])
 
     def set(self, request: DrawRequest) -> None:
-        """Colour and light the skin; without a light, only its fill counts."""
+        """Set the light; without one, only the fill counts."""
         light = request.light
-        self._glow.inputs["Color"].default_value = (*request.albedo, 1.0)
         self._key.inputs[1].default_value = 0.0 if light is None else light.key
         self._pixels.inputs[1].default_value = (request.width_px, request.height_px, 0.0)
         if light is not None:

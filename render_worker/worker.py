@@ -22,11 +22,13 @@ class Studio:
 
     Attributes:
         scene: Draws hands.
+        mesh: Their triangles.
         photographs: What is behind them.
         settings: How pictures are made.
     """
 
     scene: Scene
+    mesh: CappedMesh
     photographs: Photographs
     settings: RenderSettings
 
@@ -129,7 +131,7 @@ class RenderWorker:
     def _studio(self) -> Studio:
         """Made on first use, so that in an actor its errors reach the caller as they are."""
         mesh, settings, photographs, start_scene = self._start
-        return Studio(start_scene(mesh, settings), photographs, settings)
+        return Studio(start_scene(mesh, settings), mesh, photographs, settings)
 
     def draw[Picture](self, requests: Sequence[Request[Picture]]) -> list[Picture | Refusal]:
         """Return one picture, or the reason why there is none, per request and in their order."""
