@@ -1,6 +1,7 @@
 """Makes a data set in FreiHAND's layout: hands with exact labels, photographed by Blender."""
 
 import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,20 +25,28 @@ class DatasetReport:
     """What became of a data set.
 
     Attributes:
+        split: Which split it is.
         made: Images that were drawn now.
         found: Images that an earlier, interrupted attempt had drawn.
+        wall_s: Duration of the call.
     """
 
+    split: SplitName
     made: int
     found: int
+    wall_s: float
+
+    def __str__(self) -> str:
+        kept = f", {self.found} kept from before" if self.found else ""
+        return f"{self.split}: {self.made} images made in {self.wall_s:.1f} s{kept}"
 
 
 def render_dataset(
     drawer: Drawer,
-    hand_of: Callable[[int], LabelledHand],
     out: Path,
-    *,
     split: SplitName,
+    hand_of: Callable[[int], LabelledHand],
+    *,
     num_images: int,
     seed: int,
     num_versions: int = 1,
@@ -46,9 +55,9 @@ def render_dataset(
 
     Args:
         drawer: A render pool.
-        hand_of: Returns the labels of a pose by its number; the same number must give the same hand.
         out: Folder of the data set.
         split: Which split to make.
+        hand_of: Returns the labels of a pose by its number; the same number must give the same hand.
         num_images: Images to make.
         seed: Of skin, light, backgrounds and noise.
         num_versions: Pictures of each pose: image i shows pose i modulo num_images / num_versions.
@@ -57,6 +66,7 @@ def render_dataset(
         DatasetError: The folder holds another data set.
         RenderError: A hand cannot be seen by its camera.
     """
+    start_s = time.monotonic()
     look = drawer.settings.model_dump_json(exclude={"workers", "shard_size"})
     inputs = f"{RECIPE} {seed} {look} {drawer.photographs.fingerprint} {drawer.hand_model.sha256}"
     writer = FreiHandWriter(
@@ -85,4 +95,4 @@ def render_dataset(
             writer.add(request.hand, answer.jpeg, mask_jpeg=answer.mask_jpeg)
             bar.update()
     writer.finish()
-    return DatasetReport(made=len(missing), found=num_images - len(missing))
+    return DatasetReport(split, len(missing), num_images - len(missing), wall_s=time.monotonic() - start_s)

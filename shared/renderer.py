@@ -69,6 +69,11 @@ class RenderReport:
     quarantined: tuple[str, ...]
     wall_s: float
 
+    def __str__(self) -> str:
+        kept = f", {self.reused} kept from before" if self.reused else ""
+        lost = f", quarantined: {', '.join(self.quarantined)}" if self.quarantined else ""
+        return f"{self.rendered} twins rendered in {self.wall_s:.1f} s{kept}{lost}"
+
 
 class Renderer(Protocol):
     """Anything that can turn the predictions of a round into synthetic shards."""
