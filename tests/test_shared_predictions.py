@@ -1,0 +1,72 @@
+"""Prediction shards on the disk."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from shared.errors import ShardError
+from shared.predictions import PredictionShard, read_predictions, write_predictions
+from shared.types import WeakPerspective
+
+
+@pytest.fixture
+def shard() -> PredictionShard:
+    rng = np.random.default_rng(0)
+    return PredictionShard(
+        sample_ids=("00000003", "00000001"),
+        verts_m=rng.normal(size=(2, 778, 3)).astype(np.float32),
+        joints_m=rng.normal(size=(2, 21, 3)).astype(np.float32),
+        cameras=np.array([[8, 0.01, 0.02], [9, 0.0, -0.01]], dtype=np.float32),
+        round_index=3,
+        image_px=224,
+    )
+
+
+def test_what_is_written_is_read(shard: PredictionShard, tmp_path: Path) -> None:
+    path = tmp_path / "round-0003" / "shard-00000.safetensors"
+    write_predictions(path, shard)
+    found = read_predictions(path)
+    assert found.sample_ids == shard.sample_ids
+    assert (found.round_index, found.image_px) == (3, 224)
+    for name in ("verts_m", "joints_m", "cameras"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(shard, name))
+    assert found.camera(1) == WeakPerspective(9.0, 0.0, float(np.float32(-0.01)))
+    assert [child.name for child in path.parent.iterdir()] == [path.name]
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ShardError, match=r"none\.safetensors: expected a prediction shard"):
+        read_predictions(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("kept", [0, 7, 200, 15_000])
+def test_a_truncated_file_is_refused(shard: PredictionShard, tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "shard.safetensors"
+    write_predictions(path, shard)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ShardError, match="expected a prediction shard"):
+        read_predictions(path)
+
+
+def test_another_format_is_refused(shard: PredictionShard, tmp_path: Path) -> None:
+    path = tmp_path / "shard.safetensors"
+    save_file({"verts_m": shard.verts_m}, path, {"format": "something-else"})
+    with pytest.raises(ShardError, match=r"meshcycle-predictions-1, found something-else\. Predict again"):
+        read_predictions(path)
+
+
+def test_parts_that_disagree_are_refused(shard: PredictionShard, tmp_path: Path) -> None:
+    path = tmp_path / "shard.safetensors"
+    write_predictions(path, shard)
+    tensors = load_file(path) | {"camera": shard.cameras[:1]}
+    metadata = {
+        "format": "meshcycle-predictions-1",
+        "sample_ids": '["00000003", "00000001"]',
+        "round": "3",
+        "image_px": "224",
+    }
+    save_file(tensors, path, metadata)
+    with pytest.raises(ShardError, match=r"disagree in number: \[1, 2\]"):
+        read_predictions(path)
