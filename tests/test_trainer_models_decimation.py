@@ -20,15 +20,25 @@ def directed_edges(faces: np.ndarray) -> Counter[tuple[int, int]]:
     return Counter(zip(faces.ravel().tolist(), np.roll(faces, -1, axis=1).ravel().tolist(), strict=True))
 
 
-def sheet(cells: int) -> tuple[np.ndarray, np.ndarray]:
-    """A flat square of side 1, two triangles per cell."""
-    places = np.arange((cells + 1) ** 2).reshape(cells + 1, cells + 1)
+def sheet(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """A flat rectangle of square cells, two triangles each."""
+    places = np.arange((rows + 1) * (columns + 1)).reshape(rows + 1, columns + 1)
     a, b, c, d = (
         part.ravel() for part in (places[:-1, :-1], places[1:, :-1], places[:-1, 1:], places[1:, 1:])
     )
-    rows, columns = np.divmod(np.arange((cells + 1) ** 2), cells + 1)
-    verts = np.column_stack([columns, rows, 0 * rows]) / cells
+    y, x = np.divmod(places.ravel(), columns + 1)
+    verts = np.column_stack([x, y, 0 * x]).astype(np.float64)
     return verts, np.concatenate([np.column_stack([a, b, c]), np.column_stack([b, d, c])])
+
+
+def tube(rings: int) -> tuple[np.ndarray, np.ndarray]:
+    """A triangular tube, open at both ends: nowhere can it get thinner."""
+    angles = np.arange(3) * 2 * np.pi / 3
+    ring = np.column_stack([np.cos(angles), np.sin(angles), 0 * angles])
+    verts = np.concatenate([ring + np.array([0, 0, place]) for place in range(rings)])
+    a = np.arange(3 * (rings - 1))
+    b = a // 3 * 3 + (a + 1) % 3
+    return verts, np.concatenate([np.column_stack([a, b, a + 3]), np.column_stack([b, b + 3, a + 3])])
 
 
 def area(verts: np.ndarray, faces: np.ndarray) -> float:
@@ -78,11 +88,22 @@ def test_the_embedded_hand_always_keeps_the_same_vertices(thinned: Decimated) ->
 
 
 def test_a_flat_sheet_keeps_its_outline() -> None:
-    verts, faces = sheet(8)
+    verts, faces = sheet(8, 8)
     thin = decimate(verts, faces, num_verts=12)
-    assert area(verts[thin.vert_ids], thin.faces) == pytest.approx(1.0)
+    assert area(verts[thin.vert_ids], thin.faces) == pytest.approx(64)
     corners = {0, 8, 72, 80}
     assert corners <= set(thin.vert_ids.tolist())
+
+
+def test_a_tube_gets_shorter_but_is_never_pinched() -> None:
+    """With two rings of three vertices left, every further collapse would join what must stay apart."""
+    verts, faces = tube(10)
+    thin = decimate(verts, faces, num_verts=6)
+    assert len(thin.faces) == 6
+    rim = [edge for edge in directed_edges(thin.faces) if edge[::-1] not in directed_edges(thin.faces)]
+    assert len(rim) == 6
+    with pytest.raises(HandModelError, match="found no edge to collapse at 6"):
+        decimate(verts, faces, num_verts=5)
 
 
 def test_a_mesh_that_cannot_shrink_further_is_an_error() -> None:

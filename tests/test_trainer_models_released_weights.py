@@ -78,6 +78,16 @@ def test_a_file_that_is_no_state_dict_is_a_clear_error(tmp_path: Path, content: 
         load_released_weights(small_fastmetro(), save(tmp_path / "model.bin", content))
 
 
+def test_nothing_in_the_file_is_run(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[Path]]:
+            return Path.touch, (tmp_path / "harm",)
+
+    with pytest.raises(CheckpointError, match="expected a state dict"):
+        load_released_weights(small_fastmetro(), save(tmp_path / "model.bin", {"a": Evil()}))
+    assert not (tmp_path / "harm").exists()
+
+
 @pytest.mark.parametrize("name", ["state_dict.bin", "model.safetensors"])
 @pytest.mark.parametrize("content", [None, b"", b"no weights"])
 def test_a_missing_or_damaged_file_is_a_clear_error(tmp_path: Path, name: str, content: bytes | None) -> None:
