@@ -5,7 +5,13 @@ from typing import Any
 
 from torch.nn import Parameter
 from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    LRScheduler,
+    MultiStepLR,
+    OneCycleLR,
+    ReduceLROnPlateau,
+)
 
 from trainer.sections import OptimiserConfig
 
@@ -38,6 +44,8 @@ class LearningRate:
                 self._by_step = OneCycleLR(optimiser, config.learning_rate, total_steps=num_steps)
             case "cosine":
                 self._by_step = CosineAnnealingLR(optimiser, max(1, num_steps - 1))
+            case "tenth_at_half":
+                self._by_step = MultiStepLR(optimiser, [num_steps // 2])
             case "constant":
                 pass
 

@@ -85,8 +85,9 @@ class OptimiserConfig(Section):
     """Decoupled, on all parameters."""
     clip_norm: NonNegativeFloat = 0.3
     """Largest norm of the gradient; 0 does not clip."""
-    schedule: Literal["plateau", "one_cycle", "cosine", "constant"] = "plateau"
-    """The paper halves the rate when PA-MPJPE stops reaching its best; the cycles suit short runs."""
+    schedule: Literal["plateau", "tenth_at_half", "one_cycle", "cosine", "constant"] = "plateau"
+    """The paper halves the rate when PA-MPJPE stops reaching its best. METRO learns the second half of a run
+    at a tenth of the rate; the cycles suit short runs."""
     plateau_factor: float = Field(default=0.5, gt=0, lt=1)
     """Factor of one reduction."""
     plateau_patience: NonNegativeInt = 5
