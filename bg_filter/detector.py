@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
 from bg_filter.findings import DetectorSettings, Finding
+from bg_filter.letterbox import Place
 from bg_filter.pictures import Rgb
 from bg_filter.weights import quiet_ultralytics, weights_file
 from shared.errors import BackgroundError, DeviceError
@@ -46,12 +46,26 @@ class YoloDetector:
 
     @torch.inference_mode()
     def detect(self, pictures: Sequence[Rgb]) -> list[Finding]:
-        """Return the most confident person of every picture."""
-        frames = torch.full((len(pictures), 3, self.input_px, self.input_px), PADDING, device=self.device)
-        places = [_letterbox(picture, frame) for picture, frame in zip(pictures, frames, strict=True)]
-        found = torch.stack([network.best_person(frames) for network in self._networks])
-        best = found.gather(0, found[:, :, :1].argmax(dim=0, keepdim=True).expand(1, -1, 5))[0].cpu().numpy()
-        return [_finding(row, place) for row, place in zip(best, places, strict=True)]
+        """Return the most confident person of every picture.
+
+        A picture's frame depends on the picture alone, so its finding does not depend on its batch.
+        """
+        is_rectangular = all(network.takes_rectangles for network in self._networks)
+        places = [
+            Place.of(*picture.shape[:2], frame_px=self.input_px, is_rectangular=is_rectangular)
+            for picture in pictures
+        ]
+        findings: dict[int, Finding] = {}
+        for frame_size in {place.frame_size for place in places}:
+            members = [number for number, place in enumerate(places) if place.frame_size == frame_size]
+            frames = torch.full((len(members), 3, *frame_size), PADDING, device=self.device)
+            for number, frame in zip(members, frames, strict=True):
+                _draw(pictures[number], frame, places[number])
+            best = torch.stack([network.best_person(frames) for network in self._networks])
+            winner = best[:, :, :1].argmax(dim=0, keepdim=True).expand(1, -1, best.shape[-1])
+            for number, row in zip(members, best.gather(0, winner)[0].cpu().numpy(), strict=True):
+                findings[number] = Finding(float(row[0]), places[number].fractions(row[1:]))
+        return [findings[number] for number in range(len(pictures))]
 
 
 class _Network:
@@ -71,10 +85,26 @@ class _Network:
         labels = "/".join(label for label in classes if label in known)
         self.identity = f"{path.name} sha256:{_sha256(path)} {labels}"
 
-    def best_person(self, frames: Float[Tensor, "batch 3 size size"]) -> Float[Tensor, "batch 5"]:
+    @property
+    def takes_rectangles(self) -> bool:
+        """Whether frames may have any shape, and not only the square that the network was exported for."""
+        return self._backend.format == "pt" and not self._is_rtdetr
+
+    @property
+    def _is_rtdetr(self) -> bool:
+        return type(getattr(self._backend, "model", None)).__name__ == "RTDETRDetectionModel"
+
+    def best_person(self, frames: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 5"]:
         """Return the score and the corners, in pixels, of the best box of each frame."""
         output = self._backend(frames.half() if self._backend.fp16 else frames)
-        boxes = (output[0] if isinstance(output, list | tuple) else output).float()
+        while isinstance(output, list | tuple):  # boxes come first, then masks, then what training needs
+            output = output[0]
+        boxes = output.float()
+        if boxes.ndim != 3:
+            raise BackgroundError(
+                f"{self.identity}: expected a network that finds objects, found one that answers with "
+                f"{tuple(boxes.shape)} numbers. Give other --weights."
+            )
         scores, corners = self._scores_and_corners(boxes, size_px=frames.shape[-1])
         best = scores.argmax(dim=1)
         rows = torch.arange(len(best), device=best.device)
@@ -83,16 +113,15 @@ class _Network:
     def _scores_and_corners(
         self, boxes: Float[Tensor, "batch _ _"], *, size_px: int
     ) -> tuple[Float[Tensor, "batch boxes"], Float[Tensor, "batch boxes 4"]]:
-        """Read the three layouts that ultralytics' detectors answer in."""
-        num_channels = 4 + len(self._backend.names)
-        if getattr(self._backend, "end2end", False) or boxes.shape[-1] == 6:
-            is_wanted = torch.isin(boxes[..., 5].round().long(), self._wanted)
-            return boxes[..., 4] * is_wanted, boxes[..., :4]
-        if boxes.shape[1] >= num_channels and boxes.shape[2] != num_channels:  # YOLO: channels, then boxes
+        """Read the layouts that ultralytics' networks answer in."""
+        names_best_class_only = boxes.shape[-1] == 6 or self._backend.end2end
+        if names_best_class_only:
+            scores = boxes[..., 4] * torch.isin(boxes[..., 5].round().long(), self._wanted)
+            corners = _corners(boxes[..., :4]) * size_px if self._is_rtdetr else boxes[..., :4]
+        else:
             scores = boxes[:, 4 + self._wanted].amax(dim=1)
-            return scores, _corners(boxes[:, :4].transpose(1, 2))
-        scores = boxes[..., 4 + self._wanted].amax(dim=2)  # RT-DETR: fractions of the frame
-        return scores, _corners(boxes[..., :4]) * size_px
+            corners = _corners(boxes[:, :4].transpose(1, 2))
+        return scores, corners
 
 
 def _load(path: Path, device: torch.device) -> Any:
@@ -124,26 +153,16 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _letterbox(picture: Rgb, frame: Float[Tensor, "3 size size"]) -> tuple[int, int, int, int]:
-    """Scale a picture into the middle of a frame; return its left, top, width and height there."""
-    height, width = picture.shape[:2]
-    size_px = frame.shape[-1]
-    scale = size_px / max(height, width)
-    new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
-    left, top = (size_px - new_width) // 2, (size_px - new_height) // 2
+def _draw(picture: Rgb, frame: Float[Tensor, "3 height width"], place: Place) -> None:
     pixels = torch.tensor(picture).to(frame.device).permute(2, 0, 1)[None].to(frame.dtype)
     scaled = functional.interpolate(
-        pixels, (new_height, new_width), mode="bilinear", align_corners=False, antialias=scale < 1
+        pixels,
+        (place.height, place.width),
+        mode="bilinear",
+        align_corners=False,
+        antialias=place.width < pixels.shape[-1],
     )
-    frame[:, top : top + new_height, left : left + new_width] = scaled[0] / 255
-    return left, top, new_width, new_height
-
-
-def _finding(row: Float[np.ndarray, "5"], place: tuple[int, int, int, int]) -> Finding:
-    left, top, width, height = place
-    corners = (row[1:] - (left, top, left, top)) / (width, height, width, height)
-    x_min, y_min, x_max, y_max = np.clip(corners, 0, 1).tolist()
-    return Finding(confidence=float(row[0]), box=(x_min, y_min, x_max, y_max))
+    frame[:, place.top : place.top + place.height, place.left : place.left + place.width] = scaled[0] / 255
 
 
 def _corners(boxes: Float[Tensor, "batch boxes 4"]) -> Float[Tensor, "batch boxes 4"]:

@@ -94,6 +94,7 @@ def filter_backgrounds(
     short_side_px: int | None = None,
     batch_size: int = 32,
     device: str = "auto",
+    shows_progress: bool = True,
 ) -> FilterReport:
     """Look at every picture of the sources that has no verdict yet, then publish the selection.
 
@@ -109,6 +110,7 @@ def filter_backgrounds(
         short_side_px: Re-encodes larger photographs to this short side; otherwise their bytes are kept.
         batch_size: Pictures that the detector sees at once.
         device: Where the detector runs.
+        shows_progress: Draws a bar with images per second, the share that is kept, and the time left.
 
     Raises:
         BackgroundError: A source, the weights or the existing database cannot be used.
@@ -133,7 +135,13 @@ def filter_backgrounds(
         )
         with (
             Committer(writer, keep_below=rules.threshold) as committer,
-            tqdm(total=len(numbers), initial=len(numbers) - len(unseen), unit="img", desc="filter") as bar,
+            tqdm(
+                desc="filter",
+                unit="img",
+                total=len(numbers),
+                initial=len(numbers) - len(unseen),
+                disable=not shows_progress,
+            ) as bar,
         ):
             for inspected in batches:
                 committer.add(inspected)

@@ -1,0 +1,57 @@
+"""Where a picture goes in the frame that a network sees: scaled to fill one side, in the middle."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+STRIDE_PX = 32  # the sides of a frame are multiples of it
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A rectangle in a frame, in pixels.
+
+    Attributes:
+        frame_size: Rows and columns of the frame.
+        left: First column of the picture.
+        top: First row of the picture.
+        width: Columns of the picture after scaling.
+        height: Rows of the picture after scaling.
+    """
+
+    frame_size: tuple[int, int]
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, rows: int, columns: int, *, frame_px: int, is_rectangular: bool) -> "Place":
+        """Fit a picture into a frame of a given longer side.
+
+        Args:
+            rows: Rows of the picture.
+            columns: Columns of the picture.
+            frame_px: Longer side of the frame.
+            is_rectangular: Leaves out what the picture does not need; the frame is square otherwise.
+
+        Example:
+            >>> Place.of(256, 341, frame_px=320, is_rectangular=True)
+            Place(frame_size=(256, 320), left=0, top=8, width=320, height=240)
+        """
+        scale = frame_px / max(rows, columns)
+        height, width = max(1, round(rows * scale)), max(1, round(columns * scale))
+        frame_size = (_up_to_stride(height), _up_to_stride(width)) if is_rectangular else (frame_px, frame_px)
+        return cls(frame_size, (frame_size[1] - width) // 2, (frame_size[0] - height) // 2, width, height)
+
+    def fractions(self, corners: Float[np.ndarray, "4"]) -> tuple[float, float, float, float]:
+        """Return corners in the frame (left, top, right, bottom) as fractions of the picture, in [0, 1]."""
+        shifted = corners - (self.left, self.top, self.left, self.top)
+        inside = np.clip(shifted / (self.width, self.height, self.width, self.height), 0, 1)
+        left, top, right, bottom = inside.tolist()
+        return left, top, right, bottom
+
+
+def _up_to_stride(size_px: int) -> int:
+    return -(-size_px // STRIDE_PX) * STRIDE_PX
