@@ -17,8 +17,9 @@ _KNEE: Final = 0.6
 _WHITEST: Final = 1.3
 """Exposed value, before the roll-off, that the bright parts of a hand may reach at most."""
 _BRIGHT_PERCENTILE: Final = 90.0
-_STEPS: Final = 6
-_PIXELS: Final = 2000
+_STEPS: Final = 14
+"""Halvings of a range of four decades: exact to a thousandth."""
+_PIXELS: Final = 600
 """Pixels that the mean is taken over while searching; all of them would cost time and change nothing."""
 
 
@@ -51,15 +52,11 @@ def _gain(colours: Float32[np.ndarray, "pixels 3"], *, target: float) -> float:
     high = _WHITEST / bright
     if _mean_srgb(high * colours) <= target:
         return high
-    low = 0.0
-    gain = high
+    low = 1e-4 * high
     for _ in range(_STEPS):
-        # sRGB is nearly a power of 2.4, so one such step almost lands; the bracket keeps it safe.
-        found = _mean_srgb(gain * colours)
-        low, high = (gain, high) if found < target else (low, gain)
-        step = gain * (target / max(found, 1e-6)) ** 2.4
-        gain = step if low < step < high else (low + high) / 2
-    return gain
+        middle = float(np.sqrt(low * high))
+        low, high = (middle, high) if _mean_srgb(middle * colours) < target else (low, middle)
+    return high
 
 
 def _mean_srgb(colours: Float32[np.ndarray, "pixels 3"]) -> float:

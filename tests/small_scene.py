@@ -1,0 +1,92 @@
+"""Stand-ins for Blender and for photographs, and requests that misbehave on purpose."""
+
+import io
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from render_worker.mesh import CappedMesh
+from render_worker.picture import DrawRequest, HandLayer
+from render_worker.placement import hand_box
+from render_worker.worker import Studio
+from shared.backgrounds import BackgroundWriter
+from shared.hand_model import HandModel, load_hand_model
+from shared.renderer import RenderSettings
+from shared.verdicts import Verdict
+
+
+@cache
+def open_hand() -> HandModel:
+    return load_hand_model()
+
+
+class FlatScene:
+    """Draws the box of a hand, all covered, in the hand's own colour: a `render_worker.picture.Scene`."""
+
+    bpy_version = "none"
+    device = "flat"
+
+    def __init__(self, mesh: CappedMesh | None = None, settings: RenderSettings | None = None) -> None:
+        pass
+
+    def draw(self, request: DrawRequest) -> HandLayer:
+        box = hand_box(
+            request.verts_m, request.camera, width_px=request.width_px, height_px=request.height_px
+        )
+        rgba = np.ones((box.bottom_px - box.top_px, box.right_px - box.left_px, 4), np.float32)
+        rgba[..., :3] = np.broadcast_to(request.albedo, (len(request.verts_m), 3)).mean(axis=0)
+        return HandLayer(rgba, box)
+
+
+class PlainPhotographs:
+    """Photographs of one colour each: a `render_worker.backdrop.Photographs`."""
+
+    fingerprint = "plain"
+    colours = ((20, 30, 40), (200, 180, 160), (90, 120, 60), (250, 250, 250))
+
+    def __len__(self) -> int:
+        return len(self.colours)
+
+    def key(self, position: int) -> str:
+        return f"plain/{position}"
+
+    def image_bytes(self, position: int) -> bytes:
+        file = io.BytesIO()
+        Image.new("RGB", (96, 80), self.colours[position]).save(file, "PNG")
+        return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A `render_worker.worker.Request` that answers with its own name, or kills the process that draws it.
+
+    Attributes:
+        sample_id: Its name.
+        grudge: File with one character for every further process to kill.
+    """
+
+    sample_id: str
+    grudge: Path | None = None
+
+    def draw(self, studio: Studio) -> str:
+        if self.grudge is not None and (left := self.grudge.read_text()):
+            self.grudge.write_text(left[1:])
+            os._exit(1)
+        return self.sample_id
+
+
+def write_backgrounds(folder: Path) -> Path:
+    """Write a database of the plain photographs."""
+    photographs = PlainPhotographs()
+    places = range(len(photographs))
+    with BackgroundWriter(folder) as writer:
+        writer.add(
+            [Verdict(photographs.key(place), "png", "none") for place in places],
+            {photographs.key(place): photographs.image_bytes(place) for place in places},
+        )
+        writer.publish(np.ones(len(photographs), dtype=bool), rules={})
+    return folder

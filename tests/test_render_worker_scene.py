@@ -1,0 +1,175 @@
+"""Real Blender against an independent rasteriser: where things are, and what colour they have."""
+
+import bpy
+import numpy as np
+import pytest
+import trimesh
+from rasteriser import overlap, rasterise
+from small_scene import open_hand
+
+from render_worker.mesh import CappedMesh
+from render_worker.picture import DrawRequest, HandLayer
+from render_worker.placement import choose_light
+from render_worker.scene import HandScene
+from shared.camera import project_px
+from shared.renderer import RenderSettings
+from shared.types import Camera, Intrinsics, WeakPerspective
+from trainer.synthetic_hands import labelled_hand
+
+pytestmark = pytest.mark.blender
+
+OFF_CENTRE = Intrinsics(fx_px=430, fy_px=510, cx_px=90.3, cy_px=70.7, width_px=200, height_px=160)
+WHITE = (1.0, 1.0, 1.0)
+
+
+@pytest.fixture
+def scene() -> HandScene:
+    return HandScene(CappedMesh.of(open_hand()), RenderSettings(samples=8))
+
+
+def hand_verts_m(index: int) -> np.ndarray:
+    return labelled_hand(open_hand(), seed=0, index=index).verts_m
+
+
+def weak_camera(verts_m: np.ndarray, *, seed: int) -> WeakPerspective:
+    """A camera that shows most of the hand, not quite in the middle."""
+    rng = np.random.default_rng(seed)
+    low, high = verts_m[:, :2].min(axis=0), verts_m[:, :2].max(axis=0)
+    scale = 1.4 / float((high - low).max())
+    tx_m, ty_m = -(low + high) / 2 + rng.uniform(-0.4, 0.4, 2) / scale
+    return WeakPerspective(scale, float(tx_m), float(ty_m))
+
+
+def request(verts_m: np.ndarray, camera: Camera, *, size_px: int = 224, seed: int = 0) -> DrawRequest:
+    width, height = (
+        (camera.width_px, camera.height_px) if isinstance(camera, Intrinsics) else (size_px, size_px)
+    )
+    return DrawRequest(verts_m.astype(np.float32), camera, width, height, WHITE, light=None, seed=seed)
+
+
+def lit(plain: DrawRequest) -> DrawRequest:
+    return DrawRequest(
+        plain.verts_m, plain.camera, plain.width_px, plain.height_px, (0.5, 0.3, 0.2),
+        light=choose_light(np.random.default_rng(plain.seed)), seed=plain.seed,
+    )  # fmt: skip
+
+
+def coverage(layer: HandLayer, asked: DrawRequest) -> np.ndarray:
+    whole = np.zeros((asked.height_px, asked.width_px))
+    whole[layer.box.rows, layer.box.columns] = layer.rgba[..., 3]
+    return whole
+
+
+def seen_by_rays(asked: DrawRequest) -> np.ndarray:
+    """The open mesh, without our cap."""
+    raster = rasterise(
+        asked.verts_m, open_hand().faces, asked.camera, width_px=asked.width_px, height_px=asked.height_px
+    )
+    return raster.coverage
+
+
+@pytest.mark.parametrize("index", range(64))
+def test_a_mask_is_what_rays_see(scene: HandScene, index: int) -> None:
+    """Odd hands through a pinhole with fx ≠ fy and off-centre, even ones through a weak camera."""
+    verts_m = hand_verts_m(index)
+    asked = request(verts_m, OFF_CENTRE if index % 2 else weak_camera(verts_m, seed=index))
+    mask, expected = coverage(scene.draw(asked), asked) > 0.5, seen_by_rays(asked) > 0.5
+    assert overlap(mask, expected) >= 0.99
+    mirrored = overlap(mask[:, ::-1], expected)
+    assert mirrored < 0.97  # so a left hand, or a flipped axis, would not pass
+
+
+@pytest.mark.parametrize("kind", ["weak", "pinhole"])
+def test_dots_at_the_joints_are_found_where_the_camera_module_projects_them(kind: str) -> None:
+    ball = trimesh.creation.icosphere(subdivisions=2, radius=0.004)
+    scene = HandScene(
+        CappedMesh(ball.faces.astype(np.int32), np.zeros(0, np.int32)), RenderSettings(samples=64)
+    )
+    hand = labelled_hand(open_hand(), seed=1, index=0)
+    camera = OFF_CENTRE if kind == "pinhole" else weak_camera(hand.verts_m, seed=3)
+    for joint_m in hand.joints_m:
+        asked = request(ball.vertices + joint_m, camera)
+        drawn = coverage(scene.draw(asked), asked)
+        rows, columns = np.indices(drawn.shape)
+        found_px = [(drawn * axis).sum() / drawn.sum() for axis in (columns, rows)]
+        expected_px = project_px(joint_m, camera, size_px=224)
+        np.testing.assert_allclose(found_px, expected_px, atol=0.2)
+
+
+@pytest.mark.parametrize("is_persistent", [True, False])
+def test_no_frame_shows_the_previous_hand(scene: HandScene, is_persistent: bool) -> None:
+    bpy.context.scene.render.use_persistent_data = is_persistent
+    first, second = (
+        request(verts_m, weak_camera(verts_m, seed=0), size_px=96)
+        for verts_m in (hand_verts_m(0), hand_verts_m(1))
+    )
+    layers = [scene.draw(asked) for asked in (first, second, first)]
+    bpy.context.scene.render.use_persistent_data = True
+    np.testing.assert_array_equal(layers[0].rgba, layers[2].rgba)
+    for asked, layer in zip((first, second, first), layers, strict=True):
+        assert overlap(coverage(layer, asked) > 0.5, seen_by_rays(asked) > 0.5) >= 0.98
+
+
+def test_a_picture_does_not_depend_on_what_was_drawn_before(scene: HandScene) -> None:
+    """Size, camera, light and noise of the frames between must leave no trace."""
+    asked = lit(request(hand_verts_m(2), OFF_CENTRE, seed=5))
+    expected = scene.draw(asked)
+    for index in range(3, 6):
+        scene.draw(
+            lit(request(hand_verts_m(index), weak_camera(hand_verts_m(index), seed=index), size_px=64))
+        )
+    np.testing.assert_array_equal(scene.draw(asked).rgba, expected.rgba)
+
+
+def test_flat_light_shows_exactly_the_colour_that_was_asked_for(scene: HandScene) -> None:
+    verts_m = hand_verts_m(0)
+    plain = request(verts_m, weak_camera(verts_m, seed=0), size_px=96)
+    asked = DrawRequest(
+        plain.verts_m, plain.camera, 96, 96, (0.2126, 0.05, 0.9), light=None, seed=0
+    )  # fmt: skip
+    rgba = scene.draw(asked).rgba
+    whole = rgba[rgba[..., 3] == 1][:, :3]
+    np.testing.assert_allclose(whole, np.broadcast_to(asked.albedo, whole.shape), atol=1e-5)
+
+
+def test_colour_is_premultiplied_with_coverage(scene: HandScene) -> None:
+    verts_m = hand_verts_m(0)
+    rgba = scene.draw(request(verts_m, weak_camera(verts_m, seed=0), size_px=96)).rgba
+    np.testing.assert_allclose(rgba[..., :3], rgba[..., 3:].repeat(3, axis=2), atol=1e-5)
+    assert ((rgba[..., 3] > 0.1) & (rgba[..., 3] < 0.9)).sum() > 50
+
+
+def test_the_lit_side_is_the_side_of_the_lamp() -> None:
+    ball = trimesh.creation.icosphere(subdivisions=4, radius=0.05)
+    scene = HandScene(
+        CappedMesh(ball.faces.astype(np.int32), np.zeros(0, np.int32)), RenderSettings(samples=8)
+    )
+    plain = request(ball.vertices, WeakPerspective(15.0, 0.0, 0.0), size_px=65)
+    for seed in range(5):
+        light = choose_light(np.random.default_rng(seed))
+        asked = DrawRequest(plain.verts_m, plain.camera, 65, 65, WHITE, light=light, seed=0)
+        layer = scene.draw(asked)
+        brightest = np.unravel_index(layer.rgba[..., 0].argmax(), layer.rgba.shape[:2])
+        row, column = brightest[0] + layer.box.top_px, brightest[1] + layer.box.left_px
+        towards = (np.array([column, row]) - 32) / (32.5 * 15.0 * 0.05)
+        # The fill light comes from above the camera, and draws the brightest point a little towards it.
+        assert np.linalg.norm(towards - light.direction[:2]) < 0.25
+
+
+def test_a_finger_throws_a_shadow() -> None:
+    """Two squares, one behind the other: light from the right leaves the far one dark on the left."""
+    square = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], np.float32)
+    verts_m = np.concatenate([0.05 * square, 0.02 * square - np.array([0, 0, 0.02], np.float32)])
+    faces = np.array([[0, 2, 1], [0, 3, 2], [4, 6, 5], [4, 7, 6]], np.int32)
+    mesh = CappedMesh(faces, np.zeros(0, np.int32))
+    light = choose_light(np.random.default_rng(0)).model_copy(
+        update={"direction": (0.7071, 0.0, -0.7071), "angle_deg": 2.0}
+    )
+    asked = DrawRequest(verts_m, WeakPerspective(18.0, 0, 0), 96, 96, WHITE, light=light, seed=0)
+    layer = HandScene(mesh, RenderSettings(samples=16)).draw(asked)
+    row = layer.rgba[layer.rgba.shape[0] // 2, :, 0]
+    centre = layer.rgba.shape[1] // 2
+    px_per_m = 18.0 * 48
+    in_shadow = row[centre - round(0.03 * px_per_m)]
+    in_light = row[centre + round(0.03 * px_per_m)]
+    assert in_shadow < 0.75 * in_light
