@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -168,6 +169,7 @@ def filter_backgrounds(
 @existing_folder("--backgrounds", required=True, help="Database that filter-backgrounds wrote.")
 @click.option("--training", default=1000, show_default=True, help="Images of the training split.")
 @click.option("--evaluation", default=200, show_default=True, help="Images of the evaluation split.")
+@click.option("--versions", default=1, show_default=True, help="Training images of each pose; 4 in FreiHAND.")
 @click.option("--seed", default=0, show_default=True, help="Decides hands, backgrounds, light and skin.")
 @render_options
 @hand_model_option
@@ -177,6 +179,7 @@ def make_dataset(
     backgrounds: Path,
     training: int,
     evaluation: int,
+    versions: int,
     seed: int,
     hand_model: Path | None,
     ray_address: str | None,
@@ -199,11 +202,15 @@ def make_dataset(
     with RenderPool(render_settings(settings), model, backgrounds, address=ray_address) as pool:
         for split, num_images in sizes.items():
             split_seed = seed_of(seed, split)
-
-            def hand_at(index: int, split_seed: int = split_seed) -> Any:
-                return labelled_hand(model, seed=split_seed, index=index)
-
-            result = render_dataset(pool, out, split, hand_at, num_images=num_images, seed=split_seed)
+            result = render_dataset(
+                pool,
+                out,
+                split,
+                partial(labelled_hand, model, seed=split_seed),
+                num_images=num_images,
+                num_versions=versions if split == "training" else 1,
+                seed=split_seed,
+            )
             report(asdict(result), str(result), as_json=as_json)
 
 

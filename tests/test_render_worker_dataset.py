@@ -47,7 +47,7 @@ class SquareScene:
         (left, top), (right, bottom) = px.min(0).round().astype(int), px.max(0).round().astype(int) + 1
         box = Box(left, top, right, bottom)
         rgba = np.ones((bottom - top, right - left, 4), np.float32)
-        rgba[..., :3] = request.albedo
+        rgba[..., :3] = np.reshape(request.albedo, (-1, 3)).mean(axis=0)
         return HandLayer(rgba, box)
 
 

@@ -41,15 +41,15 @@ _ARM_TOWARDS_CAMERA = 0.3
 """Greatest cosine between the forearm and the line of sight: there is no forearm, only a cut."""
 
 
-def labelled_hand(model: HandModel, *, seed: int, index: int) -> LabelledHand:
+def labelled_hand(model: HandModel, index: int, *, seed: int) -> LabelledHand:
     """Draw a hand in a random pose, shape, and view, wholly inside a picture of 224 pixels.
 
     The same arguments always give the same hand, whatever was drawn before.
 
     Args:
         model: Any hand model.
+        index: Number of the hand in its set.
         seed: Of the whole set.
-        index: Number of the hand in it.
     """
     rng = rng_of("labelled hand", seed, index)
     posed_hand, contact = _tools(model)
