@@ -226,11 +226,13 @@ def train(config_path: Path, resume: bool, ray_address: str | None) -> None:
     """
     from trainer.config import load_config
     from trainer.loop import train as run
+    from trainer.round_table import round_table
 
     config = load_config(config_path)
     with render_pool(config, ray_address) as pool:
         result = run(config, renderer=pool, resume=resume)
-    click.echo(f"Best round: {result.best_round + 1}, {result.best_checkpoint}")
+    click.echo(round_table(result.records))
+    click.echo(f"Best round: {result.best_round + 1}, in {result.best_checkpoint}")
 
 
 def render_pool(config: Any, ray_address: str | None) -> Any:

@@ -114,7 +114,7 @@ def test_an_interrupted_set_ends_with_the_same_bytes_and_draws_nothing_twice(
         render_dataset(broken, tmp_path / "set", "training", labelled_hand, num_images=6, seed=1)
     second = OneProcess(backgrounds)
     report = render_dataset(second, tmp_path / "set", "training", labelled_hand, num_images=6, seed=1)
-    assert (report.rendered, report.reused) == (2, 4)
+    assert (report.made, report.found) == (2, 4)
     assert second.drawn == ["00000004", "00000005"]
     assert bytes_of(tmp_path / "set") == bytes_of(tmp_path / "whole")
 

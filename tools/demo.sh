@@ -10,10 +10,12 @@ run() {
     "$meshcycle" "$@"
 }
 
-run make-photographs --out "$folder/panoramas_lmdb"
-run filter-backgrounds "$folder/panoramas_lmdb" --out "$folder/backgrounds" --recorded-verdicts
-run make-dataset --out "$folder/hands" --training 480 --evaluation 96 --backgrounds "$folder/backgrounds" --size 128
+run make-photographs --out "$folder"
+run filter-backgrounds "$folder/panoramas_lmdb" --out "$folder/backgrounds"
+run make-dataset --out "$folder/hands" --training 480 --evaluation 96 --backgrounds "$folder/backgrounds"
 run train configs/demo.toml --fresh
-run evaluate "$folder/run" --data "$folder/hands" --pred-json "$folder/pred.json"
-run inspect "$folder/run" --out "$folder/contact-sheet.png"
-printf '\nLook at %s/contact-sheet.png\n' "$folder"
+run evaluate "$folder/run" --sheet "$folder/evaluation.png" --pred-json "$folder/pred.json"
+run inspect "$folder/run" --sheet "$folder/twins.png" --curves "$folder/curves.png" --gallery "$folder/twins.html"
+
+printf '\nLook at:\n'
+ls -1 "$folder"/*.png "$folder"/*.html
