@@ -16,6 +16,8 @@ from shared.hand_model import load_hand_model
 from trainer.config import TrainConfig
 from trainer.engine import Engine, build_fabric
 from trainer.feed import Feed
+from trainer.run_folder import RunFolder
+from trainer.run_log import read_records
 
 TWO_PROCESSES = Path(__file__).with_name("two_processes.py")
 
@@ -78,19 +80,36 @@ def test_a_missing_gpu_is_an_error_and_not_a_slow_run(
 def test_two_processes_compute_the_gradient_of_the_joined_batch(tmp_path: Path) -> None:
     """Two processes with batches of 3 against one with a batch of 6, where only some samples have twins."""
     small_config(tmp_path)  # writes the data once, before the processes would do it together
-    alone = run_processes(tmp_path, batch_size=6, world_size=1)
-    together = run_processes(tmp_path, batch_size=3, world_size=2)
+    alone, together = (
+        gradients_after(tmp_path, batch_size=6, world_size=1),
+        gradients_after(tmp_path, batch_size=3, world_size=2),
+    )
     assert alone.keys() == together.keys()
     for name, gradient in alone.items():
         torch.testing.assert_close(together[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
 
 
-def run_processes(folder: Path, *, batch_size: int, world_size: int) -> dict[str, torch.Tensor]:
-    """Start processes as torchrun does, and return the gradients of the first one's first step."""
+def gradients_after(folder: Path, *, batch_size: int, world_size: int) -> dict[str, torch.Tensor]:
+    run_processes("step", folder, batch_size=batch_size, world_size=world_size)
+    gradients: dict[str, torch.Tensor] = torch.load(folder / "gradients.pt", weights_only=True)
+    return gradients
+
+
+@pytest.mark.slow
+def test_two_processes_go_through_all_rounds_together(tmp_path: Path) -> None:
+    """Each predicts its share of the shards, and the first has them drawn while the other waits."""
+    small_config(tmp_path)
+    run_processes("run", tmp_path, batch_size=2, world_size=2)
+    records = read_records(RunFolder(tmp_path / "run"))
+    assert [record.rendered for record in records] == [12, 12, 0]
+    assert "correlation" in records[2].losses
+
+
+def run_processes(job: str, folder: Path, *, batch_size: int, world_size: int) -> None:
+    """Start processes as torchrun does, and wait for them."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    out = folder / f"gradients-{world_size}.pt"
     shared_env = {
         "LOCAL_WORLD_SIZE": str(world_size),
         "WORLD_SIZE": str(world_size),
@@ -101,7 +120,7 @@ def run_processes(folder: Path, *, batch_size: int, world_size: int) -> dict[str
         "TORCHELASTIC_RUN_ID": "test",
         "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, str(TWO_PROCESSES), str(folder), str(batch_size), str(out)]
+    command = [sys.executable, str(TWO_PROCESSES), job, str(folder), str(batch_size)]
     processes = [
         subprocess.Popen(
             command,
@@ -112,8 +131,5 @@ def run_processes(folder: Path, *, batch_size: int, world_size: int) -> dict[str
         )
         for rank in range(world_size)
     ]
-    for process in processes:
-        told, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, told
-    gradients: dict[str, torch.Tensor] = torch.load(out, weights_only=True)
-    return gradients
+    told = [process.communicate(timeout=200)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * world_size, "\n".join(told)

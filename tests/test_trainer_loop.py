@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from fakes import PointRenderer
+from small_hands import TINY_BACKBONE
 from small_run import NUM_IMAGES, small_config
 
 from shared.errors import ConfigError
@@ -111,6 +112,30 @@ def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(
         assert_same(load_state(found)["engine"], load_state(expected)["engine"])
     for part in ("losses", "scores"):
         assert metrics(tmp_path / "run", part) == metrics(uninterrupted, part)
+
+
+def test_dropout_too_is_the_same_after_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FastMETRO draws a mask per layer and step; the generator's state is in no checkpoint."""
+    model = {
+        "name": "fastmetro",
+        "size": "S",
+        "backbone": TINY_BACKBONE,
+        "pretrained": False,
+        "dims": (32, 16),
+    }
+    weights = []
+    for folder, killed in ((tmp_path / "whole", False), (tmp_path / "cut", True)):
+        config = small_config(folder, rounds=2, model=model)
+        if killed:
+            with monkeypatch.context() as patch:
+                killing_call(patch, Engine, "step", call=6)
+                with pytest.raises(Killed):
+                    train(config, renderer=PointRenderer(), resume=False)
+        train(config, renderer=PointRenderer(), resume=killed)
+        weights.append((folder / "run/checkpoints/round-0001" / WEIGHTS).read_bytes())
+    assert weights[0] == weights[1]
 
 
 def assert_same(found: Any, expected: Any) -> None:

@@ -1,30 +1,43 @@
-"""One training process of a test: does a step with twins for some samples, and saves the gradients.
+"""One training process of a test that starts two, as torchrun would.
 
-Arguments: folder of the run, batch size per process, file for the gradients of the first process.
+Arguments: what to do, the folder of the run, and the batch size per process.
+    step   learns from a batch with twins for some samples; the first process writes gradients.pt
+    run    trains all rounds, the first process with a renderer
 """
 
+import os
 import sys
 from pathlib import Path
 
 import torch
+from fakes import PointRenderer
 from small_run import small_config
 
 from shared.freihand import FreiHandSplit
 from shared.hand_model import load_hand_model
+from trainer.config import TrainConfig
 from trainer.data import LoadedBatch
 from trainer.engine import Engine, build_fabric
 from trainer.feed import Feed
+from trainer.loop import train
 from trainer.types import HandTarget
 
 
 def main() -> None:
-    folder, batch_size, out = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    job, folder, batch_size = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     config = small_config(
         folder,
         data__batch_size=batch_size,
         optimiser__clip_norm=0.0,
         model__backbone="test_convnext",  # batch statistics of halves are not those of the whole
     )
+    if job == "run":
+        train(config, renderer=PointRenderer() if os.environ["RANK"] == "0" else None, resume=False)
+    else:
+        do_step(config)
+
+
+def do_step(config: TrainConfig) -> None:
     split = FreiHandSplit(config.data.root, "training")
     fabric = build_fabric(config)
     engine = Engine(fabric, config, load_hand_model(), num_steps=10)
@@ -32,7 +45,8 @@ def main() -> None:
     loaded, _ = next(feed.batches(0, start_step=0, twins=None))
     engine.step(with_twins(loaded), number=0)
     if fabric.is_global_zero:
-        torch.save({name: value.grad for name, value in engine.network.named_parameters()}, out)
+        gradients = {name: value.grad for name, value in engine.network.named_parameters()}
+        torch.save(gradients, config.run_dir.parent / "gradients.pt")
     fabric.barrier()
 
 

@@ -106,7 +106,7 @@ class Recycler:
                 autocast=autocast,
             )
 
-        wall_s = self._draw(round_index, predict, checkpoint_sha256=sha256_of(weights))
+        wall_s = self._draw(round_index, predict, weights=weights)
         assert self._config.recycle is not None, "only a run that recycles draws"
         if self._fabric.is_global_zero:
             for old in range(round_index - self._config.recycle.keep_rounds + 1):
@@ -119,7 +119,7 @@ class Recycler:
         def look_up(groups: Sequence[Group]) -> Iterator[HandPredictions]:
             return (labelled_hands(self._split, group) for group in groups)
 
-        return self._draw(0, look_up, checkpoint_sha256="")
+        return self._draw(0, look_up, weights=None)
 
     def counts(self, round_index: int) -> tuple[int, int]:
         """Return how many twins of a round were drawn, and how many could not be."""
@@ -128,7 +128,7 @@ class Recycler:
         twins = SyntheticRound.open(self._run.synthetic(round_index))
         return len(twins), len(twins.quarantined)
 
-    def _draw(self, round_index: int, predict: Predict, *, checkpoint_sha256: str) -> dict[str, float]:
+    def _draw(self, round_index: int, predict: Predict, *, weights: Path | None) -> dict[str, float]:
         """Do what is still missing of a round: its prediction shards, its renders, or nothing."""
         started_s = time.perf_counter()
         self._write_shards(round_index, predict)
@@ -142,7 +142,7 @@ class Recycler:
                     out_dir=self._run.synthetic(round_index),
                     round_index=round_index,
                     run_seed=self._config.seed,
-                    checkpoint_sha256=checkpoint_sha256,
+                    checkpoint_sha256=sha256_of(weights) if weights else "",
                     config_sha256=sha256_of(self._run.root / CONFIG),
                 )
             )
