@@ -128,16 +128,16 @@ def test_a_network_that_finds_no_objects_is_reported(tmp_path: Path) -> None:
 def test_an_export_finds_the_same_people(
     detector: YoloDetector, weights: str, assets: Path, tmp_path: Path
 ) -> None:
-    """An export has one shape, a square, so its frame is not quite the same."""
+    """An export takes squares only, so square pictures are seen by both in the same frame."""
     copy = Path(shutil.copy(weights, tmp_path))
     with quiet_ultralytics():
         model = importlib.import_module("ultralytics").YOLO(str(copy))
         path = model.export(format="torchscript", imgsz=320, verbose=False)
     exported = YoloDetector(DetectorSettings(weights=(str(path),)), device="cpu")
-    pictures = pictures_in(assets / "scenes" / "people", every=13)
+    pictures = [picture[:256, :256] for picture in pictures_in(assets / "scenes" / "people", every=13)]
     for first, second in zip(detector.detect(pictures), exported.detect(pictures), strict=True):
-        assert first.confidence == pytest.approx(second.confidence, abs=0.05)
-        np.testing.assert_allclose(first.box, second.box, atol=0.02)
+        assert first.confidence == pytest.approx(second.confidence, abs=1e-3)
+        np.testing.assert_allclose(first.box, second.box, atol=1e-3)
 
 
 def test_missing_weights_are_reported() -> None:
