@@ -86,9 +86,9 @@ def open_run(config: TrainConfig, *, resume: bool) -> RunFolder:
         ConfigError: The run was started with a configuration that differs in more than speed.
     """
     run = RunFolder(config.run_dir)
-    if resume and (run.root / CONFIG).exists():
-        _require_same(config, load_config(run.root / CONFIG), run)
-    elif not resume:
+    if resume:
+        require_same(config, run)
+    else:
         for name in ("checkpoints", "predictions", "synthetic", "tensorboard"):
             shutil.rmtree(run.root / name, ignore_errors=True)
         run.metrics.unlink(missing_ok=True)
@@ -97,15 +97,16 @@ def open_run(config: TrainConfig, *, resume: bool) -> RunFolder:
     return run
 
 
-def sha256_of(path: Path) -> str:
-    """Return the hash of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def require_same(config: TrainConfig, run: RunFolder) -> None:
+    """Make sure that a run, if it has begun, began with this configuration.
 
-
-def _require_same(now: TrainConfig, before: TrainConfig, run: RunFolder) -> None:
-    values_now, values_before = _flat(now), _flat(before)
-    free = {*_FREE_TO_CHANGE, *(("rounds",) if now.optimiser.schedule in ("plateau", "constant") else ())}
+    Raises:
+        ConfigError: They differ in more than speed.
+    """
+    if not (run.root / CONFIG).exists():
+        return
+    values_now, values_before = _flat(config), _flat(load_config(run.root / CONFIG))
+    free = {*_FREE_TO_CHANGE, *(("rounds",) if config.optimiser.schedule in ("plateau", "constant") else ())}
     for key in sorted(values_now.keys() | values_before.keys()):
         if key in free or key.split(".")[0] in free:
             continue
@@ -115,6 +116,12 @@ def _require_same(now: TrainConfig, before: TrainConfig, run: RunFolder) -> None
                 f"{run.root}: expected {key} = {wanted} as in the run that is to be resumed, found {found}. "
                 "Set it back, choose another run_dir, or start afresh with --fresh."
             )
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flat(config: TrainConfig) -> dict[str, object]:
