@@ -4,6 +4,7 @@ Lightning Fabric places the network; `torchrun` decides the number of processes.
 trainer/step.py.
 """
 
+import logging
 import math
 import os
 from dataclasses import replace
@@ -41,6 +42,7 @@ def build_fabric(config: TrainConfig) -> Fabric:
             "compute.accelerator: expected a CUDA device, found none that PyTorch can use. "
             'Set it to "cpu" or "auto", or install a driver.'
         )
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision every time
     num_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     num_machines = int(os.environ.get("GROUP_WORLD_SIZE", "1"))
     fabric = Fabric(
