@@ -166,11 +166,18 @@ class BackgroundWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.mkdir(parents=True, exist_ok=True)
-        self._environment = lmdb.open(str(path), map_size=_FIRST_MAP_BYTES, max_dbs=len(DATABASES))
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._environment = lmdb.open(str(path), map_size=_FIRST_MAP_BYTES, max_dbs=len(DATABASES))
+        except (OSError, lmdb.Error) as error:
+            raise BackgroundError(
+                f"{path}: expected a directory to write a background database to, found a problem: {error}. "
+                "Give another --out."
+            ) from error
         if self._environment.stat()["entries"] == 0:
-            self._databases = {name: self._environment.open_db(name) for name in DATABASES}
-            self.note("format", FORMAT)
+            with self._environment.begin(write=True) as transaction:
+                self._databases = {name: self._environment.open_db(name, transaction) for name in DATABASES}
+                transaction.put(b"format", json.dumps(FORMAT).encode(), db=self._databases[b"meta"])
         else:
             self._databases = open_databases(self._environment, path)
 
@@ -274,6 +281,11 @@ class BackgroundWriter:
                     return action(transaction)
             except lmdb.MapFullError:
                 self._environment.set_mapsize(2 * self._environment.info()["map_size"])
+            except lmdb.DiskError as error:
+                raise BackgroundError(
+                    f"{self.path}: expected to write to it, found the disk full or failing ({error}). "
+                    "Make room and repeat the command; it goes on where it stopped."
+                ) from error
 
 
 def _rows(cursor: lmdb.Cursor) -> VerdictRows:

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import lmdb
 import numpy as np
@@ -163,6 +164,39 @@ def test_another_format_is_reported(database: Path) -> None:
         writer.note("format", "meshcycle-backgrounds-0")
     with pytest.raises(BackgroundError, match="found meshcycle-backgrounds-0"):
         BackgroundReader(database)
+
+
+def test_a_source_given_as_output_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with lmdb.open(str(tmp_path)) as source, source.begin(write=True) as transaction:
+        transaction.put(b"0" * 40, b"a picture")
+    before = (tmp_path / "data.mdb").read_bytes()
+    with pytest.raises(BackgroundError, match="unfiltered photographs"):
+        BackgroundWriter(tmp_path)
+    assert (tmp_path / "data.mdb").read_bytes() == before
+
+
+def test_an_output_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(BackgroundError, match="Give another --out"):
+        BackgroundWriter(tmp_path / "file")
+    (tmp_path / "data.mdb").write_bytes(b"not a database" * 1000)
+    with pytest.raises(BackgroundError, match="Give another --out"):
+        BackgroundWriter(tmp_path)
+
+
+def test_a_full_disk_is_reported_and_leaves_what_was_there(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with BackgroundWriter(database) as writer:
+
+        def begin(**_: object) -> None:
+            raise lmdb.DiskError("No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(writer, "_environment", SimpleNamespace(begin=begin))
+            with pytest.raises(BackgroundError, match="Make room and repeat"):
+                writer.note("anything", 1)
+    assert len(BackgroundReader(database)) == 2
 
 
 def test_an_interrupted_database_is_reported(tmp_path: Path) -> None:
