@@ -18,11 +18,13 @@ import numpy as np
 type NameArray = np.ndarray[tuple[int], np.dtype[np.bytes_]]
 
 _PAGE_HEADER: Final = struct.Struct("<QHHHH")  # page number, padding, flags, end of pointers, start of nodes
-_META: Final = struct.Struct("<IIQQ" + 2 * "IHHQQQQQ" + "QQ")
+_DATABASE: Final = struct.Struct("<IHHQQQQQ")  # ..., flags, depth, ..., number of entries, root
+_META: Final = struct.Struct("<IIQQ" + 2 * "IHHQQQQQ" + "QQ")  # ..., free pages, main database, ...
 _MAGIC: Final = 0xBEEFC0DE
 _VERSION: Final = 1
 _BRANCH, _LEAF = 0x01, 0x02
 _NODE_HEADER_BYTES: Final = 8
+_NAMES_A_DATABASE: Final = 0x02
 _MIN_PAGE_BYTES: Final = 256
 _PAGES_AHEAD: Final = 1024
 
@@ -36,11 +38,18 @@ class _Tree(NamedTuple):
     transaction: int
 
 
-def list_keys(data_file: Path) -> NameArray | None:
-    """Return all keys of the main database, sorted; None if the file is laid out in a way unknown here."""
+def list_keys(data_file: Path, *, database: bytes | None = None) -> NameArray | None:
+    """Return all keys, sorted; None if the file is laid out in a way unknown here.
+
+    Args:
+        data_file: ``data.mdb`` of an environment; what is not committed is not seen.
+        database: Name of the database; the main one if left out.
+    """
     descriptor = os.open(data_file, os.O_RDONLY)
     try:
         tree = _newest_tree(descriptor)
+        if tree is not None and database is not None:
+            tree = _named_tree(descriptor, tree, database)
         if tree is None or tree.flags != 0 or tree.num_entries == 0:
             return None
         keys = np.concatenate([_keys(leaf) for leaf in _leaves(descriptor, tree)])
@@ -71,6 +80,20 @@ def _tree(descriptor: int, start: int) -> _Tree | None:
         return None
     _, flags, depth, _, _, _, num_entries, root = main
     return _Tree(page_bytes, flags, depth, num_entries, root, transaction)
+
+
+def _named_tree(descriptor: int, main: _Tree, name: bytes) -> _Tree | None:
+    """Find a named database; the main one maps names to their trees."""
+    for leaf in _leaves(descriptor, main):
+        for start in _nodes(leaf).tolist():
+            flags, size = struct.unpack_from("<HH", leaf, start + 4)
+            key_start = start + _NODE_HEADER_BYTES
+            if flags & _NAMES_A_DATABASE and leaf[key_start : key_start + size] == name:
+                _, tree_flags, depth, _, _, _, num_entries, root = _DATABASE.unpack_from(
+                    leaf, key_start + size
+                )
+                return _Tree(main.page_bytes, tree_flags, depth, num_entries, root, main.transaction)
+    return None
 
 
 def _leaves(descriptor: int, tree: _Tree) -> Iterator[bytes]:

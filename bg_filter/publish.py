@@ -1,11 +1,16 @@
 """Publishing a selection: after a run, or again with other rules and without looking at any picture again."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import batched
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Bool
+
+from bg_filter.lmdb_keys import list_keys
 from bg_filter.pictures import Picture
 from bg_filter.selection import Outcome, SelectionRules, count, judge
 from bg_filter.sources import PhotoSource, open_sources
@@ -84,7 +89,7 @@ def publish(
         sources: Sources by name; those that are missing are opened where they were when they were filtered.
     """
     outcomes = judge(writer.rows(), rules)
-    missing = writer.without_photo(outcomes == Outcome.KEPT)
+    missing = _without_photo(writer, outcomes == Outcome.KEPT)
     available = dict(sources)
     short_side_px = (writer.noted("made_by") or {}).get("short_side_px")
     for keys in batched(missing, PHOTOS_AT_ONCE, strict=False):
@@ -92,6 +97,17 @@ def publish(
         writer.add([], photos)
     fingerprint = writer.publish(outcomes == Outcome.KEPT, rules=asdict(rules))
     return Selection(outcomes=count(outcomes), restored=len(missing), fingerprint=fingerprint)
+
+
+def _without_photo(writer: BackgroundWriter, keep: Bool[np.ndarray, " verdicts"]) -> list[str]:
+    """Return the keys to keep whose photographs earlier rules had dropped, without reading all the others."""
+    data_file = writer.path / "data.mdb"
+    seen, stored = (list_keys(data_file, database=name) for name in (b"verdicts", b"photos"))
+    if seen is None or stored is None:
+        return writer.without_photo(keep)
+    wanted = seen[keep]
+    places = np.searchsorted(stored, wanted).clip(max=len(stored) - 1)
+    return [os.fsdecode(key) for key in wanted[stored[places] != wanted]]
 
 
 def _fetch(

@@ -239,7 +239,7 @@ class BackgroundWriter:
             return _rows(transaction.cursor(self._databases[b"verdicts"]))
 
     def without_photo(self, keep: Bool[np.ndarray, " verdicts"]) -> list[str]:
-        """Return the keys of those rows to keep whose photograph was not stored when it was looked at."""
+        """Return the keys of those rows to keep whose photograph is not stored. Touches every photograph."""
         with self._environment.begin(buffers=True) as transaction:
             keys = transaction.cursor(self._databases[b"verdicts"]).iternext(values=False)
             photos = transaction.cursor(self._databases[b"photos"])
@@ -281,7 +281,9 @@ class BackgroundWriter:
                     return action(transaction)
             except lmdb.MapFullError:
                 self._environment.set_mapsize(2 * self._environment.info()["map_size"])
-            except lmdb.DiskError as error:
+            except lmdb.Error as error:
+                if type(error) not in (lmdb.Error, lmdb.DiskError):  # the others are bugs
+                    raise
                 raise BackgroundError(
                     f"{self.path}: expected to write to it, found the disk full or failing ({error}). "
                     "Make room and repeat the command; it goes on where it stopped."

@@ -52,6 +52,26 @@ def test_keys_of_all_lengths_after_many_changes(tmp_path: Path) -> None:
             assert listed.tolist() == keys_by_cursor(environment)
 
 
+def test_named_databases(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with lmdb.open(str(tmp_path / "a"), map_size=1 << 28, max_dbs=3) as environment:
+        expected = {}
+        for name, count in ((b"photos", 2000), (b"verdicts", 7)):
+            database = environment.open_db(name)
+            keys = [f"{count}/{number:06d}".encode() for number in range(count)]
+            with environment.begin(write=True) as transaction:
+                for key in keys:
+                    transaction.put(key, bytes(5000), db=database)
+            expected[name] = keys
+        environment.open_db(b"empty")
+    for name, keys in expected.items():
+        listed = list_keys(tmp_path / "a" / "data.mdb", database=name)
+        assert listed is not None
+        assert listed.tolist() == keys
+    assert list_keys(tmp_path / "a" / "data.mdb", database=b"empty") is None
+    assert list_keys(tmp_path / "a" / "data.mdb", database=b"missing") is None
+
+
 def test_only_pages_of_the_tree_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_for_writing(tmp_path / "a") as environment, environment.begin(write=True) as transaction:
         for number in range(2000):
