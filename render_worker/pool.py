@@ -73,7 +73,8 @@ class RenderPool:
         self.close()
 
     def close(self) -> None:
-        """Stop the workers. Ray itself stays for the next pool of this process."""
+        """Stop the workers; they start again when they are needed. Ray itself stays for the next pool."""
+        self._state = None
         while self._workers:
             ray.kill(self._workers.pop())
 

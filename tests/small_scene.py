@@ -14,6 +14,7 @@ from render_worker.picture import DrawRequest, HandLayer
 from render_worker.placement import hand_box
 from render_worker.worker import Studio
 from shared.backgrounds import BackgroundWriter
+from shared.errors import DeviceError
 from shared.hand_model import HandModel, load_hand_model
 from shared.renderer import RenderSettings
 from shared.verdicts import Verdict
@@ -40,6 +41,11 @@ class FlatScene:
         rgba = np.ones((box.bottom_px - box.top_px, box.right_px - box.left_px, 4), np.float32)
         rgba[..., :3] = np.broadcast_to(request.albedo, (len(request.verts_m), 3)).mean(axis=0)
         return HandLayer(rgba, box)
+
+
+def refuse_device(mesh: CappedMesh, settings: RenderSettings) -> FlatScene:
+    """Start a scene on a machine without the device that the settings ask for."""
+    raise DeviceError(f"--device {settings.device}: expected an OPTIX device, found none.")
 
 
 class PlainPhotographs:
