@@ -37,6 +37,11 @@ class _Tree(NamedTuple):
     root: int
     transaction: int
 
+    @classmethod
+    def of(cls, record: Sequence[int], *, page_bytes: int, transaction: int) -> "_Tree":
+        _, flags, depth, _, _, _, num_entries, root = record
+        return cls(page_bytes, flags, depth, num_entries, root, transaction)
+
 
 def list_keys(data_file: Path, *, database: bytes | None = None) -> NameArray | None:
     """Return all keys, sorted; None if the file is laid out in a way unknown here.
@@ -78,8 +83,7 @@ def _tree(descriptor: int, start: int) -> _Tree | None:
     page_bytes, main = free_and_main[0], free_and_main[8:]
     if (magic, version) != (_MAGIC, _VERSION) or page_bytes < _MIN_PAGE_BYTES:
         return None
-    _, flags, depth, _, _, _, num_entries, root = main
-    return _Tree(page_bytes, flags, depth, num_entries, root, transaction)
+    return _Tree.of(main, page_bytes=page_bytes, transaction=transaction)
 
 
 def _named_tree(descriptor: int, main: _Tree, name: bytes) -> _Tree | None:
@@ -89,10 +93,8 @@ def _named_tree(descriptor: int, main: _Tree, name: bytes) -> _Tree | None:
             flags, size = struct.unpack_from("<HH", leaf, start + 4)
             key_start = start + _NODE_HEADER_BYTES
             if flags & _NAMES_A_DATABASE and leaf[key_start : key_start + size] == name:
-                _, tree_flags, depth, _, _, _, num_entries, root = _DATABASE.unpack_from(
-                    leaf, key_start + size
-                )
-                return _Tree(main.page_bytes, tree_flags, depth, num_entries, root, main.transaction)
+                record = _DATABASE.unpack_from(leaf, key_start + size)
+                return _Tree.of(record, page_bytes=main.page_bytes, transaction=main.transaction)
     return None
 
 
