@@ -78,10 +78,9 @@ def main(request_path: Path, out: Path) -> None:
         verts_m = (model.template_m - model.template_m.mean(axis=0)) @ _PALM_TO_CAMERA.T
     else:
         verts_m = np.array(request.verts_m, dtype=np.float32)
+    background = _background(request_path, request)
     mesh = CappedMesh.of(model)
-    studio = Studio(
-        start_blender(mesh, request.settings), mesh, _background(request_path, request), request.settings
-    )
+    studio = Studio(start_blender(mesh, request.settings), mesh, background, request.settings)
     twin = TwinRequest(
         sample_id=request_path.stem,
         verts_m=verts_m,

@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,8 +13,8 @@ from PIL import Image
 from render_worker.mesh import CappedMesh
 from render_worker.picture import DrawRequest, HandLayer
 from render_worker.placement import hand_box
-from render_worker.worker import Studio
-from shared.backgrounds import BackgroundWriter
+from render_worker.worker import Refusal, RenderWorker, Request, Studio, WorkerState
+from shared.backgrounds import BackgroundReader, BackgroundWriter
 from shared.errors import DeviceError
 from shared.hand_model import HandModel, load_hand_model
 from shared.renderer import RenderSettings
@@ -64,6 +65,40 @@ class PlainPhotographs:
         file = io.BytesIO()
         Image.new("RGB", (96, 80), self.colours[position]).save(file, "PNG")
         return file.getvalue()
+
+
+class HomeDrawer:
+    """Draws in this process, last request first: a `render_worker.twin_round.Drawer` without Ray.
+
+    Args:
+        backgrounds: Database of photographs.
+        stop_after: Pictures after which the user presses Ctrl-C.
+    """
+
+    num_workers = 1
+
+    def __init__(self, backgrounds: Path, *, stop_after: int | None = None) -> None:
+        self.settings = RenderSettings()
+        self.hand_model = open_hand()
+        self.photographs = BackgroundReader(backgrounds)
+        self.stop_after = stop_after
+        self._worker = RenderWorker(
+            CappedMesh.of(self.hand_model),
+            self.settings,
+            photographs=self.photographs,
+            start_scene=FlatScene,
+        )
+
+    def start(self) -> WorkerState:
+        return self._worker.state()
+
+    def draw[Picture](
+        self, requests: Iterable[Request[Picture]]
+    ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+        for number, request in enumerate(reversed(list(requests))):
+            if number == self.stop_after:
+                raise KeyboardInterrupt
+            yield request, self._worker.draw([request])[0]
 
 
 @dataclass(frozen=True)

@@ -1,165 +1,118 @@
-"""Made datasets: exact labels, the same pictures whatever happens, and nothing drawn twice."""
+"""Data sets of our own: labels, pictures, interruptions."""
 
-import io
-from collections.abc import Iterable, Iterator
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from small_dataset import SIZE_PX, labelled_hand
+from small_scene import FlatScene, HomeDrawer, PlainPhotographs, open_hand, write_backgrounds
 
 from render_worker.dataset import render_dataset
 from render_worker.mesh import CappedMesh
-from render_worker.picture import Box, DrawRequest, HandLayer
-from render_worker.worker import Refusal, RenderWorker, Request, WorkerState, start_blender
-from shared.backgrounds import BackgroundReader, BackgroundWriter
+from render_worker.portrait import PortraitRequest
+from render_worker.skin import choose_tone, paint_skin
+from render_worker.worker import Studio, start_blender
 from shared.camera import project_px
 from shared.errors import DatasetError, RenderError
-from shared.freihand import FreiHandSplit
-from shared.hand_model import load_hand_model
+from shared.freihand import FreiHandSplit, LabelledHand
 from shared.renderer import RenderSettings
-from shared.verdicts import Verdict
+from shared.skeleton import FINGERS
+from trainer.synthetic_hands import labelled_hand
+
+
+def hand_of(index: int) -> LabelledHand:
+    return labelled_hand(open_hand(), seed=0, index=index)
 
 
 @pytest.fixture
-def backgrounds(tmp_path: Path) -> Path:
-    """Two plain photographs, grey and blue."""
-    colours = {"s/grey": (128, 128, 128), "s/blue": (40, 60, 200)}
-    photos = {}
-    for key, colour in colours.items():
-        file = io.BytesIO()
-        Image.new("RGB", (80, 64), colour).save(file, "PNG")
-        photos[key] = file.getvalue()
-    with BackgroundWriter(tmp_path / "backgrounds") as writer:
-        writer.add([Verdict(key, "png", "none") for key in photos], photos)
-        writer.publish(np.array([True, True]), rules={})
-    return tmp_path / "backgrounds"
+def drawer(tmp_path: Path) -> HomeDrawer:
+    return HomeDrawer(write_backgrounds(tmp_path / "backgrounds"))
 
 
-class SquareScene:
-    """Draws the bounding box of the vertices in the colour that was asked for."""
-
-    bpy_version, device = "none", "none"
-
-    def draw(self, request: DrawRequest) -> HandLayer:
-        px = project_px(request.verts_m, request.camera)
-        (left, top), (right, bottom) = px.min(0).round().astype(int), px.max(0).round().astype(int) + 1
-        box = Box(left, top, right, bottom)
-        rgba = np.ones((bottom - top, right - left, 4), np.float32)
-        rgba[..., :3] = np.reshape(request.albedo, (-1, 3)).mean(axis=0)
-        return HandLayer(rgba, box)
-
-
-class OneProcess:
-    """A render pool without Ray: draws in this process, and fails at a given picture if asked to."""
-
-    def __init__(
-        self, backgrounds: Path, *, settings: RenderSettings | None = None, fails_at: int | None = None
-    ) -> None:
-        self.settings = settings or RenderSettings()
-        self.hand_model = load_hand_model()
-        self.photographs = BackgroundReader(backgrounds)
-        self.fails_at = fails_at
-        self.drawn: list[str] = []
-        self.worker = RenderWorker(
-            CappedMesh.of(self.hand_model),
-            self.settings,
-            photographs=self.photographs,
-            start_scene=lambda mesh, settings: SquareScene(),
-        )
-
-    num_workers = 1
-
-    def start(self) -> WorkerState:
-        return self.worker.state()
-
-    def draw[Picture](
-        self, requests: Iterable[Request[Picture]]
-    ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
-        for request in requests:
-            if len(self.drawn) == self.fails_at:
-                yield request, Refusal(request.sample_id, "the test wanted it")
-            self.drawn.append(request.sample_id)
-            yield request, self.worker.draw([request])[0]
-
-
-def bytes_of(root: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
-
-
-def test_labels_are_those_of_the_hand_and_the_mask_is_where_they_say(
-    tmp_path: Path, backgrounds: Path
-) -> None:
-    render_dataset(OneProcess(backgrounds), tmp_path / "set", "training", labelled_hand, num_images=3, seed=1)
+def test_a_data_set_has_the_labels_it_was_made_from(drawer: HomeDrawer, tmp_path: Path) -> None:
+    report = render_dataset(drawer, tmp_path / "set", "training", hand_of, num_images=5, seed=3)
+    assert (report.made, report.found) == (5, 0)
     split = FreiHandSplit(tmp_path / "set", "training")
-    for index in range(3):
-        hand = labelled_hand(index)
-        np.testing.assert_allclose(split.verts_m[index], hand.verts_m, atol=1e-8)
-        np.testing.assert_allclose(split.joints_m[index], hand.joints_m, atol=1e-8)
-        with Image.open(tmp_path / f"set/training/mask/{index:08d}.jpg") as file:
-            inside = np.argwhere(np.asarray(file.convert("L")) > 127)
-        px = project_px(hand.verts_m, hand.camera)[:, ::-1]
-        np.testing.assert_allclose(inside.min(0), px.min(0), atol=1)
-        np.testing.assert_allclose(inside.max(0), px.max(0), atol=1)
+    assert len(split) == 5
+    for index in range(5):
+        hand = hand_of(index)
+        np.testing.assert_allclose(split.joints_m[index], hand.joints_m, atol=1e-6)
+        np.testing.assert_allclose(split.verts_m[index], hand.verts_m, atol=1e-6)
+        assert astuple(split.camera(index)) == pytest.approx(astuple(hand.camera))
+        mask = np.asarray(Image.open(tmp_path / "set" / "training" / "mask" / f"{index:08d}.jpg")) > 127
+        columns, rows = project_px(hand.verts_m, hand.camera).round().astype(int).T
+        assert mask[rows, columns].all()
 
 
-def test_an_interrupted_set_ends_with_the_same_bytes_and_draws_nothing_twice(
-    tmp_path: Path, backgrounds: Path
-) -> None:
-    whole = OneProcess(backgrounds)
-    render_dataset(whole, tmp_path / "whole", "training", labelled_hand, num_images=6, seed=1)
-    broken = OneProcess(backgrounds, fails_at=4)
-    with pytest.raises(RenderError, match=r"image 00000004.*the test wanted it"):
-        render_dataset(broken, tmp_path / "set", "training", labelled_hand, num_images=6, seed=1)
-    second = OneProcess(backgrounds)
-    report = render_dataset(second, tmp_path / "set", "training", labelled_hand, num_images=6, seed=1)
-    assert (report.made, report.found) == (2, 4)
-    assert second.drawn == ["00000004", "00000005"]
-    assert bytes_of(tmp_path / "set") == bytes_of(tmp_path / "whole")
+def test_an_interrupted_data_set_goes_on_and_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    backgrounds = write_backgrounds(tmp_path / "backgrounds")
+    sizes = {"num_images": 6, "num_versions": 2, "seed": 3}
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    render_dataset(HomeDrawer(backgrounds), whole, "evaluation", hand_of, **sizes)
+    with pytest.raises(KeyboardInterrupt):
+        render_dataset(HomeDrawer(backgrounds, stop_after=2), broken, "evaluation", hand_of, **sizes)
+    report = render_dataset(HomeDrawer(backgrounds), broken, "evaluation", hand_of, **sizes)
+    assert (report.made, report.found) == (4, 2)
+    files = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(broken) for path in broken.rglob("*") if path.is_file())
+    for name in files:
+        assert (whole / name).read_bytes() == (broken / name).read_bytes()
 
 
-def test_a_finished_set_is_left_alone(tmp_path: Path, backgrounds: Path) -> None:
-    for _ in range(2):
-        pool = OneProcess(backgrounds)
-        render_dataset(pool, tmp_path / "set", "evaluation", labelled_hand, num_images=2, seed=1)
-    assert pool.drawn == []
-
-
-def test_another_seed_does_not_continue_an_unfinished_set(tmp_path: Path, backgrounds: Path) -> None:
-    broken = OneProcess(backgrounds, fails_at=1)
-    with pytest.raises(RenderError):
-        render_dataset(broken, tmp_path / "set", "training", labelled_hand, num_images=2, seed=1)
-    with pytest.raises(DatasetError, match="same settings"):
+def test_an_unfinished_data_set_of_another_seed_is_refused(tmp_path: Path) -> None:
+    backgrounds = write_backgrounds(tmp_path / "backgrounds")
+    with pytest.raises(KeyboardInterrupt):
         render_dataset(
-            OneProcess(backgrounds), tmp_path / "set", "training", labelled_hand, num_images=2, seed=2
+            HomeDrawer(backgrounds, stop_after=2), tmp_path / "set", "training", hand_of, num_images=4, seed=0
         )
+    with pytest.raises(DatasetError, match="Continue with the same settings"):
+        render_dataset(HomeDrawer(backgrounds), tmp_path / "set", "training", hand_of, num_images=4, seed=1)
 
 
-def test_seed_and_number_decide_the_skin(tmp_path: Path, backgrounds: Path) -> None:
-    for seed in (1, 2):
-        render_dataset(
-            OneProcess(backgrounds), tmp_path / str(seed), "training", labelled_hand, num_images=2, seed=seed
-        )
-    pictures = {
-        (tmp_path / f"{seed}/training/rgb/{index:08d}.jpg").read_bytes()
-        for seed in (1, 2)
-        for index in range(2)
-    }
-    assert len(pictures) == 4
+def test_a_hand_outside_of_its_picture_stops_the_data_set(drawer: HomeDrawer, tmp_path: Path) -> None:
+    def far_away(index: int) -> LabelledHand:
+        hand = hand_of(index)
+        aside = np.array([5, 0, 0], np.float32)
+        return LabelledHand(index, hand.verts_m + aside, hand.joints_m + aside, hand.camera, hand.mano)
+
+    with pytest.raises(RenderError, match="image 00000000: expected the hand in the picture"):
+        render_dataset(drawer, tmp_path / "set", "training", far_away, num_images=1, seed=0)
+
+
+def test_the_same_hand_looks_different_in_another_set() -> None:
+    mesh = CappedMesh.of(open_hand())
+    studio = Studio(FlatScene(), mesh, PlainPhotographs(), RenderSettings())
+    first, again, other = (PortraitRequest(hand_of(0), seed).draw(studio) for seed in (0, 0, 1))
+    assert first == again
+    assert first.jpeg != other.jpeg
+    assert first.mask_jpeg == other.mask_jpeg
+
+
+def test_skin_tones_are_those_of_people() -> None:
+    """Red above green above blue, from light to dark."""
+    tones = np.array([choose_tone(np.random.default_rng(seed)) for seed in range(100)])
+    assert (np.diff(tones, axis=1) < 0).all()
+    assert tones.mean(axis=1).min() < 0.3
+    assert tones.mean(axis=1).max() > 0.75
+
+
+def test_a_dark_hand_has_a_paler_palm() -> None:
+    hand = hand_of(0)
+    mesh = CappedMesh.of(open_hand())
+    normals = mesh.normals(mesh.with_cap(hand.verts_m))[0][: len(hand.verts_m)]
+    tone, rng = (0.35, 0.23, 0.16), np.random.default_rng(0)
+    skin = paint_skin(hand.verts_m, normals, hand.joints_m, tone=tone, rng=rng)
+    wrist, index, little = (hand.joints_m[joint] for joint in (0, FINGERS["index"][0], FINGERS["little"][0]))
+    palm_direction = np.cross(index - wrist, little - wrist)
+    facing = normals @ (palm_direction / np.linalg.norm(palm_direction))
+    assert skin[facing > 0.7].mean() > 1.3 * skin[facing < -0.7].mean()
 
 
 @pytest.mark.blender
-def test_blender_draws_the_portrait_where_the_labels_say(tmp_path: Path, backgrounds: Path) -> None:
-    """The silhouette of a real render against the projected vertices, to a pixel of 64."""
-    pool = OneProcess(backgrounds, settings=RenderSettings(samples=4))
-    mesh = CappedMesh.of(pool.hand_model)
-    pool.worker = RenderWorker(mesh, pool.settings, photographs=pool.photographs, start_scene=start_blender)
-    render_dataset(pool, tmp_path / "set", "training", labelled_hand, num_images=2, seed=1)
-    for index in range(2):
-        hand = labelled_hand(index)
-        with Image.open(tmp_path / f"set/training/mask/{index:08d}.jpg") as file:
-            inside = np.argwhere(np.asarray(file.convert("L")) > 127)
-        px = project_px(hand.verts_m, hand.camera)[:, ::-1].clip(0, SIZE_PX - 1)
-        np.testing.assert_allclose(inside.min(0), px.min(0), atol=1.1)
-        np.testing.assert_allclose(inside.max(0), px.max(0), atol=1.1)
+def test_blender_photographs_a_hand_inside_its_mask() -> None:
+    settings, mesh = RenderSettings(samples=4), CappedMesh.of(open_hand())
+    studio = Studio(start_blender(mesh, settings), mesh, PlainPhotographs(), settings)
+    portraits = [PortraitRequest(hand_of(index), seed=0).draw(studio) for index in (0, 1, 0)]
+    assert portraits[0] == portraits[2]
+    assert portraits[0] != portraits[1]
