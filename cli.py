@@ -104,6 +104,8 @@ def render_settings(chosen: dict[str, Any]) -> Any:
 def main() -> None:
     """Train 3D hand networks on photographs and on renders of their own predictions."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
+    # PyTorch's threads would otherwise spin while they wait, on cores that Blender and data loading need.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @main.command()
