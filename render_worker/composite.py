@@ -47,8 +47,8 @@ def encode_jpeg(pixels: UInt8[np.ndarray, "height width 3"], *, quality: int) ->
     return file.getvalue()
 
 
-def encode_png(grey: UInt8[np.ndarray, "height width"]) -> bytes:
-    """Return a lossless PNG; a mask is so simple that the lowest effort is small enough."""
+def encode_png(pixels: UInt8[np.ndarray, "height width *channels"]) -> bytes:
+    """Return a lossless PNG; masks are so simple that the lowest effort is small enough."""
     file = io.BytesIO()
-    Image.fromarray(grey).save(file, "PNG", compress_level=1)
+    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
     return file.getvalue()

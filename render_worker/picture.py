@@ -65,6 +65,21 @@ class HandLayer:
     box: Box
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HandGeometry:
+    """What the centre of each pixel shows of a hand; not a number where it shows none.
+
+    Attributes:
+        depth_m: Depth in camera axes, not distance.
+        normals: Unit normals in camera axes, smooth as the shading.
+        box: Where in the picture this part lies.
+    """
+
+    depth_m: Float32[np.ndarray, "rows columns"]
+    normals: Float32[np.ndarray, "rows columns 3"]
+    box: Box
+
+
 class Scene(Protocol):
     """Whatever can draw a hand: Blender, or a stand-in for tests."""
 
@@ -80,6 +95,14 @@ class Scene(Protocol):
 
     def draw(self, request: DrawRequest) -> HandLayer:
         """Draw a hand; equal requests give equal layers.
+
+        Raises:
+            RenderError: This hand cannot be drawn.
+        """
+        ...
+
+    def measure(self, request: DrawRequest) -> HandGeometry:
+        """Return depth and normals of what `draw` would draw.
 
         Raises:
             RenderError: This hand cannot be drawn.

@@ -2,10 +2,13 @@
 
 Blender keeps its state in globals of the process, so a process has one `HandScene`. The mesh, its material,
 the camera and the light are made once; drawing a hand moves them, renders the hand's box, and reads it back.
+The module is long because no other may know bpy.
 """
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +18,7 @@ from jaxtyping import Float32
 
 from render_worker.exr import read_exr
 from render_worker.mesh import CappedMesh
-from render_worker.picture import Box, DrawRequest, HandLayer
+from render_worker.picture import Box, DrawRequest, HandGeometry, HandLayer
 from render_worker.placement import (
     SENSOR_MM,
     BlenderCamera,
@@ -79,6 +82,12 @@ class HandScene:
         Raises:
             RenderError: The hand cannot be seen by its camera, or Blender made no picture of it.
         """
+        box = self.set_up(request)
+        self.render()
+        return HandLayer(self.read_back(box), box)
+
+    def set_up(self, request: DrawRequest) -> Box:
+        """Move everything to where the next picture needs it, and return the part of it that is drawn."""
         verts_m = self._mesh.with_cap(request.verts_m)
         box = hand_box(verts_m, request.camera, width_px=request.width_px, height_px=request.height_px)
         self._set_verts(verts_m)
@@ -87,7 +96,52 @@ class HandScene:
         nearest_m, farthest_m = float(verts_m[:, 2].min()), float(verts_m[:, 2].max())
         self._set_camera(place_camera(request.camera, nearest_m=nearest_m, farthest_m=farthest_m))
         self._set_frame(request, box)
-        return HandLayer(self._render(box), box)
+        return box
+
+    def render(self) -> None:
+        """Let Blender draw what is set up."""
+        if bpy.ops.render.render() != {"FINISHED"}:
+            raise RenderError(
+                "expected Blender to finish, found that it did not. Look at its messages above."
+            )
+
+    def read_back(self, box: Box) -> Float32[np.ndarray, "rows columns 4"]:
+        """Return what Blender drew last."""
+        channels = self._saved(box)
+        return np.stack([channels[name] for name in "RGBA"], axis=-1)
+
+    def measure(self, request: DrawRequest) -> HandGeometry:
+        """Return what one ray through the centre of every pixel meets; antialiasing would blend depths.
+
+        Raises:
+            RenderError: The hand cannot be seen by its camera, or Blender made no picture of it.
+        """
+        if self._scene.render.engine != "CYCLES":
+            raise RenderError(
+                "depth and normals: expected Cycles, found EEVEE. Leave them out, or use Cycles."
+            )
+        box = self.set_up(request)
+        with _geometry_passes(self._scene):
+            self.render()
+            channels = {name.split(".", 1)[1]: values for name, values in self._saved(box).items()}
+        depth_m = channels["Depth.Z"] - self._camera_object.location[2]
+        # Blender's normals are in its world, which is our camera space turned by half a turn about x.
+        normals = np.stack([channels[f"Normal.{axis}"] for axis in "XYZ"], axis=-1)
+        missed = channels["Combined.A"] == 0
+        depth_m[missed], normals[missed] = np.nan, np.nan
+        return HandGeometry(depth_m, to_blender(normals), box)
+
+    def _saved(self, box: Box) -> dict[str, Float32[np.ndarray, "rows columns"]]:
+        try:
+            bpy.data.images["Render Result"].save_render(str(self._exr_path), scene=self._scene)
+            channels = read_exr(self._exr_path)
+        finally:
+            self._exr_path.unlink(missing_ok=True)
+        found = next(iter(channels.values())).shape
+        expected = (box.bottom_px - box.top_px, box.right_px - box.left_px)
+        if found != expected:
+            raise RenderError(f"expected a picture of {expected} pixels, found {found}. Report this.")
+        return channels
 
     def _set_verts(self, verts_m: Float32[np.ndarray, "verts 3"]) -> None:
         self._data.vertices.foreach_set("co", to_blender(verts_m).ravel())
@@ -125,22 +179,6 @@ class HandScene:
         render.border_max_y = (height - box.top_px + 0.25) / height
         if self._scene.render.engine == "CYCLES":
             self._scene.cycles.seed = request.seed & _LARGEST_SEED
-
-    def _render(self, box: Box) -> Float32[np.ndarray, "rows columns 4"]:
-        if bpy.ops.render.render() != {"FINISHED"}:
-            raise RenderError(
-                "expected Blender to finish, found that it did not. Look at its messages above."
-            )
-        try:
-            bpy.data.images["Render Result"].save_render(str(self._exr_path), scene=self._scene)
-            channels = read_exr(self._exr_path)
-        finally:
-            self._exr_path.unlink(missing_ok=True)
-        rgba = np.stack([channels[name] for name in "RGBA"], axis=-1)
-        expected = (box.bottom_px - box.top_px, box.right_px - box.left_px, 4)
-        if rgba.shape != expected:
-            raise RenderError(f"expected a picture of {expected}, found {rgba.shape}. Report this.")
-        return rgba
 
 
 def _link(scene: Any, name: str, data: Any) -> Any:
@@ -257,9 +295,36 @@ def _configure_output(scene: Any) -> None:
     render.resolution_percentage = 100
     render.use_border = render.use_crop_to_border = True
     render.use_compositing = render.use_sequencer = False
-    image = render.image_settings
-    image.file_format, image.color_mode, image.color_depth = "OPEN_EXR", "RGBA", "32"
-    image.exr_codec = "NONE"
+    _ask_for_plain_exr(render.image_settings)
+
+
+def _ask_for_plain_exr(image: Any) -> None:
+    """Choose what `render_worker.exr` can read, be it one layer or many."""
+    if image.media_type == "MULTI_LAYER_IMAGE":
+        image.file_format, image.use_exr_interleave = "OPEN_EXR_MULTILAYER", True
+    else:
+        image.file_format, image.color_mode = "OPEN_EXR", "RGBA"
+    image.color_depth, image.exr_codec = "32", "NONE"
+
+
+@contextmanager
+def _geometry_passes(scene: Any) -> Iterator[None]:
+    """Render depth and normals at the centres of the pixels, until the end of the block."""
+    samples, layer, image = scene.cycles.samples, scene.view_layers[0], scene.render.image_settings
+
+    def switch(*, on: bool) -> None:
+        scene.cycles.samples = 1 if on else samples
+        # Not use_pixel_jitter: with persistent data, Blender 5.2 does not come back from it.
+        scene.cycles.pixel_filter_type = "GAUSSIAN" if on else "BOX"
+        layer.use_pass_z = layer.use_pass_normal = on
+        image.media_type = "MULTI_LAYER_IMAGE" if on else "IMAGE"
+        _ask_for_plain_exr(image)
+
+    switch(on=True)
+    try:
+        yield
+    finally:
+        switch(on=False)
 
 
 def _configure_engine(scene: Any, settings: RenderSettings) -> str:
@@ -276,7 +341,7 @@ def _configure_engine(scene: Any, settings: RenderSettings) -> str:
     cycles.use_adaptive_sampling = cycles.use_denoising = cycles.use_light_tree = False
     cycles.max_bounces = 0
     cycles.pixel_filter_type = "BOX"
-    cycles.filter_width = 1.0
+    cycles.filter_width = 0.01  # ignored by a box, which is always one pixel wide; see _geometry_passes
     return _choose_device(cycles, settings.device)
 
 

@@ -1,5 +1,6 @@
 """A twin: a predicted hand in the colour of its background, on that background (paper, Sec. 3.1)."""
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,17 +50,16 @@ class TwinRequest:
         backdrop = choose_backdrop(studio.photographs, rng_of(seed, "background"), image_px=self.image_px)
         light = choose_light(rng_of(seed, "light"))
         red, green, blue = (float(value) for value in srgb_to_linear(np.array(backdrop.mean_rgb)))
-        layer = studio.scene.draw(
-            DrawRequest(
-                verts_m=self.verts_m,
-                camera=self.camera,
-                width_px=self.image_px,
-                height_px=self.image_px,
-                albedo=(red, green, blue),
-                light=light,
-                seed=seed_of(seed, "noise"),
-            )
+        asked = DrawRequest(
+            verts_m=self.verts_m,
+            camera=self.camera,
+            width_px=self.image_px,
+            height_px=self.image_px,
+            albedo=(red, green, blue),
+            light=light,
+            seed=seed_of(seed, "noise"),
         )
+        layer = studio.scene.draw(asked)
         picture = composite(HandLayer(expose(layer.rgba, backdrop.mean_rgb), layer.box), backdrop.pixels)
         labels = SyntheticLabels(
             sample_id=self.sample_id,
@@ -77,4 +77,26 @@ class TwinRequest:
             mask_png=encode_png(picture.mask),
             verts_m=self.verts_m,
             labels=labels,
+            extras=_extras(studio, asked),
         )
+
+
+def _extras(studio: Studio, asked: DrawRequest) -> dict[str, bytes]:
+    """Return the further members that the settings ask for, of the whole picture."""
+    wanted = studio.settings.extras
+    if not wanted:
+        return {}
+    geometry = studio.scene.measure(asked)
+    place = (geometry.box.rows, geometry.box.columns)
+    extras = {}
+    if "depth" in wanted:
+        depth_m = np.full((asked.height_px, asked.width_px), np.nan, dtype="<f4")
+        depth_m[place] = geometry.depth_m
+        file = io.BytesIO()
+        np.save(file, depth_m)
+        extras["depth.npy"] = file.getvalue()
+    if "normals" in wanted:
+        colours = np.zeros((asked.height_px, asked.width_px, 3), dtype=np.uint8)
+        colours[place] = np.rint(127.5 * (np.nan_to_num(geometry.normals, nan=-1.0) + 1))
+        extras["normals.png"] = encode_png(colours)
+    return extras

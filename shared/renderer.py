@@ -19,7 +19,7 @@ class RenderSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     engine: Literal["cycles", "eevee"] = "cycles"
-    """EEVEE needs a GPU; without one it takes tens of seconds a frame."""
+    """EEVEE needs a GPU, so a device other than ``cpu``: in software it takes tens of seconds a frame."""
     device: RenderDevice = "cpu"
     """A device that is asked for and missing is an error, never a silent fallback."""
     samples: PositiveInt = 8
@@ -28,6 +28,9 @@ class RenderSettings(BaseModel):
     """Blender processes; one per core of the cluster if left out."""
     shard_size: PositiveInt = 128
     """Hands per shard, which is also the unit of work and of retry."""
+    extras: tuple[Literal["depth", "normals"], ...] = ()
+    """Further members of every sample: ``depth.npy`` in metres, NaN where there is no hand, and
+    ``normals.png``, (n + 1) / 2 in camera axes. Cycles only."""
     jpeg_quality: int = Field(default=92, ge=1, le=100)
     """Quality of the twin's JPEG. The paper does not say."""
 

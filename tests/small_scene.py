@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from render_worker.mesh import CappedMesh
-from render_worker.picture import DrawRequest, HandLayer
+from render_worker.picture import DrawRequest, HandGeometry, HandLayer
 from render_worker.placement import hand_box
 from render_worker.worker import Refusal, RenderWorker, Request, Studio, WorkerState
 from shared.backgrounds import BackgroundReader, BackgroundWriter
@@ -42,6 +42,11 @@ class FlatScene:
         rgba = np.ones((box.bottom_px - box.top_px, box.right_px - box.left_px, 4), np.float32)
         rgba[..., :3] = np.broadcast_to(request.albedo, (len(request.verts_m), 3)).mean(axis=0)
         return HandLayer(rgba, box)
+
+    def measure(self, request: DrawRequest) -> HandGeometry:
+        layer = self.draw(request)
+        shape = layer.rgba.shape[:2]
+        return HandGeometry(np.ones(shape, np.float32), np.zeros((*shape, 3), np.float32), layer.box)
 
 
 def refuse_device(mesh: CappedMesh, settings: RenderSettings) -> FlatScene:

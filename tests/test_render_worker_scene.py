@@ -174,3 +174,25 @@ def test_a_finger_throws_a_shadow() -> None:
     in_shadow = row[centre - round(0.03 * px_per_m)]
     in_light = row[centre + round(0.03 * px_per_m)]
     assert in_shadow < 0.75 * in_light
+
+
+@pytest.mark.parametrize("kind", ["weak", "pinhole"])
+def test_depth_and_normals_are_those_that_rays_find(scene: HandScene, kind: str) -> None:
+    verts_m = hand_verts_m(4)
+    asked = lit(request(verts_m, OFF_CENTRE if kind == "pinhole" else weak_camera(verts_m, seed=4)))
+    before = scene.draw(asked)
+    geometry = scene.measure(asked)
+    np.testing.assert_array_equal(scene.draw(asked).rgba, before.rgba)  # measuring leaves nothing behind
+    rays = rasterise(
+        verts_m, open_hand().faces, asked.camera, width_px=asked.width_px, height_px=asked.height_px
+    )
+    expected_m = rays.depth_m[geometry.box.rows, geometry.box.columns]
+    hit = np.isfinite(geometry.depth_m)
+    assert overlap(hit, np.isfinite(expected_m)) > 0.999  # the cap covers a few pixels that rays pass
+    both = hit & np.isfinite(expected_m)
+    assert np.percentile(np.abs(geometry.depth_m - expected_m)[both], 99) < 1e-5
+    flat_normals = rays.normals[geometry.box.rows, geometry.box.columns][both]
+    flat_normals *= -np.sign(flat_normals[:, 2:])  # trimesh gives either side; we see the front
+    angles_deg = np.degrees(np.arccos(np.clip((geometry.normals[both] * flat_normals).sum(axis=1), -1, 1)))
+    assert np.median(angles_deg) < 10  # smooth against flat
+    np.testing.assert_allclose(np.linalg.norm(geometry.normals[both], axis=1), 1, atol=1e-3)
