@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ from shared.renderer import RenderDevice, RenderSettings
 
 _ENGINES: Final = {"cycles": "CYCLES", "eevee": "BLENDER_EEVEE"}
 _GPU_KINDS: Final = ("OPTIX", "CUDA", "HIP", "METAL", "ONEAPI")  # in the order in which `auto` tries them
+_SOFTWARE_RENDERERS: Final = ("llvmpipe", "softpipe", "swiftshader")
 _SKIN: Final = "skin"
 """Attribute of the mesh: scene-linear colour, and fill light in the fourth channel."""
 _ABOVE_M: Final = 0.0015
@@ -108,6 +110,8 @@ class HandScene:
     def read_back(self, box: Box) -> Float32[np.ndarray, "rows columns 4"]:
         """Return what Blender drew last."""
         channels = self._saved(box)
+        if not channels["A"].any():  # a GPU that fails leaves an empty picture behind, not an error
+            raise RenderError(f"expected a hand in {box}, found nothing. It is too small to be drawn.")
         return np.stack([channels[name] for name in "RGBA"], axis=-1)
 
     def measure(self, request: DrawRequest) -> HandGeometry:
@@ -334,7 +338,7 @@ def _configure_engine(scene: Any, settings: RenderSettings) -> str:
     scene.render.threads_mode, scene.render.threads = "FIXED", 1  # parallelism comes from more processes
     if settings.engine == "eevee":
         scene.eevee.taa_render_samples = settings.samples
-        return "GPU (EEVEE)"
+        return _graphics_device(settings.device)
     cycles = scene.cycles
     cycles.samples = settings.samples
     cycles.sampling_pattern = "TABULATED_SOBOL"
@@ -342,36 +346,61 @@ def _configure_engine(scene: Any, settings: RenderSettings) -> str:
     cycles.max_bounces = 0
     cycles.pixel_filter_type = "BOX"
     cycles.filter_width = 0.01  # ignored by a box, which is always one pixel wide; see _geometry_passes
-    return _choose_device(cycles, settings.device)
+    return _compute_device(cycles, settings.device)
 
 
-def _choose_device(cycles: Any, wanted: RenderDevice) -> str:
-    """Enable the devices of the wanted kind, and return their names as Cycles reports them.
+def _compute_device(cycles: Any, wanted: RenderDevice) -> str:
+    """Enable the wanted kind of device for Cycles, and return kind and names as Blender reports them.
 
     Raises:
         DeviceError: There is none; rendering never falls back to another kind.
     """
-    if wanted == "cpu":
-        cycles.device = "CPU"
-        return "CPU"
     preferences = bpy.context.preferences.addons["cycles"].preferences
-    found: dict[str, list[str]] = {}
-    for kind in _GPU_KINDS if wanted == "auto" else (wanted.upper(),):
-        try:
-            devices = preferences.get_devices_for_type(kind)
-        except ValueError:  # this build of Blender does not know the kind
-            devices = []
-        chosen = [device for device in devices if device.type == kind]
-        found[kind] = [device.name for device in chosen]
-        if chosen:
-            preferences.compute_device_type = kind
-            for device in preferences.devices:
-                device.use = device.type == kind
-            cycles.device = "GPU"
-            return f"{kind}: {', '.join(found[kind])}"
-    if wanted == "auto":
-        return _choose_device(cycles, "cpu")
+    found = {kind: _device_names(preferences, kind) for kind in ("CPU", *_GPU_KINDS)}
+    gpus = [kind for kind in _GPU_KINDS if found[kind]]
+    kind = (gpus or ["CPU"])[0] if wanted == "auto" else wanted.upper()
+    if not found[kind]:
+        there = "; ".join(f"{name}: {', '.join(names)}" for name, names in found.items() if names)
+        raise DeviceError(
+            f"--device {wanted}: expected a {kind} device, found {there}. "
+            "Give one of these, or check the driver."
+        )
+    if kind == "CPU":
+        cycles.device = "CPU"
+    else:
+        preferences.compute_device_type = kind
+        for device in preferences.devices:
+            device.use = device.type == kind
+        cycles.device = "GPU"
+        # Cycles takes the CPU without a word if nothing is enabled, so what it will use is read back.
+        used = [device.name for device in preferences.devices if device.use]
+        if cycles.device != "GPU" or preferences.compute_device_type != kind or used != found[kind]:
+            raise DeviceError(f"--device {wanted}: expected to use {found[kind]}, found {used}. Report this.")
+    return f"{kind}: {', '.join(found[kind])}"
+
+
+def _device_names(preferences: Any, kind: str) -> list[str]:
+    try:
+        devices = preferences.get_devices_for_type(kind)
+    except ValueError:  # Blender for this operating system does not know the kind
+        return []
+    return [device.name for device in devices if device.type == kind]
+
+
+def _graphics_device(wanted: RenderDevice) -> str:
+    """Return the name of the GPU that EEVEE draws with.
+
+    Raises:
+        DeviceError: There is none, or the CPU was asked for; in software a frame takes tens of seconds.
+    """
+    if wanted != "cpu":
+        gpu = import_module("gpu")  # a part of Blender, and costs a second
+        gpu.init()
+        name = str(gpu.platform.renderer_get())
+        if not any(software in name.lower() for software in _SOFTWARE_RENDERERS):
+            return f"EEVEE: {name}"
+    else:
+        name = "the CPU"
     raise DeviceError(
-        f"--device {wanted}: expected a {wanted.upper()} device, found none. "
-        "Give --device cpu, or check the driver."
+        f"--device {wanted}: expected a GPU for EEVEE, found {name}. Use Cycles, or a machine with a GPU."
     )

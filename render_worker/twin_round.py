@@ -149,7 +149,9 @@ def _is_whole(shard: _OpenShard) -> bool:
     except ShardError:
         return False
     names = tuple(name for name in shard.names if name not in index.quarantined)
-    return index.provenance == shard.provenance and tuple(index.samples) == names
+    # On a cluster, the worker that was asked for its device may live on another machine this time.
+    provenance = index.provenance.model_copy(update={"device": shard.provenance.device})
+    return provenance == shard.provenance and tuple(index.samples) == names
 
 
 def _draw_missing(drawer: Drawer, job: RenderJob, missing: list[_OpenShard]) -> None:

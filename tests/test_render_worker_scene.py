@@ -1,5 +1,8 @@
 """Real Blender against an independent rasteriser: where things are, and what colour they have."""
 
+import re
+import sys
+
 import bpy
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from render_worker.picture import DrawRequest, HandLayer
 from render_worker.placement import choose_light
 from render_worker.scene import HandScene
 from shared.camera import project_px
+from shared.errors import DeviceError, RenderError
 from shared.renderer import RenderSettings
 from shared.types import Camera, Intrinsics, WeakPerspective
 from trainer.synthetic_hands import labelled_hand
@@ -196,3 +200,28 @@ def test_depth_and_normals_are_those_that_rays_find(scene: HandScene, kind: str)
     angles_deg = np.degrees(np.arccos(np.clip((geometry.normals[both] * flat_normals).sum(axis=1), -1, 1)))
     assert np.median(angles_deg) < 10  # smooth against flat
     np.testing.assert_allclose(np.linalg.norm(geometry.normals[both], axis=1), 1, atol=1e-3)
+
+
+def test_the_device_that_draws_is_read_back(scene: HandScene) -> None:
+    assert scene.device.startswith("CPU: ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (RenderSettings(device="metal"), "--device metal: expected a METAL device, found CPU: "),
+        (RenderSettings(engine="eevee"), "--device cpu: expected a GPU for EEVEE, found the CPU"),
+    ],
+)
+def test_a_missing_device_is_an_error_that_says_what_there_is(settings: RenderSettings, message: str) -> None:
+    """No machine that runs these tests has Metal: the wheel for Linux cannot use it."""
+    if sys.platform == "darwin":
+        pytest.skip("this machine may have Metal")
+    with pytest.raises(DeviceError, match=re.escape(message)):
+        HandScene(CappedMesh.of(open_hand()), settings)
+
+
+def test_a_hand_too_small_to_be_seen_is_an_error(scene: HandScene) -> None:
+    verts_m = hand_verts_m(0)
+    with pytest.raises(RenderError, match="It is too small to be drawn"):
+        scene.draw(request(verts_m, WeakPerspective(1e-4, 0.0, 0.0)))
