@@ -175,14 +175,16 @@ def test_ultralytics_writes_no_settings_sends_nothing_and_leaves_the_environment
 ) -> None:
     """It does all of that on a plain import."""
     code = f"""
-import os
+import os, socket
 before = dict(os.environ)
+looked_up = []
+socket.getaddrinfo = lambda *where, **_: looked_up.append(where)
 from bg_filter.detector import YoloDetector
 from bg_filter.findings import DetectorSettings
 YoloDetector(DetectorSettings(weights=({weights!r},)), device="cpu")
 from ultralytics.utils import AUTOINSTALL
 from ultralytics.utils.events import events
-assert not events.enabled and not AUTOINSTALL
+assert not events.enabled and not AUTOINSTALL and not looked_up
 assert dict(os.environ) == before, set(os.environ) ^ set(before)
 """
     home = {name: str(tmp_path) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}

@@ -40,14 +40,18 @@ def test_the_middle_of_a_view_is_where_the_camera_points(yaw_deg: float, pitch_d
     np.testing.assert_allclose(seen[16, 32], expected, atol=2e-3)
 
 
-def test_a_view_is_a_pinhole_picture() -> None:
+@pytest.mark.parametrize(("yaw_deg", "pitch_deg"), [(0, 0), (40, 0), (0, 30), (-100, -35)])
+def test_a_view_is_a_pinhole_picture(yaw_deg: float, pitch_deg: float) -> None:
     """Straight lines stay straight: in camera axes every pixel is (column, row, 1) up to scale."""
-    seen = look(directions(rows=512, columns=1024), View(0, 0, 90, 64, 48))
-    slope_x, slope_y = seen[..., 0] / seen[..., 2], -seen[..., 1] / seen[..., 2]
-    np.testing.assert_allclose(slope_x, np.broadcast_to((np.arange(64) - 31.5) / 32, (48, 64)), atol=5e-3)
-    np.testing.assert_allclose(
-        slope_y, np.broadcast_to(((np.arange(48) - 23.5) / 32)[:, None], (48, 64)), atol=5e-3
-    )
+    yaw, pitch = np.radians([yaw_deg, pitch_deg])
+    right = np.array([np.cos(yaw), 0, -np.sin(yaw)])
+    ahead = np.array([np.cos(pitch) * np.sin(yaw), np.sin(pitch), np.cos(pitch) * np.cos(yaw)])
+    down = np.cross(right, ahead)
+    columns, rows = np.meshgrid((np.arange(64) - 31.5) / 32, (np.arange(48) - 23.5) / 32)
+    expected = columns[..., None] * right + rows[..., None] * down + ahead
+    expected /= np.linalg.norm(expected, axis=-1, keepdims=True)
+    seen = look(directions(rows=512, columns=1024), View(yaw_deg, pitch_deg, 90, 64, 48))
+    np.testing.assert_allclose(seen, expected, atol=5e-3)
 
 
 def test_brightness_of_the_scene_hardly_matters_and_order_is_kept() -> None:

@@ -5,6 +5,7 @@ import os
 import pickle
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import lmdb
 import numpy as np
@@ -75,14 +76,24 @@ def test_two_readers_of_one_process_share_the_environment(database: Path) -> Non
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # fork while other tests' threads run
-def test_a_reader_travels_by_pickle_and_survives_a_fork(database: Path) -> None:
-    reader = BackgroundReader(database)
+def test_a_reader_travels_by_pickle_and_opens_its_own_environment_after_a_fork(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, open_lmdb = BackgroundReader(database), lmdb.open
+    opened: list[Any] = []
+
+    def counted_open(*args: Any, **options: Any) -> lmdb.Environment:
+        opened.append(args)
+        return open_lmdb(*args, **options)
+
     assert pickle.loads(pickle.dumps(reader)).image_bytes(1) == b"picture c"
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.map(reader.image_bytes, [0, 1]) == [b"picture a", b"picture c"]
     child = os.fork()
     if child == 0:
-        os._exit(0 if reader.image_bytes(1) == BackgroundReader(database).image_bytes(1) else 1)
+        monkeypatch.setattr(lmdb, "open", counted_open)
+        is_right = reader.image_bytes(1) == BackgroundReader(database).image_bytes(1)
+        os._exit(0 if is_right and len(opened) == 1 else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert reader.image_bytes(1) == b"picture c"
 
