@@ -10,7 +10,7 @@ from typing import Final
 from tqdm import tqdm
 
 from render_worker.portrait import PortraitRequest
-from render_worker.twin_round import Drawer
+from render_worker.twin_round import INVISIBLE, Drawer
 from render_worker.worker import Refusal
 from shared.errors import RenderError
 from shared.freihand import LabelledHand, SplitName
@@ -67,7 +67,7 @@ def render_dataset(
         RenderError: A hand cannot be seen by its camera.
     """
     start_s = time.monotonic()
-    look = drawer.settings.model_dump_json(exclude={"workers", "shard_size"})
+    look = drawer.settings.model_dump_json(exclude=INVISIBLE)
     inputs = f"{RECIPE} {seed} {look} {drawer.photographs.fingerprint} {drawer.hand_model.sha256}"
     writer = FreiHandWriter(
         out,

@@ -14,7 +14,7 @@ from ray.exceptions import ObjectLostError, OutOfMemoryError, RayActorError, Ray
 from render_worker.actor import RenderActor, connect
 from render_worker.mesh import CappedMesh
 from render_worker.twin_round import render_round
-from render_worker.worker import Refusal, Request, SceneStarter, WorkerState, start_blender
+from render_worker.worker import Batch, Refusal, Request, SceneStarter, WorkerState, start_blender
 from shared.backgrounds import BackgroundReader
 from shared.errors import MeshcycleError
 from shared.hand_model import HandModel
@@ -62,6 +62,7 @@ class RenderPool:
         self._address = address
         self._start_scene = start_scene
         self._workers: list[Any] = []
+        self._gpu_share = 0.0
         self._state: WorkerState | None = None
 
     def __enter__(self) -> Self:
@@ -86,8 +87,9 @@ class RenderPool:
             DeviceError: The device that the settings ask for does not exist.
         """
         if self._state is None:
-            count = connect(self._address, num_workers=self.settings.workers)
-            self._workers = [self._new_worker() for _ in range(count)]
+            crew = connect(self._address, self.settings)
+            self._gpu_share = crew.gpu_share
+            self._workers = [self._new_worker() for _ in range(crew.num_workers)]
             self._state = cast("WorkerState", _result(self._workers[0].state.remote()))
         return self._state
 
@@ -128,9 +130,9 @@ class RenderPool:
             place, chunk = running.pop(ready)
             idle.append(place)
             try:
-                answers = cast("list[Picture | Refusal]", _result(ready))
+                batch = cast("Batch[Picture]", _result(ready))
             except (RayActorError, ObjectLostError, OutOfMemoryError):
-                self._workers[place] = self._new_worker()
+                self._replace(place)
                 chunk.deaths += 1
                 if len(chunk.requests) == 1 and chunk.deaths >= _STRIKES:
                     reason = f"{chunk.deaths} workers died while drawing it"
@@ -138,10 +140,17 @@ class RenderPool:
                 else:
                     again.extend(_halves(chunk))
             else:
-                yield from zip(chunk.requests, answers, strict=True)
+                if batch.memory_bytes > self.settings.worker_memory_mb << 20:
+                    self._replace(place)
+                yield from zip(chunk.requests, batch.answers, strict=True)
+
+    def _replace(self, place: int) -> None:
+        """Put a fresh worker in the place of one that died or grew too large."""
+        ray.kill(self._workers[place])
+        self._workers[place] = self._new_worker()
 
     def _new_worker(self) -> Any:
-        return RenderActor.remote(
+        return RenderActor.options(num_gpus=self._gpu_share).remote(
             CappedMesh.of(self.hand_model),
             self.settings,
             photographs=self.photographs,

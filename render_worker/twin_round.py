@@ -23,6 +23,9 @@ from shared.synthetic import Provenance, SyntheticSample
 RECIPE: Final = 1
 """To be raised whenever the same request gives another picture, so that one round never mixes two looks."""
 
+INVISIBLE: Final = {"workers", "workers_per_gpu", "worker_memory_mb", "shard_size"}
+"""Settings that do not change a picture, and so must not make a shard unusable."""
+
 
 class Drawer(Protocol):
     """The part of a render pool that a round needs."""
@@ -119,8 +122,7 @@ def _prediction_paths(directory: Path) -> list[Path]:
 def _plan(drawer: Drawer, job: RenderJob, predictions_path: Path) -> _OpenShard:
     settings = drawer.settings
     state = drawer.start()
-    # What does not change a picture must not make its shard unusable.
-    look = settings.model_dump_json(exclude={"workers", "shard_size"})
+    look = settings.model_dump_json(exclude=INVISIBLE)
     return _OpenShard(
         tar_path=job.out_dir / f"{predictions_path.stem}.tar",
         predictions_path=predictions_path,

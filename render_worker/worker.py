@@ -1,11 +1,10 @@
 """Draws requests one after the other, in whatever process it lives in."""
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import psutil
 
@@ -66,6 +65,18 @@ class Refusal:
     reason: str
 
 
+class Batch[Picture](NamedTuple):
+    """What a worker answers.
+
+    Attributes:
+        answers: A picture, or the reason why there is none, per request and in their order.
+        memory_bytes: Resident memory of the worker's process afterwards.
+    """
+
+    answers: list[Picture | Refusal]
+    memory_bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerState:
     """What a worker says about itself.
@@ -73,14 +84,10 @@ class WorkerState:
     Attributes:
         bpy_version: Version of Blender.
         device: Device that really draws.
-        frames: Pictures since the process started.
-        memory_bytes: Resident memory of the process.
     """
 
     bpy_version: str
     device: str
-    frames: int
-    memory_bytes: int
 
 
 def start_blender(mesh: CappedMesh, settings: RenderSettings) -> Scene:
@@ -125,7 +132,6 @@ class RenderWorker:
         start_scene: SceneStarter = start_blender,
     ) -> None:
         self._start = (mesh, settings, photographs, start_scene)
-        self._frames = 0
 
     @cached_property
     def _studio(self) -> Studio:
@@ -133,19 +139,17 @@ class RenderWorker:
         mesh, settings, photographs, start_scene = self._start
         return Studio(start_scene(mesh, settings), mesh, photographs, settings)
 
-    def draw[Picture](self, requests: Sequence[Request[Picture]]) -> list[Picture | Refusal]:
-        """Return one picture, or the reason why there is none, per request and in their order."""
+    def draw[Picture](self, requests: Sequence[Request[Picture]]) -> Batch[Picture]:
+        """Draw all requests; one that cannot be drawn does not keep the others from it."""
         answers: list[Picture | Refusal] = []
         for request in requests:
             try:
                 answers.append(request.draw(self._studio))
             except RenderError as error:
                 answers.append(Refusal(request.sample_id, str(error)))
-            self._frames += 1
-        return answers
+        return Batch(answers, psutil.Process().memory_info().rss)
 
     def state(self) -> WorkerState:
-        """Return what the worker draws with and how it is doing."""
+        """Return what the worker draws with; starts Blender if it does not run yet."""
         scene = self._studio.scene
-        memory_bytes = psutil.Process(os.getpid()).memory_info().rss
-        return WorkerState(scene.bpy_version, scene.device, self._frames, memory_bytes)
+        return WorkerState(scene.bpy_version, scene.device)

@@ -25,7 +25,11 @@ class RenderSettings(BaseModel):
     samples: PositiveInt = 8
     """Cycles samples per pixel. The paper does not say."""
     workers: PositiveInt | None = None
-    """Blender processes; one per core of the cluster if left out."""
+    """Blender processes; if left out, one per core of the cluster, or `workers_per_gpu` for each GPU."""
+    workers_per_gpu: PositiveInt = 1
+    """Blender processes that share a GPU, where one alone does not fill it."""
+    worker_memory_mb: PositiveInt = 2048
+    """A process that has grown beyond this is replaced by a fresh one, between two pictures."""
     shard_size: PositiveInt = 128
     """Hands per shard, which is also the unit of work and of retry."""
     extras: tuple[Literal["depth", "normals"], ...] = ()

@@ -103,7 +103,22 @@ class HomeDrawer:
         for number, request in enumerate(reversed(list(requests))):
             if number == self.stop_after:
                 raise KeyboardInterrupt
-            yield request, self._worker.draw([request])[0]
+            yield request, self._worker.draw([request]).answers[0]
+
+
+@dataclass(frozen=True)
+class Gluttony:
+    """A request that leaves memory behind in its process, and answers with that process's number."""
+
+    sample_id: str
+    left_mb: int
+
+    def draw(self, studio: Studio) -> int:
+        _left_behind.append(b"x" * (self.left_mb << 20))
+        return os.getpid()
+
+
+_left_behind: list[bytes] = []
 
 
 @dataclass(frozen=True)

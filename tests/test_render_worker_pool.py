@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import ray
 import small_scene
-from small_scene import FlatScene, Wish, open_hand, refuse_device, write_backgrounds
+from small_scene import FlatScene, Gluttony, Wish, open_hand, refuse_device, write_backgrounds
 
 from render_worker.pool import RenderPool
 from render_worker.worker import Refusal
@@ -135,6 +135,17 @@ def test_a_request_that_always_kills_is_refused_alone(pool: RenderPool, tmp_path
     ]
 
 
+def test_a_worker_that_grows_too_large_is_replaced_between_two_pictures(
+    pool: RenderPool, backgrounds: Path
+) -> None:
+    pool.close()  # it holds all cores
+    settings = RenderSettings(workers=1, worker_memory_mb=900)
+    with RenderPool(settings, open_hand(), backgrounds, start_scene=FlatScene) as other:
+        answers = dict(other.draw([Gluttony(f"{n}", 100) for n in range(24)]))
+    assert [request.sample_id for request in answers] == [f"{n}" for n in range(24)]
+    assert len(set(answers.values())) == 3
+
+
 def test_an_error_of_a_worker_comes_home_as_itself(pool: RenderPool, backgrounds: Path) -> None:
     pool.close()  # it holds all cores
     settings = RenderSettings(workers=1, device="optix")
@@ -147,7 +158,7 @@ def test_more_workers_than_cores_are_refused(pool: RenderPool, backgrounds: Path
     pool.start()  # Ray runs already
     with (
         RenderPool(RenderSettings(workers=5000), open_hand(), backgrounds) as other,
-        pytest.raises(RenderError, match="expected at least 5000 cores"),
+        pytest.raises(RenderError, match="expected at least 5000 cores and 0 GPUs"),
     ):
         other.start()
 
