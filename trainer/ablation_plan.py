@@ -62,10 +62,10 @@ class AblationConfig(Section):
     """What all runs have in common, without model and seed. Its run_dir is the folder of the ablation."""
     models: dict[Name, AblatedModel] = Field(min_length=1)
     """The networks by the names that the table shows."""
-    variants: tuple[VariantName, ...] = Field(("original", "recycle", "correlation"), min_length=1)
+    variants: tuple[VariantName, ...] = ("original", "recycle", "correlation")
     """Photographs alone; twins as well, with gamma = 0; with self-correlation, gamma as in [train.recycle];
     renders of the ground truth and no photographs (Table 3)."""
-    seeds: tuple[NonNegativeInt, ...] = Field((0, 1, 2), min_length=1)
+    seeds: tuple[NonNegativeInt, ...] = (0, 1, 2)
     """One run each. They come one after the other, so that a table of one seed is there early."""
     evaluation: dict[Name, EvaluationSet] = Field(min_length=1)
     """What the best checkpoint of every run is scored on."""
@@ -75,8 +75,8 @@ class AblationConfig(Section):
         for key in sorted({"model", "seed"} & self.train.model_fields_set):
             raise ValueError(f"train.{key}: expected no such key, because {key}s stands for it. Remove it.")
         for key, values in (("variants", self.variants), ("seeds", self.seeds)):
-            if len(set(values)) < len(values):
-                raise ValueError(f"{key}: expected each once, found {list(values)}. Remove the repetition.")
+            if not values or len(set(values)) < len(values):
+                raise ValueError(f"{key}: expected at least one, and each once, found {list(values)}.")
         return self
 
     @model_validator(mode="after")
