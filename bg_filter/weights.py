@@ -1,8 +1,8 @@
 """Getting weights through ultralytics, and keeping ultralytics to itself.
 
-On import it writes a settings file into the home folder, probes the network and turns usage statistics on; on
-demand it installs packages. None of that is wanted here, and the settings of the user's own ultralytics stay
-untouched.
+On import it writes a settings file into the home folder, probes the network, turns usage statistics on and
+replaces a function of Pillow; on demand it installs packages. None of that is wanted here, and the settings of
+the user's own ultralytics stay untouched.
 """
 
 import os
@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from PIL import Image
 
 from shared.errors import BackgroundError
 
@@ -32,8 +34,10 @@ def quiet_ultralytics() -> Iterator[None]:
         tempfile.TemporaryDirectory(prefix="meshcycle-yolo-") as folder,
         _environment(_UNLESS_SET | os.environ | _QUIET | {"YOLO_CONFIG_DIR": folder}),
     ):
+        open_image = Image.open
         import ultralytics.utils  # noqa: F401  (it reads the environment once, on import)
 
+        Image.open = open_image  # undoes its own, which installs a package when a picture cannot be opened
         yield
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from photo_sources import encoded
+from PIL import Image
 
 from bg_filter.detector import YoloDetector
 from bg_filter.findings import DetectorSettings
@@ -198,6 +199,13 @@ assert dict(os.environ) == before, set(os.environ) ^ set(before)
     assert done.returncode == 0, done.stderr
     assert done.stdout == done.stderr == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("detector")
+def test_a_broken_picture_is_still_just_broken_next_to_ultralytics() -> None:
+    """It replaces Pillow's `open` by one that installs a package for files that cannot be opened."""
+    assert Image.open.__module__ == "PIL.Image"
+    assert Picture.decode(b"\xff\xd8\xff and nothing more") is None
 
 
 def test_a_small_picture_is_as_good_as_any(detector: YoloDetector) -> None:
