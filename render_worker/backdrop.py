@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import Image, ImageStat
 
 from shared.errors import BackgroundError
 from shared.synthetic import BackgroundCrop
@@ -40,17 +40,13 @@ class Backdrop:
 
     Attributes:
         pixels: The crop at the size of the picture.
-        crop: Where it comes from.
+        mean_rgb: Mean sRGB colour in [0, 1] of these pixels: the colour of the hand (paper, Sec. 3.1).
+        crop: Where they come from.
     """
 
     pixels: UInt8[np.ndarray, "height width 3"]
+    mean_rgb: tuple[float, float, float]
     crop: BackgroundCrop
-
-    @property
-    def mean_rgb(self) -> tuple[float, float, float]:
-        """Mean sRGB colour in [0, 1] of the pixels above: the colour of the hand (paper, Sec. 3.1)."""
-        red, green, blue = (float(value) for value in self.pixels.mean(axis=(0, 1)) / 255)
-        return red, green, blue
 
 
 def choose_backdrop(photographs: Photographs, rng: np.random.Generator, *, image_px: int) -> Backdrop:
@@ -74,5 +70,7 @@ def choose_backdrop(photographs: Photographs, rng: np.random.Generator, *, image
         raise BackgroundError(
             f"{key}: expected a photograph, {error}. Filter the backgrounds again into a new folder."
         ) from error
-    pixels = np.asarray(square.resize((image_px, image_px), Image.Resampling.LANCZOS))
-    return Backdrop(pixels, BackgroundCrop(key=key, left_px=left, top_px=top, side_px=side))
+    seen = square.resize((image_px, image_px), Image.Resampling.BICUBIC)
+    red, green, blue = (mean / 255 for mean in ImageStat.Stat(seen).mean)
+    crop = BackgroundCrop(key=key, left_px=left, top_px=top, side_px=side)
+    return Backdrop(np.asarray(seen), (red, green, blue), crop)

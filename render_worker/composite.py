@@ -32,11 +32,11 @@ def composite(layer: HandLayer, photograph: UInt8[np.ndarray, "height width 3"])
     pixels = photograph.copy()
     mask = np.zeros(photograph.shape[:2], dtype=np.uint8)
     part = (layer.box.rows, layer.box.columns)
-    colour, coverage = layer.rgba[..., :3], layer.rgba[..., 3:]
     touched = layer.rgba[..., 3] > 0
-    mixed = colour[touched] + (1 - coverage[touched]) * decode_srgb8(photograph[part][touched])
+    hand = layer.rgba[touched]
+    mixed = hand[:, :3] + (1 - hand[:, 3:]) * decode_srgb8(photograph[part][touched])
     pixels[part][touched] = encode_srgb8(mixed)
-    mask[part] = np.rint(255 * layer.rgba[..., 3]).astype(np.uint8)
+    mask[part][touched] = np.rint(255 * hand[:, 3]).astype(np.uint8)
     return Composite(pixels, mask)
 
 

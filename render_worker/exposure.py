@@ -9,16 +9,17 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Float32
+from scipy.optimize import brentq
 
-from shared.colour import linear_to_srgb
+from shared.colour import encode_srgb8
 
 _KNEE: Final = 0.6
 """Linear value up to which a tone is kept exactly."""
 _WHITEST: Final = 1.3
 """Exposed value, before the roll-off, that the bright parts of a hand may reach at most."""
 _BRIGHT_PERCENTILE: Final = 90.0
-_STEPS: Final = 14
-"""Halvings of a range of four decades: exact to a thousandth."""
+_DECADES: Final = 4
+"""Range in which the factor is looked for."""
 _PIXELS: Final = 600
 """Pixels that the mean is taken over while searching; all of them would cost time and change nothing."""
 
@@ -35,13 +36,16 @@ def expose(
         rgba: Scene-linear, premultiplied.
         colour_rgb: sRGB in [0, 1].
     """
-    colour, coverage = rgba[..., :3], rgba[..., 3:]
-    whole = colour[rgba[..., 3] > 0.99]
+    coverage = rgba[..., 3]
+    whole = rgba[coverage > 0.99][:, :3]
     if len(whole) == 0:
         return rgba
     gain = _gain(whole[:: max(1, len(whole) // _PIXELS)], target=float(np.mean(colour_rgb)))
-    straight = colour * (gain / np.maximum(coverage, 1e-6))
-    return np.concatenate([_rolled_off(straight) * coverage, coverage], axis=-1)
+    touched = coverage > 0
+    straight = rgba[touched][:, :3] * (gain / coverage[touched, None])
+    exposed = rgba.copy()
+    exposed[touched, :3] = _rolled_off(straight) * coverage[touched, None]
+    return exposed
 
 
 def _gain(colours: Float32[np.ndarray, "pixels 3"], *, target: float) -> float:
@@ -49,18 +53,18 @@ def _gain(colours: Float32[np.ndarray, "pixels 3"], *, target: float) -> float:
     bright = float(np.percentile(colours.max(axis=1), _BRIGHT_PERCENTILE))
     if bright <= 0:
         return 1.0
-    high = _WHITEST / bright
-    if _mean_srgb(high * colours) <= target:
-        return high
-    low = 1e-4 * high
-    for _ in range(_STEPS):
-        middle = float(np.sqrt(low * high))
-        low, high = (middle, high) if _mean_srgb(middle * colours) < target else (low, middle)
-    return high
 
+    def too_bright(log_gain: float) -> float:
+        shown = encode_srgb8(_rolled_off(np.float32(np.exp(log_gain)) * colours))
+        return float(shown.mean()) / 255 - target
 
-def _mean_srgb(colours: Float32[np.ndarray, "pixels 3"]) -> float:
-    return float(linear_to_srgb(_rolled_off(colours)).mean())
+    most = float(np.log(_WHITEST / bright))
+    least = most - _DECADES * np.log(10)
+    if too_bright(most) <= 0:
+        return float(np.exp(most))
+    if too_bright(least) >= 0:
+        return float(np.exp(least))
+    return float(np.exp(brentq(too_bright, least, most, xtol=1e-3)))
 
 
 def _rolled_off(linear: Float32[np.ndarray, "..."]) -> Float32[np.ndarray, "..."]:

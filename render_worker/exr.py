@@ -17,6 +17,7 @@ _MAGIC: Final = b"\x76\x2f\x31\x01\x02"
 _LONG_NAMES: Final = 0x04  # the only flag that does not change the layout
 _HEADER_START: Final = 8
 _FLOAT: Final = 2
+_NEEDED: Final = {"channels", "compression", "dataWindow"}
 
 
 def read_exr(path: Path) -> dict[str, Float32[np.ndarray, "rows columns"]]:
@@ -26,34 +27,32 @@ def read_exr(path: Path) -> dict[str, Float32[np.ndarray, "rows columns"]]:
         RenderError: The file is not one that Blender wrote with the settings of `render_worker.scene`.
     """
     data = path.read_bytes()
-    attributes, start = _header(data, path)
+    attributes = _attributes(data, path)
     names, kinds = _channels(attributes["channels"])
     if attributes["compression"] != b"\0" or set(kinds) != {_FLOAT}:
         raise RenderError(f"{path}: expected an uncompressed float EXR, found another kind. Report this.")
     left, top, right, bottom = struct.unpack("<4i", attributes["dataWindow"])
     columns, rows = right - left + 1, bottom - top + 1
-    first_line = start + 8 * rows  # the table of offsets
     line_bytes = 8 + 4 * columns * len(names)  # row number and size, then the channels one after the other
-    lines = np.frombuffer(data, np.uint8, offset=first_line, count=rows * line_bytes).reshape(
-        rows, line_bytes
-    )
+    # Uncompressed lines have a fixed size and end the file, so the table of their offsets is not needed.
+    lines = np.frombuffer(data, np.uint8, offset=len(data) - rows * line_bytes).reshape(rows, line_bytes)
     values = np.ascontiguousarray(lines[:, 8:]).view("<f4").reshape(rows, len(names), columns)
     return {name: values[:, place] for place, name in enumerate(names)}
 
 
-def _header(data: bytes, path: Path) -> tuple[dict[str, bytes], int]:
-    """Return the attributes, and where the table of offsets starts."""
+def _attributes(data: bytes, path: Path) -> dict[str, bytes]:
+    """Return the attributes that the layout depends on; they come early, and the rest is not looked at."""
     if not data.startswith(_MAGIC) or data[len(_MAGIC)] & ~_LONG_NAMES:
         raise RenderError(f"{path}: expected an EXR file of one part, found another. Report this.")
     attributes: dict[str, bytes] = {}
     at = _HEADER_START
-    while data[at]:
+    while data[at] and not attributes.keys() >= _NEEDED:
         name, at = _string(data, at)
         _, at = _string(data, at)
         (size,) = struct.unpack_from("<i", data, at)
         attributes[name] = data[at + 4 : at + 4 + size]
         at += 4 + size
-    return attributes, at + 1
+    return attributes
 
 
 def _channels(value: bytes) -> tuple[list[str], list[int]]:

@@ -356,8 +356,10 @@ def _compute_device(cycles: Any, wanted: RenderDevice) -> str:
         DeviceError: There is none; rendering never falls back to another kind.
     """
     preferences = bpy.context.preferences.addons["cycles"].preferences
-    found = {kind: _device_names(preferences, kind) for kind in ("CPU", *_GPU_KINDS)}
-    gpus = [kind for kind in _GPU_KINDS if found[kind]]
+    # Looking for GPUs loads their drivers, and complains where there are none.
+    kinds = ("CPU",) if wanted == "cpu" else ("CPU", *_GPU_KINDS)
+    found = {kind: _device_names(preferences, kind) for kind in kinds}
+    gpus = [kind for kind in kinds[1:] if found[kind]]
     kind = (gpus or ["CPU"])[0] if wanted == "auto" else wanted.upper()
     if not found[kind]:
         there = "; ".join(f"{name}: {', '.join(names)}" for name, names in found.items() if names)
