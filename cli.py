@@ -172,6 +172,7 @@ def filter_backgrounds(
 @click.option("--training", default=1000, show_default=True, help="Images of the training split.")
 @click.option("--evaluation", default=200, show_default=True, help="Images of the evaluation split.")
 @click.option("--versions", default=1, show_default=True, help="Training images of each pose; 4 in FreiHAND.")
+@click.option("--view-spread", type=float, help="Views around a raised palm, s.d. in degrees. Default: all.")
 @click.option("--seed", default=0, show_default=True, help="Decides hands, backgrounds, light and skin.")
 @render_options
 @hand_model_option
@@ -182,6 +183,7 @@ def make_dataset(
     training: int,
     evaluation: int,
     versions: int,
+    view_spread: float | None,
     seed: int,
     hand_model: Path | None,
     ray_address: str | None,
@@ -208,7 +210,7 @@ def make_dataset(
                 pool,
                 out,
                 split,
-                partial(labelled_hand, model, seed=split_seed),
+                partial(labelled_hand, model, seed=split_seed, view_spread_deg=view_spread),
                 num_images=num_images,
                 num_versions=versions if split == "training" else 1,
                 seed=split_seed,

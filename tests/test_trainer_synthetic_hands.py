@@ -95,3 +95,13 @@ def test_palms_and_backs_are_seen_but_not_the_cut_at_the_wrist(
     assert max(towards_camera) < 0.6
     assert min(towards_palm) < -0.5
     assert max(towards_palm) > 0.5
+
+
+def test_a_small_view_spread_shows_raised_palms() -> None:
+    """Fingers up, palm to the camera, so the thumb of a right hand is to the right in the picture."""
+    for index in range(COUNT):
+        joints_m = labelled_hand(load_hand_model(), index, seed=1, view_spread_deg=5.0).joints_m
+        up, thumb = joints_m[9] - joints_m[0], joints_m[2] - joints_m[0]
+        assert -up[1] > 0.9 * np.linalg.norm(up)
+        assert thumb[0] > 0
+        assert np.cross(joints_m[5] - joints_m[0], joints_m[17] - joints_m[0])[2] < 0

@@ -41,7 +41,13 @@ _ARM_TOWARDS_CAMERA = 0.3
 """Greatest cosine between the forearm and the line of sight: there is no forearm, only a cut."""
 
 
-def labelled_hand(model: HandModel, index: int, *, seed: int) -> LabelledHand:
+_PALM_TO_CAMERA = Rotation.from_matrix([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
+"""Root rotation of a raised right hand whose palm faces the camera; fingers are -x of the template."""
+
+
+def labelled_hand(
+    model: HandModel, index: int, *, seed: int, view_spread_deg: float | None = None
+) -> LabelledHand:
     """Draw a hand in a random pose, shape, and view, wholly inside a picture of 224 pixels.
 
     The same arguments always give the same hand, whatever was drawn before.
@@ -50,12 +56,16 @@ def labelled_hand(model: HandModel, index: int, *, seed: int) -> LabelledHand:
         model: Any hand model.
         index: Number of the hand in its set.
         seed: Of the whole set.
+        view_spread_deg: Standard deviation, about each axis, of the view around a raised palm that faces the
+            camera; if left out, all views are equally likely but for those into the wrist.
     """
     rng = rng_of("labelled hand", seed, index)
     posed_hand, contact = _tools(model)
     shape = np.clip(rng.standard_normal(model.num_shapes), -2, 2).astype(np.float32)
     fingers = np.stack([sample_pose(model, rng) for _ in range(_CANDIDATES)])
-    pose = np.concatenate([np.tile(_view(rng), (_CANDIDATES, 1)), fingers], axis=1).astype(np.float32)
+    pose = np.concatenate([np.tile(_view(rng, view_spread_deg), (_CANDIDATES, 1)), fingers], axis=1).astype(
+        np.float32
+    )
     with torch.no_grad():
         hands = posed_hand(torch.from_numpy(pose), torch.from_numpy(shape).expand(_CANDIDATES, -1))
     depths_m = [contact.depth_m(verts_m) for verts_m in hands.verts_m.numpy()]
@@ -81,10 +91,14 @@ def _tools(model: HandModel) -> tuple[PosedHand, SelfContact]:
     return PosedHand(model), SelfContact(model)
 
 
-def _view(rng: np.random.Generator) -> Float[np.ndarray, " 3"]:
-    """Return a root rotation, uniform but for the views into the wrist."""
+def _view(rng: np.random.Generator, spread_deg: float | None) -> Float[np.ndarray, " 3"]:
+    """Return a root rotation that does not look into the wrist."""
     while True:
-        rotation = Rotation.random(rng=rng)
+        if spread_deg is None:
+            rotation = Rotation.random(rng=rng)
+        else:
+            turn_deg = rng.normal(scale=spread_deg, size=3)
+            rotation = Rotation.from_rotvec(turn_deg, degrees=True) * _PALM_TO_CAMERA
         towards_camera = -rotation.apply([1, 0, 0])[2]  # the forearm is the template's x axis
         if towards_camera < _ARM_TOWARDS_CAMERA:
             return rotation.as_rotvec()
