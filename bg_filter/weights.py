@@ -1,8 +1,8 @@
 """Getting weights through ultralytics, and keeping ultralytics to itself.
 
 On import it writes a settings file into the home folder, probes the network, turns usage statistics on and
-replaces a function of Pillow; on demand it installs packages. None of that is wanted here, and the settings of
-the user's own ultralytics stay untouched.
+replaces a function of Pillow; on demand it installs packages. None of that is wanted here, and the user's own
+settings of ultralytics stay untouched.
 """
 
 import os
