@@ -1,7 +1,7 @@
 """Reads back what Blender drew: uncompressed scanline OpenEXR files of 32-bit channels, and nothing else.
 
-Blender's render result can be saved but not read in background mode. An uncompressed EXR in memory-backed
-storage is the fastest exact way out: no compression, no colour transform, all channels as they are.
+Needed for engines other than Cycles: their result can be saved but not read in background mode. An
+uncompressed EXR in memory-backed storage is the fastest exact way out of Blender.
 """
 
 import struct

@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +34,7 @@ from shared.renderer import RenderDevice, RenderSettings
 
 _ENGINES: Final = {"cycles": "CYCLES", "eevee": "BLENDER_EEVEE"}
 _GPU_KINDS: Final = ("OPTIX", "CUDA", "HIP", "METAL", "ONEAPI")  # in the order in which `auto` tries them
+_COMBINED: Final = "Combined"
 _SOFTWARE_RENDERERS: Final = ("llvmpipe", "softpipe", "swiftshader")
 _SKIN: Final = "skin"
 """Attribute of the mesh: scene-linear colour, and fill light in the fourth channel."""
@@ -54,6 +56,7 @@ class HandScene:
         self._mesh = mesh
         self._scene = bpy.context.scene
         self._device = _configure_engine(self._scene, settings)
+        self._passes = _kept_passes()
         _configure_output(self._scene)
         self._data = _make_mesh(mesh)
         _link(self._scene, "hand", self._data)
@@ -109,10 +112,13 @@ class HandScene:
 
     def read_back(self, box: Box) -> Float32[np.ndarray, "rows columns 4"]:
         """Return what Blender drew last."""
-        channels = self._saved(box)
-        if not channels["A"].any():  # a GPU that fails leaves an empty picture behind, not an error
+        rgba = self._passes.pop(_COMBINED) if _COMBINED in self._passes else self._saved()
+        expected = (box.bottom_px - box.top_px, box.right_px - box.left_px, 4)
+        if rgba.shape != expected:
+            raise RenderError(f"expected a picture of {expected}, found {rgba.shape}. Report this.")
+        if not rgba[..., 3].any():  # a GPU that fails leaves an empty picture behind, not an error
             raise RenderError(f"expected a hand in {box}, found nothing. It is too small to be drawn.")
-        return np.stack([channels[name] for name in "RGBA"], axis=-1)
+        return rgba
 
     def measure(self, request: DrawRequest) -> HandGeometry:
         """Return what one ray through the centre of every pixel meets; antialiasing would blend depths.
@@ -127,25 +133,22 @@ class HandScene:
         box = self.set_up(request)
         with _geometry_passes(self._scene):
             self.render()
-            channels = {name.split(".", 1)[1]: values for name, values in self._saved(box).items()}
-        depth_m = channels["Depth.Z"] - self._camera_object.location[2]
+            rgba = self.read_back(box)
+        depth_m = self._passes.pop("Depth")[..., 0] - self._camera_object.location[2]
         # Blender's normals are in its world, which is our camera space turned by half a turn about x.
-        normals = np.stack([channels[f"Normal.{axis}"] for axis in "XYZ"], axis=-1)
-        missed = channels["Combined.A"] == 0
+        normals = to_blender(self._passes.pop("Normal"))
+        missed = rgba[..., 3] == 0
         depth_m[missed], normals[missed] = np.nan, np.nan
-        return HandGeometry(depth_m, to_blender(normals), box)
+        return HandGeometry(depth_m, normals, box)
 
-    def _saved(self, box: Box) -> dict[str, Float32[np.ndarray, "rows columns"]]:
+    def _saved(self) -> Float32[np.ndarray, "rows columns 4"]:
+        """Return what an engine drew that keeps its passes to itself."""
         try:
             bpy.data.images["Render Result"].save_render(str(self._exr_path), scene=self._scene)
             channels = read_exr(self._exr_path)
         finally:
             self._exr_path.unlink(missing_ok=True)
-        found = next(iter(channels.values())).shape
-        expected = (box.bottom_px - box.top_px, box.right_px - box.left_px)
-        if found != expected:
-            raise RenderError(f"expected a picture of {expected} pixels, found {found}. Report this.")
-        return channels
+        return np.stack([channels[name] for name in "RGBA"], axis=-1)
 
     def _set_verts(self, verts_m: Float32[np.ndarray, "verts 3"]) -> None:
         self._data.vertices.foreach_set("co", to_blender(verts_m).ravel())
@@ -299,36 +302,50 @@ def _configure_output(scene: Any) -> None:
     render.resolution_percentage = 100
     render.use_border = render.use_crop_to_border = True
     render.use_compositing = render.use_sequencer = False
-    _ask_for_plain_exr(render.image_settings)
-
-
-def _ask_for_plain_exr(image: Any) -> None:
-    """Choose what `render_worker.exr` can read, be it one layer or many."""
-    if image.media_type == "MULTI_LAYER_IMAGE":
-        image.file_format, image.use_exr_interleave = "OPEN_EXR_MULTILAYER", True
-    else:
-        image.file_format, image.color_mode = "OPEN_EXR", "RGBA"
-    image.color_depth, image.exr_codec = "32", "NONE"
+    image = render.image_settings  # what render_worker.exr can read
+    image.file_format, image.color_mode, image.color_depth = "OPEN_EXR", "RGBA", "32"
+    image.exr_codec = "NONE"
 
 
 @contextmanager
 def _geometry_passes(scene: Any) -> Iterator[None]:
     """Render depth and normals at the centres of the pixels, until the end of the block."""
-    samples, layer, image = scene.cycles.samples, scene.view_layers[0], scene.render.image_settings
+    samples, layer = scene.cycles.samples, scene.view_layers[0]
 
     def switch(*, on: bool) -> None:
         scene.cycles.samples = 1 if on else samples
         # Not use_pixel_jitter: with persistent data, Blender 5.2 does not come back from it.
         scene.cycles.pixel_filter_type = "GAUSSIAN" if on else "BOX"
         layer.use_pass_z = layer.use_pass_normal = on
-        image.media_type = "MULTI_LAYER_IMAGE" if on else "IMAGE"
-        _ask_for_plain_exr(image)
 
     switch(on=True)
     try:
         yield
     finally:
         switch(on=False)
+
+
+@cache
+def _kept_passes() -> dict[str, Float32[np.ndarray, "rows columns channels"]]:
+    """Return a dictionary in which Cycles, from now on, leaves the passes that it has drawn, by name.
+
+    Blender shows the pixels of a render to its engine, and to everybody else in a saved file only, which
+    takes ten times as long. Cycles' engine is a class in Python; its method is wrapped once per process.
+    """
+    passes: dict[str, Float32[np.ndarray, "rows columns channels"]] = {}
+    engine = import_module("cycles").CyclesRender
+    render = engine.render
+
+    def render_and_keep(self: Any, depsgraph: Any) -> None:
+        render(self, depsgraph)
+        result = self.get_result()
+        for drawn in result.layers[0].passes:
+            values = np.empty((result.resolution_y, result.resolution_x, drawn.channels), np.float32)
+            drawn.rect.foreach_get(values.ravel())
+            passes[drawn.name] = values[::-1]  # Blender's rows go upwards
+
+    engine.render = render_and_keep
+    return passes
 
 
 def _configure_engine(scene: Any, settings: RenderSettings) -> str:

@@ -225,3 +225,12 @@ def test_a_hand_too_small_to_be_seen_is_an_error(scene: HandScene) -> None:
     verts_m = hand_verts_m(0)
     with pytest.raises(RenderError, match="It is too small to be drawn"):
         scene.draw(request(verts_m, WeakPerspective(1e-4, 0.0, 0.0)))
+
+
+def test_a_saved_file_says_what_cycles_left_behind(scene: HandScene) -> None:
+    """Engines other than Cycles are read through a file."""
+    asked = lit(request(hand_verts_m(0), OFF_CENTRE))
+    box = scene.set_up(asked)
+    scene.render()
+    kept = scene.read_back(box)
+    np.testing.assert_array_equal(scene.read_back(box), kept)  # the first call took what was kept
