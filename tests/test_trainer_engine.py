@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from shared.hand_model import load_hand_model
 from trainer.config import TrainConfig
 from trainer.engine import Engine, build_fabric
 from trainer.feed import Feed
+from trainer.models.regressor import HandRegressor
 from trainer.run_folder import RunFolder
 from trainer.run_log import read_records
 
@@ -66,6 +68,22 @@ def test_training_learns_one_batch_by_heart(tmp_path: Path, changes: dict[str, o
     batch, _ = next(feed.batches(0, start_step=0, twins=None))
     losses = [engine.step(batch, number=number).total.item() for number in range(30)]
     assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")
+def test_a_compiled_step_computes_what_a_plain_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network is traced as torch.compile does it; only the code generator, which is slow, is left out."""
+    compile_network = HandRegressor.compile
+    monkeypatch.setattr(HandRegressor, "compile", partialmethod(compile_network, backend="eager"))
+    losses = []
+    for compiled in (False, True):
+        engine, feed = engine_and_feed(small_config(tmp_path, compute__compile=compiled))
+        batches = feed.batches(0, start_step=0, twins=None)
+        losses.append([engine.step(batch, number=n).total.item() for n, (batch, _) in enumerate(batches)])
+        assert not any("_orig_mod" in name for name in engine.network.state_dict())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 def test_a_missing_gpu_is_an_error_and_not_a_slow_run(
