@@ -43,15 +43,24 @@ def test_a_quarter_turn_is_clockwise_and_exact() -> None:
     np.testing.assert_array_equal(turned, np.rot90(photograph(), k=-1))
 
 
+@pytest.mark.parametrize("size_px", [160, 48])
 @pytest.mark.parametrize("seed", range(8))
-def test_a_spot_moves_to_where_its_label_moves(seed: int) -> None:
+def test_a_spot_moves_to_where_its_label_moves(seed: int, size_px: int) -> None:
     """Picture and labels take different paths through the code; half a pixel of disagreement would show."""
     rng = np.random.default_rng(seed)
     warp = random_warp(AugmentConfig(shift_ndc=0.1), rng, magnification=SIZE_PX / 180)
     spot_px = rng.uniform(90, 134, size=2)
-    crop = warp.image(blob_at(spot_px), size_px=160)
-    label_px = ndc_to_px(warp.points_ndc(px_to_ndc(spot_px[None], size_px=SIZE_PX)), size_px=160)[0]
+    crop = warp.image(blob_at(spot_px), size_px=size_px)
+    label_px = ndc_to_px(warp.points_ndc(px_to_ndc(spot_px[None], size_px=SIZE_PX)), size_px=size_px)[0]
     np.testing.assert_allclose(centre_of_mass(crop), label_px, atol=0.05)
+
+
+def test_small_crops_average_instead_of_picking_pixels() -> None:
+    stripes = np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8)
+    stripes[:, ::2] = 200
+    crop = Warp(1.0).image(stripes, size_px=SIZE_PX // 4)
+    assert np.ptp(crop) <= 1
+    assert crop.mean() == pytest.approx(100, abs=1)
 
 
 def test_hand_and_projection_turn_together() -> None:

@@ -32,7 +32,14 @@ class Warp:
     shift_ndc: tuple[float, float] = (0.0, 0.0)
 
     def image(self, image: Image, *, size_px: int) -> Image:
-        """Draw the crop of a square picture; black where it shows more than the picture."""
+        """Draw the crop of a square picture; black where it shows more than the picture.
+
+        Where a pixel of the crop stands for several of the picture, these are averaged first.
+        """
+        reduction = int(image.shape[0] / (self.magnification * size_px))
+        if reduction > 1:
+            reduced_px = image.shape[0] // reduction
+            image = cv2.resize(image, (reduced_px, reduced_px), interpolation=cv2.INTER_AREA)
         # Pixels of a square of s are (ndc + 1) * s / 2 - 0.5; this is that, inverse warp, and that back.
         half_in, half_out = image.shape[0] / 2, size_px / 2
         inverse = self._rotation().T / self.magnification
