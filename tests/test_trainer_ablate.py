@@ -166,6 +166,22 @@ def test_a_run_that_is_trained_again_is_scored_again(
     assert numbers(ablate(config, renderer_for=points_for)) == numbers(whole[1])[:1]
 
 
+def test_scores_of_another_checkpoint_are_not_those_of_the_best(
+    again: Callable[..., AblationConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ablate_module, "train", never)
+    config = again(variants=("original",))
+    run = planned_runs(config)[0]
+    before = read_ablation(config).rows[0].runs[0]
+    metrics = RunFolder(run.config.run_dir).metrics
+    lines = [json.loads(line) for line in metrics.read_text().splitlines()]
+    lines[1 - before.best_round]["scores"]["pa_mpjpe_mm"] = 0.0
+    metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    after = ablate(config, renderer_for=never).rows[0].runs[0]
+    assert (after.best_round, len(after.scores)) == (1 - before.best_round, 2)
+    assert after.scores["plain"].scores != before.scores["plain"].scores
+
+
 def test_more_seeds_can_be_added_later(
     again: Callable[..., AblationConfig], whole: tuple[AblationConfig, AblationReport]
 ) -> None:

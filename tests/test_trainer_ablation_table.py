@@ -72,7 +72,7 @@ def test_the_table_is_that_of_the_paper_with_its_numbers_beside(tmp_path: Path) 
         "7.20 ± 0.20 (paper 7.34)",
         *("0.500 ± 0.000", "0.900 ± 0.000"),
     ]
-    assert "standard deviation over 3 seeds" in report.to_text()
+    assert "Mean ± sd over 3 seeds" in report.to_text()
 
 
 def test_the_papers_numbers_stay_away_from_other_photographs(tmp_path: Path) -> None:

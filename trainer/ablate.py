@@ -43,7 +43,8 @@ def ablate(config: AblationConfig, *, renderer_for: RendererFor) -> AblationRepo
     runs = planned_runs(config)
     sets = {name: OpenSet.open(each) for name, each in config.evaluation.items()}
     finished = _finished(runs, sets, hand_model)
-    left = [run for run in runs if run not in {each.run for each in finished}]
+    done = {each.run for each in finished}
+    left = [run for run in runs if run not in done]
     logger.info("%d runs, of which %d are finished.", len(runs), len(finished))
     if _is_first_process():
         for each in finished:
@@ -68,7 +69,12 @@ def ablate(config: AblationConfig, *, renderer_for: RendererFor) -> AblationRepo
 def _finished(
     runs: Sequence[PlannedRun], sets: Mapping[str, OpenSet], hand_model: HandModel
 ) -> list[FinishedRun]:
-    """Return the runs that are finished, once it is sure that all that is there belongs together."""
+    """Return the runs that are finished, once it is sure that all that is there belongs together.
+
+    Raises:
+        ConfigError: A run began with another configuration, or labels belong to another hand model.
+        DatasetError: An evaluation set has no labels.
+    """
     for each in sets.values():
         check_labels(each.split, hand_model)
     for run in runs:

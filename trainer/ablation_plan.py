@@ -53,7 +53,7 @@ class AblationConfig(Section):
     """A comparison of training variants.
 
     Within a model, variants differ in [recycle] alone: the same photographs in the same order, the same
-    batches, and **the same number of optimiser steps**. A twin doubles the work of a step, not their number.
+    batches, and the same number of optimiser steps. A twin doubles the work of a step, not their number.
     Where a round has several epochs, the original is evaluated after each of them, because it has nothing to
     render in between: its best checkpoint is chosen among more, to its advantage.
     """

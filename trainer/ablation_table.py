@@ -87,8 +87,8 @@ class AblationReport:
         """Return a Markdown table, and below it what a reader has to know."""
         titles = [f"{name}: {title}" for name in self.sets for title, _ in COLUMNS.values()]
         table = [["model", "variant", "seeds", "steps", *titles], *map(self._cells, self.rows)]
-        over = f"Mean ± standard deviation over {self.num_seeds} seeds" if self.num_seeds > 1 else "One seed"
-        notes = [f"{over}, each at its checkpoint with the lowest held-out PA-MPJPE; errors in mm."]
+        over = "One seed," if self.num_seeds == 1 else f"Mean ± sd over {self.num_seeds} seeds, each"
+        notes = [f"{over} at its checkpoint with the lowest held-out PA-MPJPE; errors in mm."]
         notes += [f"Failed: {failure}" for failure in self.failures]
         notes += [
             f"{finished.run} on {name}: {scores.warning}"
