@@ -5,6 +5,8 @@ A command parses, calls one function, and reports. Components are imported insid
 
 Exit codes: 0 done; 2 the command line, a file or a device is not what was expected (one line says what to
 do); 130 interrupted; 1 a bug, with its traceback.
+
+It is the longest file of the house because a command is mostly its options, and belongs to no component.
 """
 
 import json
@@ -409,6 +411,144 @@ def inspect(
         from trainer.gallery_twins import write_run_gallery
 
         write_run_gallery(gallery, inspection, context)
+
+
+@main.command()
+@click.argument("config_path", metavar="CONFIG", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--table", "table_only", is_flag=True, help="Print the table as it stands; train nothing.")
+@click.option("--ray-address", help="Address of a running Ray cluster. Default: Ray on this machine.")
+@as_json
+def ablate(config_path: Path, table_only: bool, ray_address: str | None, as_json: bool) -> None:
+    """Train and score the variants of the paper's tables: original, +recycle, +self-correlation.
+
+    CONFIG is a TOML file such as configs/ablation_freihand.toml. Finished runs are kept, an interrupted one
+    goes on, and every variant takes equally many optimiser steps.
+    """
+    from trainer.ablate import ablate as run
+    from trainer.ablation_plan import load_ablation
+    from trainer.ablation_table import read_ablation
+
+    config = load_ablation(config_path)
+    if table_only:
+        result = read_ablation(config)
+    else:
+        result = run(config, renderer_for=lambda each: render_pool(each, ray_address))
+    report(result.to_json(), result.to_text(), as_json=as_json)
+
+
+@main.group()
+def backgrounds() -> None:
+    """Look at a background database, or select from it again."""
+
+
+@backgrounds.command()
+@click.argument("database", type=click.Path(path_type=Path))
+@click.option("--threshold", type=click.FloatRange(0, 1), required=True, help="Confidence that counts.")
+@click.option("--min-contrast", type=float, default=0.0, help="Drop pictures that are plainer than this.")
+@click.option("--drop-duplicates", is_flag=True, help="Keep only the first of pictures that look the same.")
+@as_json
+def rethreshold(
+    database: Path, threshold: float, min_contrast: float, drop_duplicates: bool, as_json: bool
+) -> None:
+    """Select the photographs anew from the stored verdicts, without detecting again."""
+    from bg_filter.publish import reselect
+    from bg_filter.selection import SelectionRules
+
+    result = reselect(database, SelectionRules(threshold, min_contrast, drop_duplicates))
+    report(result.to_json(), result.to_text(), as_json=as_json)
+
+
+@backgrounds.command("report")
+@click.argument("database", type=click.Path(path_type=Path))
+@output_path("Folder of the report. Default: the database.")
+def report_backgrounds(database: Path, out: Path | None) -> None:
+    """Write a page and a picture of what was kept and dropped, doubtful cases first."""
+    from bg_filter.report import write_report
+
+    files = write_report(database, out)
+    click.echo(f"{files.html}\n{files.png}")
+
+
+@main.group()
+def bench() -> None:
+    """Measure speed on this machine, beside a peer or a floor in the same run."""
+
+
+@bench.command("render")
+@click.option("--frames", default=50, show_default=True, help="Pictures for every number.")
+@click.option("--max-workers", default=0, help="Measure pools of 1, 2, ... up to so many workers.")
+@click.option("--quality", is_flag=True, help="Also draw quality against samples; takes minutes.")
+@click.option("--samples", type=click.IntRange(min=1), help="Samples per pixel.")
+@click.option("--device", help="cpu, cuda, optix, hip, metal, oneapi or auto.")
+@hand_model_option
+@as_json
+def bench_render(
+    frames: int, max_workers: int, quality: bool, hand_model: Path | None, as_json: bool, **settings: Any
+) -> None:
+    """Measure rendering: milliseconds by stage, the first frame, the bare kernel, and pools."""
+    from render_worker.bench import bench_render as run
+    from shared.hand_model import load_hand_model
+
+    result = run(
+        render_settings(settings),
+        load_hand_model(hand_model),
+        frames=frames,
+        max_workers=max_workers,
+        measure_quality=quality,
+    )
+    report(result.to_json(), result.to_text(), as_json=as_json)
+
+
+@bench.command("train")
+@click.argument("networks", nargs=-1)
+@click.option("--batch-size", default=16, show_default=True, help="Photographs per step, each with a twin.")
+@click.option("--input", "input_px", default=224, show_default=True, help="Side of the pictures.")
+@click.option("--steps", default=10, show_default=True, help="Steps to measure.")
+@click.option("--compile", is_flag=True, help="Compile our step.")
+@existing_folder("--data", help="Also measure data loading from this dataset.")
+@as_json
+def bench_train(
+    networks: tuple[str, ...],
+    batch_size: int,
+    input_px: int,
+    steps: int,
+    compile: bool,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure training: our step beside a naive one, for the named NETWORKS or all of them."""
+    from trainer.bench import NETWORKS, bench_training
+
+    unknown = [name for name in networks if name not in NETWORKS]
+    if unknown:
+        raise click.BadParameter(f"expected names among {', '.join(NETWORKS)}, found {', '.join(unknown)}.")
+    result = bench_training(
+        networks or tuple(NETWORKS),
+        batch_size=batch_size,
+        input_px=input_px,
+        steps=steps,
+        compile=compile,
+        data_root=data,
+    )
+    report(result.to_json(), result.to_text(), as_json=as_json)
+
+
+@bench.command("filter")
+@click.argument("sources", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--weights", multiple=True, help="YOLO weights: files, or names that ultralytics downloads.")
+@click.option("--pictures", default=512, show_default=True, help="Pictures per round.")
+@click.option("--device", default="auto", show_default=True, help="Where YOLO runs: auto, cpu, cuda, cuda:1.")
+@as_json
+def bench_filter(
+    sources: tuple[Path, ...], weights: tuple[str, ...], pictures: int, device: str, as_json: bool
+) -> None:
+    """Measure the background filter: end to end, beside the detector alone and `yolo predict`."""
+    from bg_filter.bench import bench_filter as run
+    from bg_filter.findings import DetectorSettings
+
+    settings = DetectorSettings(weights=weights) if weights else None
+    result = run(sources, settings=settings, device=device, num_pictures=pictures)
+    report(result.to_json(), result.to_text(), as_json=as_json)
 
 
 if __name__ == "__main__":

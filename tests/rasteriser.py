@@ -47,9 +47,7 @@ def rasterise(
     depth_m[rays] = places[:, 2]
     normals = np.zeros((width_px * height_px, 3))
     normals[rays] = mesh.face_normals[triangles]
-    return Raster(
-        coverage, depth_m.reshape(height_px, width_px), normals.reshape(height_px, width_px, 3)
-    )
+    return Raster(coverage, depth_m.reshape(height_px, width_px), normals.reshape(height_px, width_px, 3))
 
 
 def _rays(
