@@ -1,4 +1,4 @@
-"""A second opinion on pictures: rays through pixels, by trimesh and Embree, without any code of ours but types."""
+"""A second opinion on pictures: rays through pixels, by trimesh and Embree, with only types of ours."""
 
 from typing import NamedTuple
 
