@@ -18,7 +18,8 @@ from shared.renderer import RenderJob
 from shared.rounds import SyntheticRound
 from shared.seeds import rng_of
 from trainer.augment import random_warp
-from trainer.data import HandDataset, check_labels, collate, drawn_from, load_batches, normalise
+from trainer.data import HandDataset, collate, drawn_from, load_batches, normalise
+from trainer.label_check import check_labels
 from trainer.sampling import BatchPlan, Draw
 from trainer.sections import AugmentConfig
 from trainer.truth import labelled_hands

@@ -17,7 +17,7 @@ def split(num_poses: int, num_versions: int) -> object:
         def pose_of(self, index: int) -> int:
             return index % num_poses
 
-    return Split(num_poses=num_poses)
+    return Split(num_poses=num_poses, num_versions=num_versions)
 
 
 def test_no_pose_is_on_both_sides() -> None:
@@ -27,6 +27,11 @@ def test_no_pose_is_on_both_sides() -> None:
     assert len(division.held_out) == len(held_out) == 5
     assert held_out.isdisjoint({index % 50 for index in division.training})
     assert len(division.training) == 4 * 45
+
+
+def test_held_out_photographs_show_all_versions() -> None:
+    division = divide(split(50, 4), held_out_share=0.16)  # type: ignore[arg-type]
+    assert sorted(index // 50 for index in division.held_out) == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_fewer_samples_leave_the_held_out_poses_as_they_are() -> None:

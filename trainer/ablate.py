@@ -12,7 +12,7 @@ from trainer.ablation_plan import AblationConfig, PlannedRun, planned_runs
 from trainer.ablation_scores import FinishedRun, OpenSet, forget_scores, read_run, score_run
 from trainer.ablation_table import AblationReport, read_ablation
 from trainer.config import TrainConfig
-from trainer.data import check_labels
+from trainer.label_check import check_labels
 from trainer.loop import train
 from trainer.models.build import build_network
 from trainer.run_folder import RunFolder, require_same

@@ -121,7 +121,8 @@ class Engine:
             TrainingError: The loss or its gradient is not finite; no weight has moved.
         """
         torch.manual_seed(seed_of(self.config.seed, "step", number, self.fabric.global_rank))
-        self.network.train()
+        if not self.network.training:
+            self.network.train()
         losses = recycle_step(
             self._module,
             self.fabric.to_device(loaded).normalised(),

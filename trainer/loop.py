@@ -21,10 +21,10 @@ from shared.hand_model import load_hand_model
 from shared.renderer import Renderer
 from trainer.checkpoint import WEIGHTS, Moment, latest_checkpoint, prune_checkpoints
 from trainer.config import TrainConfig
-from trainer.data import check_labels
 from trainer.engine import Engine, build_fabric
 from trainer.feed import Feed
 from trainer.interruption import Interruption
+from trainer.label_check import check_labels
 from trainer.predict import score_photographs
 from trainer.recycling import Recycler
 from trainer.run_folder import RunFolder, open_run

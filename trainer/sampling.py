@@ -37,7 +37,8 @@ class Division:
 
     Attributes:
         training: Photographs to learn from.
-        held_out: Photographs to select models by, of each held-out pose its first version only.
+        held_out: Photographs to select models by, one of each held-out pose; all versions take turns, because
+            FreiHAND's first one shows the studio's green screen.
     """
 
     training: tuple[int, ...]
@@ -54,12 +55,14 @@ def divide(split: FreiHandSplit, *, held_out_share: float, max_samples: int | No
     """
     order = rng_of("held out").permutation(split.num_poses)
     num_held_out = max(1, round(held_out_share * split.num_poses))
-    held_out = frozenset(order[:num_held_out].tolist())
-    training = [index for index in range(len(split)) if split.pose_of(index) not in held_out]
+    poses = order[:num_held_out].tolist()
+    held_out = [pose + split.num_poses * (turn % split.num_versions) for turn, pose in enumerate(poses)]
+    kept_back = frozenset(poses)
+    training = [index for index in range(len(split)) if split.pose_of(index) not in kept_back]
     if max_samples is not None and max_samples < len(training):
         chosen = np.linspace(0, len(training) - 1, max_samples).round().astype(int)
         training = [training[place] for place in chosen]
-    return Division(tuple(training), tuple(sorted(held_out)))
+    return Division(tuple(training), tuple(held_out))
 
 
 @dataclass(frozen=True, slots=True)
