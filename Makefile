@@ -29,7 +29,7 @@ check: .venv/.ready  ## Ruff, mypy --strict, import rules
 	.venv/bin/lint-imports
 
 test: .venv/.ready  ## All tests, Blender included
-	$(PYTHON) -m pytest -q
+	$(PYTHON) -m pytest -q -n auto
 
 wheel: .venv/.ready  ## Build the wheel, install it elsewhere, test it from there
 	@tools/test_wheel.sh
