@@ -202,8 +202,10 @@ def _twin(model: HandModel, number: int, image_px: int) -> TwinRequest:
 
 def _draw_request(twin: TwinRequest, *, seed: int = 0) -> DrawRequest:
     light = choose_light(rng_of(twin.sample_id, "light"))
-    grey = (0.3, 0.3, 0.3)
-    return DrawRequest(twin.verts_m, twin.camera, twin.image_px, twin.image_px, grey, light=light, seed=seed)
+    bright = (0.8, 0.8, 0.8)
+    return DrawRequest(
+        twin.verts_m, twin.camera, twin.image_px, twin.image_px, bright, light=light, seed=seed
+    )
 
 
 def _noise_photographs(folder: Path) -> BackgroundReader:

@@ -15,7 +15,7 @@ from shared.colour import encode_srgb8
 
 _KNEE: Final = 0.6
 """Linear value up to which a tone is kept exactly."""
-_WHITEST: Final = 1.3
+_WHITEST: Final = 1.15
 """Exposed value, before the roll-off, that the bright parts of a hand may reach at most."""
 _BRIGHT_PERCENTILE: Final = 90.0
 _DECADES: Final = 4
@@ -29,8 +29,8 @@ def expose(
 ) -> Float32[np.ndarray, "rows columns 4"]:
     """Return a premultiplied layer whose mean over the hand, in sRGB, is close to the given colour.
 
-    For colours between 0.1 and 0.75 the mean is met within 0.02 in every channel. Beyond, shape goes first:
-    the mean of a white hand is up to 0.15 below white.
+    For colours between 0.1 and 0.7 the mean is met within 0.02 in every channel. Beyond, shape goes first:
+    the mean of a white hand is up to 0.2 below white.
 
     Args:
         rgba: Scene-linear, premultiplied.

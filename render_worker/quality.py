@@ -10,8 +10,6 @@ from render_worker.picture import DrawRequest, HandLayer, Scene
 from shared.colour import linear_to_srgb
 
 CONVERGED_SAMPLES = 1024
-_BEHIND = 0.2
-"""Linear grey behind the hand: neither as dark nor as bright as hands are, so that edges count."""
 
 
 class QualityPoint(NamedTuple):
@@ -29,7 +27,10 @@ class QualityPoint(NamedTuple):
 
 
 def hand_psnr_db(pictures: Sequence[HandLayer], converged: Sequence[HandLayer]) -> float:
-    """Return the PSNR, over all pixels that the hands cover at least half, of sRGB values in [0, 1]."""
+    """Return the PSNR, over all pixels that the hands cover at least half, of sRGB values in [0, 1].
+
+    Behind the hands is black, so that a wrong edge counts as much as it can.
+    """
     squares = [
         (((_seen(picture.rgba) - _seen(best.rgba)) ** 2).mean(axis=-1))[best.rgba[..., 3] >= 0.5]
         for picture, best in zip(pictures, converged, strict=True)
@@ -43,7 +44,5 @@ def draw_all(scene: Scene, requests: Sequence[DrawRequest]) -> list[HandLayer]:
 
 
 def _seen(rgba: Float32[np.ndarray, "rows columns 4"]) -> Float32[np.ndarray, "rows columns 3"]:
-    seen: Float32[np.ndarray, "rows columns 3"] = linear_to_srgb(
-        rgba[..., :3] + (1 - rgba[..., 3:]) * np.float32(_BEHIND)
-    )
+    seen: Float32[np.ndarray, "rows columns 3"] = linear_to_srgb(rgba[..., :3])
     return seen

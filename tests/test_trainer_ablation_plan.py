@@ -67,8 +67,7 @@ def test_variants_are_the_rows_of_tables_2_and_3(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("epochs_per_round", [1, 3])
 def test_all_variants_learn_for_equally_many_epochs(tmp_path: Path, epochs_per_round: int) -> None:
-    """A run without [recycle] has rounds of one epoch."""
-    changes = {"recycle__epochs_per_round": epochs_per_round, "optimiser__schedule": "one_cycle"}
+    changes = {"epochs_per_round": epochs_per_round}
     runs = by_variant(small_ablation(tmp_path, train=changes))
     assert {run.rounds * run.epochs_per_round for run in runs.values()} == {2 * epochs_per_round}
 
@@ -129,10 +128,6 @@ def test_a_recipe_replaces_tables_of_its_own_model_only(tmp_path: Path) -> None:
         (
             SMALLEST.replace('"backgrounds"', '"backgrounds"\ngamma = 0'),
             "train.recycle.gamma: expected more than 0 for the variant correlation, found 0.",
-        ),
-        (
-            SMALLEST.replace('"backgrounds"', '"backgrounds"\nepochs_per_round = 2'),
-            "train.recycle.epochs_per_round: expected 1 with the schedule plateau",
         ),
     ],
 )

@@ -250,7 +250,7 @@ def test_renders_of_the_ground_truth_are_drawn_once_before_the_first_round(tmp_p
 
 
 def test_several_epochs_make_a_round(tmp_path: Path) -> None:
-    config = small_config(tmp_path, rounds=2, recycle={"backgrounds": "unused", "epochs_per_round": 2})
+    config = small_config(tmp_path, rounds=2, epochs_per_round=2, recycle={"backgrounds": "unused"})
     report = train(config, renderer=PointRenderer(), resume=False)
     assert [record.steps for record in report.records] == [6, 6]
 

@@ -5,4 +5,4 @@ set -euo pipefail
 uv pip compile --quiet --universal --python-version "$(cat .python-version)" --generate-hashes \
     --no-emit-index-url --no-header --index-strategy unsafe-best-match \
     --constraint <(printf 'torch==2.12.1\ntorchvision==0.27.1\nbpy==5.2.3\n') \
-    --group dev --output-file requirements.lock pyproject.toml
+    --all-extras --group dev --output-file requirements.lock pyproject.toml

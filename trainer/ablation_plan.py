@@ -54,8 +54,6 @@ class AblationConfig(Section):
 
     Within a model, variants differ in [recycle] alone: the same photographs in the same order, the same
     batches, and the same number of optimiser steps. A twin doubles the work of a step, not their number.
-    Where a round has several epochs, the original is evaluated after each of them, because it has nothing to
-    render in between: its best checkpoint is chosen among more, to its advantage.
     """
 
     train: TrainConfig
@@ -89,13 +87,6 @@ class AblationConfig(Section):
         if "correlation" in self.variants and recycle.gamma == 0:
             raise ValueError(
                 "train.recycle.gamma: expected more than 0 for the variant correlation, found 0. Set it."
-            )
-        schedules = {(entry.optimiser or self.train.optimiser).schedule for entry in self.models.values()}
-        if "original" in self.variants and "plateau" in schedules and self.train.epochs_per_round > 1:
-            raise ValueError(
-                "train.recycle.epochs_per_round: expected 1 with the schedule plateau, whose patience counts "
-                f"rounds, and the original's are of one epoch; found {self.train.epochs_per_round}. "
-                "Set it to 1, or choose another schedule."
             )
         return self
 
@@ -150,9 +141,7 @@ def _run_config(config: AblationConfig, model: str, variant: VariantName, seed: 
         "optimiser": entry.optimiser or train.optimiser,
         "recycle": _recycling(variant, train.recycle),
     }
-    run = TrainConfig(**(dict(train) | changes))
-    epochs = train.rounds * train.epochs_per_round
-    return run.model_copy(update={"rounds": epochs // run.epochs_per_round})
+    return TrainConfig(**(dict(train) | changes))
 
 
 def _recycling(variant: VariantName, recycle: RecycleConfig | None) -> RecycleConfig | None:

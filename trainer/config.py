@@ -26,7 +26,9 @@ class TrainConfig(Section):
     run_dir: Path
     """Folder for everything that the run writes."""
     rounds: PositiveInt = 200
-    """Rounds of training, evaluation, prediction and rendering; the paper's epochs."""
+    """Rounds of training, evaluation, prediction and rendering; at one epoch in each, the paper's epochs."""
+    epochs_per_round: PositiveInt = 1
+    """Epochs between two evaluations, and so between two renders."""
     seed: NonNegativeInt = 0
     """Decides every random choice, but not the held-out poses, so that seeds can be compared."""
     hand_model: Path | None = None
@@ -40,11 +42,6 @@ class TrainConfig(Section):
     render: RenderSettings = RenderSettings()
     compute: ComputeConfig = ComputeConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
-
-    @property
-    def epochs_per_round(self) -> int:
-        """Epochs between two evaluations."""
-        return self.recycle.epochs_per_round if self.recycle else 1
 
     @model_validator(mode="after")
     def _something_is_learned(self) -> Self:

@@ -107,8 +107,6 @@ class RecycleConfig(Section):
     """Weight of the self-correlation. The paper does not say; 0 trains the middle rows of Table 2."""
     warmup_rounds: PositiveInt = 1
     """Rounds on photographs alone, before predictions are worth drawing. The paper does not say."""
-    epochs_per_round: PositiveInt = 1
-    """Epochs between two renders."""
     source: Literal["prediction", "ground_truth"] = "prediction"
     """What is drawn; ``ground_truth`` draws the labels, once, before the first round (Table 3)."""
     target: Literal["ground_truth", "rendered"] = "ground_truth"

@@ -1,0 +1,111 @@
+"""The commands of the render worker; what they call is imported inside them."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from shared.command_line import as_json, existing_folder, hand_model_option, output_path, report
+
+
+def render_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how and where Blender draws."""
+    options = (
+        click.option("--samples", type=click.IntRange(min=1), help="Samples per pixel."),
+        click.option(
+            "--workers", type=click.IntRange(min=1), help="Blender processes. Default: one per core."
+        ),
+        click.option("--device", help="cpu, cuda, optix, hip, metal, oneapi or auto."),
+        click.option("--ray-address", help="Address of a running Ray cluster. Default: this machine."),
+    )
+    for option in options:
+        command = option(command)
+    return command
+
+
+def render_settings(chosen: dict[str, Any]) -> Any:
+    """Return the settings for the options that were given; the others keep their defaults."""
+    from pydantic import ValidationError
+
+    from shared.renderer import RenderSettings
+
+    try:
+        return RenderSettings(**{name: value for name, value in chosen.items() if value is not None})
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise click.BadParameter(wrong["msg"], param_hint=f"--{wrong['loc'][0]}") from error
+
+
+@click.command()
+@output_path("Folder for the LMDB.", required=True)
+def make_photographs(out: Path) -> None:
+    """Cut photographs from the panoramas that Blender ships.
+
+    They are written as an LMDB in LSUN's layout, with two pictures of people among them, so that everything
+    after this works without LSUN. The panoramas are CC0.
+    """
+    from render_worker.panoramas import make_photographs as make
+
+    click.echo(f"{make(out)} photographs in {out}")
+
+
+@click.command()
+@click.argument("predictions", type=click.Path(path_type=Path))
+@output_path("Folder of the round of synthetic shards.", required=True)
+@existing_folder("--backgrounds", required=True, help="Database that filter-backgrounds wrote.")
+@render_options
+@click.option("--seed", default=0, show_default=True, help="Decides backgrounds, crops and light.")
+@click.option("--round", "round_index", default=0, show_default=True, help="Number of the round.")
+@hand_model_option
+@as_json
+def render(
+    predictions: Path,
+    out: Path,
+    backgrounds: Path,
+    seed: int,
+    round_index: int,
+    hand_model: Path | None,
+    ray_address: str | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Render the prediction shards of one round by themselves.
+
+    PREDICTIONS is a folder such as RUN/predictions/round-0003. Shards that are whole already are kept.
+    """
+    from render_worker.pool import RenderPool
+    from shared.hand_model import load_hand_model
+    from shared.renderer import RenderJob
+
+    job = RenderJob(predictions, out, round_index, run_seed=seed, checkpoint_sha256="", config_sha256="")
+    model = load_hand_model(hand_model)
+    with RenderPool(render_settings(settings), model, backgrounds, address=ray_address) as pool:
+        result = pool.render_round(job)
+    report(asdict(result), str(result), as_json=as_json)
+
+
+@click.command("render")
+@click.option("--frames", default=50, show_default=True, help="Pictures for every number.")
+@click.option("--max-workers", default=0, help="Measure pools of 1, 2, ... up to so many workers.")
+@click.option("--quality", is_flag=True, help="Also draw quality against samples; takes minutes.")
+@click.option("--samples", type=click.IntRange(min=1), help="Samples per pixel.")
+@click.option("--device", help="cpu, cuda, optix, hip, metal, oneapi or auto.")
+@hand_model_option
+@as_json
+def bench_render(
+    frames: int, max_workers: int, quality: bool, hand_model: Path | None, as_json: bool, **settings: Any
+) -> None:
+    """Measure rendering: milliseconds by stage, the first frame, the bare kernel, and pools."""
+    from render_worker.bench import bench_render as run
+    from shared.hand_model import load_hand_model
+
+    result = run(
+        render_settings(settings),
+        load_hand_model(hand_model),
+        frames=frames,
+        max_workers=max_workers,
+        measure_quality=quality,
+    )
+    report(result.to_json(), result.to_text(), as_json=as_json)

@@ -1,0 +1,60 @@
+"""What the commands of all parts have in common: their errors, their options, and how they report."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from shared.errors import MeshcycleError
+
+INTERRUPTED: Final = 130
+"""Exit code."""
+
+
+class UserError(click.ClickException):
+    """An error that the user can act on, printed as one line."""
+
+    exit_code = 2
+
+
+class ErrorReportingGroup(click.Group):
+    """Prints the errors that users can act on, and lets bugs keep their traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except MeshcycleError as error:
+            raise UserError(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted. The same command goes on from here.", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+def existing_folder(*names: str, **attributes: Any) -> Callable[[Any], Any]:
+    """Make an option for a folder that must exist."""
+    kind = click.Path(exists=True, file_okay=False, path_type=Path)
+    return click.option(*names, type=kind, **attributes)
+
+
+def output_path(help_text: str, **attributes: Any) -> Callable[[Any], Any]:
+    """Make the option ``--out``."""
+    return click.option("--out", type=click.Path(path_type=Path), help=help_text, **attributes)
+
+
+def file_path(*names: str, **attributes: Any) -> Callable[[Any], Any]:
+    """Make an option for a file to be read or written."""
+    return click.option(*names, type=click.Path(dir_okay=False, path_type=Path), **attributes)
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of text.")
+hand_model_option = file_path(
+    "--hand-model", help="MANO_RIGHT.pkl, or an .npz with its fields. Default: the embedded open hand."
+)
+
+
+def report(value: dict[str, Any], text: str, *, as_json: bool) -> None:
+    """Print a result for people or for programs."""
+    click.echo(json.dumps(value, indent=1, default=str) if as_json else text)

@@ -1,0 +1,168 @@
+"""The commands that need nothing but the trainer; what they call is imported inside them."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from shared.command_line import as_json, existing_folder, file_path, hand_model_option, report
+
+
+@click.command()
+@click.argument("run", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
+@existing_folder("--data", help="Dataset in FreiHAND's layout. Default: the one of the run.")
+@click.option(
+    "--split", type=click.Choice(["training", "evaluation"]), default="evaluation", help="Photographs."
+)
+@file_path("--predictions", help="Score this pred.json or pred.zip instead of a run.")
+@file_path("--pred-json", help="Write the predictions here, in FreiHAND's format (.json or .zip).")
+@file_path("--csv", "csv_path", help="Write the scores of every hand here.")
+@file_path("--sheet", help="Write a contact sheet (PNG) of photographs, predictions and labels here.")
+@click.option("--worst", is_flag=True, help="Show the worst hands on the sheet.")
+@click.option("--tta", is_flag=True, help="Average over 19 rotations and 5 scales; 95 times the work.")
+@click.option(
+    "--fingertips",
+    type=click.Choice(["default", "legacy"]),
+    default="default",
+    show_default=True,
+    help="MANO's fingertip vertices: FreiHAND's own, or those of METRO, Graphormer and FastMETRO.",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Of the network.")
+@hand_model_option
+@as_json
+def evaluate(
+    run: Path | None,
+    data: Path | None,
+    split: Literal["training", "evaluation"],
+    predictions: Path | None,
+    pred_json: Path | None,
+    csv_path: Path | None,
+    sheet: Path | None,
+    worst: bool,
+    tta: bool,
+    fingertips: Literal["default", "legacy"],
+    device: Literal["auto", "cpu", "cuda"],
+    hand_model: Path | None,
+    as_json: bool,
+) -> None:
+    """Score a run, a checkpoint, or anybody's prediction file by FreiHAND's protocol.
+
+    RUN is the run_dir of a training, whose best checkpoint is taken, or the folder of one checkpoint.
+    """
+    from shared.freihand import FreiHandSplit
+    from trainer.evaluate import evaluate_checkpoint, score_file
+
+    if predictions is not None:
+        if data is None or run is not None:
+            raise click.UsageError("--predictions goes with --data, and without RUN.")
+        scores = score_file(predictions, FreiHandSplit(data, split))
+    elif run is None:
+        raise click.UsageError("Give a RUN, or --predictions and --data.")
+    else:
+        from trainer.submission import write_submission
+        from trainer.trained import load_trained
+
+        trained = load_trained(run, device=device, hand_model=hand_model, fingertips=fingertips)
+        photographs = FreiHandSplit(data or trained.config.data.root, split)
+        evaluation = evaluate_checkpoint(trained, photographs, tta=tta)
+        if pred_json is not None:
+            write_submission(pred_json, evaluation.submission)
+        if sheet is not None:
+            from trainer.evaluation_sheet import draw_evaluation_sheet
+
+            order: Literal["worst", "spread"] = "worst" if worst else "spread"
+            draw_evaluation_sheet(evaluation, photographs, trained.hand_model, selection=order).save(sheet)
+        if evaluation.report is None:
+            click.echo(
+                f"{photographs.root}: predicted {len(photographs)} hands; there are no labels to score."
+            )
+            return
+        scores = evaluation.report
+    if csv_path is not None:
+        scores.write_csv(csv_path)
+    report(scores.to_json(), scores.to_text(), as_json=as_json)
+
+
+@click.command()
+@click.argument("paths", metavar="SHARD|RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@file_path("--sheet", help="Write a contact sheet (PNG) of the latest round here.")
+@file_path("--gallery", help="Write a self-contained HTML page to browse and filter the twins here.")
+@file_path("--curves", help="Write the curves of the runs (PNG, PDF or SVG) here.")
+@click.option("--count", default=12, show_default=True, help="Samples on the sheet.")
+@click.option("--worst", is_flag=True, help="Show the samples whose drawn hand is farthest from its label.")
+@existing_folder("--data", help="Folder of the photographs. Default: that of the run.")
+@hand_model_option
+@as_json
+def inspect(
+    paths: tuple[Path, ...],
+    sheet: Path | None,
+    gallery: Path | None,
+    curves: Path | None,
+    count: int,
+    worst: bool,
+    data: Path | None,
+    hand_model: Path | None,
+    as_json: bool,
+) -> None:
+    """List synthetic shards, and draw a contact sheet of what is in them.
+
+    Every argument is a shard (.tar), a folder with shards, or a run. A strip of the sheet shows the
+    photograph, the prediction on it, and its synthetic twin with the keypoints.
+    """
+    from trainer.inspection import inspect_shards
+
+    inspection = inspect_shards(list(paths))
+    report(inspection.to_json(), inspection.to_text(), as_json=as_json)
+    if curves is not None:
+        from trainer.curves import draw_curves
+
+        draw_curves(paths, curves)
+    if sheet is None and gallery is None:
+        return
+    from trainer.shard_context import context_of
+
+    context = context_of(inspection, dataset=data, hand_model=hand_model)
+    if sheet is not None:
+        from trainer.twin_sheet import draw_twin_sheet
+
+        picture = draw_twin_sheet(inspection, context, count=count, selection="worst" if worst else "spread")
+        if picture is not None:
+            picture.save(sheet)
+    if gallery is not None:
+        from trainer.gallery_twins import write_run_gallery
+
+        write_run_gallery(gallery, inspection, context)
+
+
+@click.command("train")
+@click.argument("networks", nargs=-1)
+@click.option("--batch-size", default=16, show_default=True, help="Photographs per step, each with a twin.")
+@click.option("--input", "input_px", default=224, show_default=True, help="Side of the pictures.")
+@click.option("--steps", default=10, show_default=True, help="Steps to measure.")
+@click.option("--compile", is_flag=True, help="Compile our step.")
+@existing_folder("--data", help="Also measure data loading from this dataset.")
+@as_json
+def bench_train(
+    networks: tuple[str, ...],
+    batch_size: int,
+    input_px: int,
+    steps: int,
+    compile: bool,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure training: our step beside a naive one, for the named NETWORKS or all of them."""
+    from trainer.bench import NETWORKS, bench_training
+
+    unknown = [name for name in networks if name not in NETWORKS]
+    if unknown:
+        raise click.BadParameter(f"expected names among {', '.join(NETWORKS)}, found {', '.join(unknown)}.")
+    result = bench_training(
+        networks or tuple(NETWORKS),
+        batch_size=batch_size,
+        input_px=input_px,
+        steps=steps,
+        compile=compile,
+        data_root=data,
+    )
+    report(result.to_json(), result.to_text(), as_json=as_json)
