@@ -22,6 +22,7 @@ from bg_filter.commands import backgrounds, bench_filter, filter_backgrounds
 from render_worker.commands import (
     bench_render,
     make_photographs,
+    make_versions,
     render,
     render_options,
     render_settings,
@@ -158,7 +159,7 @@ def bench() -> None:
     """Measure speed on this machine, beside a peer or a floor in the same run."""
 
 
-for command in (make_photographs, filter_backgrounds, render, evaluate, inspect, backgrounds):
+for command in (make_photographs, make_versions, filter_backgrounds, render, evaluate, inspect, backgrounds):
     main.add_command(command)
 for command in (bench_render, bench_train, bench_filter):
     bench.add_command(command)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -83,6 +83,50 @@ def render(
     model = load_hand_model(hand_model)
     with RenderPool(render_settings(settings), model, backgrounds, address=ray_address) as pool:
         result = pool.render_round(job)
+    report(asdict(result), str(result), as_json=as_json)
+
+
+@click.command()
+@existing_folder("--data", required=True, help="Dataset with one version and silhouettes (skin or mask).")
+@output_path("Folder of the new dataset; an unfinished one is continued.", required=True)
+@existing_folder("--backgrounds", required=True, help="Database that filter-backgrounds wrote.")
+@click.option(
+    "--split",
+    type=click.Choice(["training", "evaluation"]),
+    default="training",
+    show_default=True,
+    help="Part.",
+)
+@click.option("--composited", default=3, show_default=True, help="Versions on other backgrounds.")
+@click.option("--originals/--no-originals", default=True, help="Keep the photographs as the first version.")
+@click.option("--seed", default=0, show_default=True, help="Decides backgrounds and crops.")
+@as_json
+def make_versions(
+    data: Path,
+    out: Path,
+    backgrounds: Path,
+    split: Literal["training", "evaluation"],
+    composited: int,
+    originals: bool,
+    seed: int,
+    as_json: bool,
+) -> None:
+    r"""Lay a dataset's photographed hands on other backgrounds, as FreiHAND does with its green screen.
+
+    Image i of the new dataset shows pose i modulo the number of poses. Hands are cut out along their
+    silhouettes, and take on some of the light of what is behind them.
+
+    \b
+    Examples:
+      meshcycle make-versions --data DATA --backgrounds BACKGROUNDS --out VERSIONS
+      meshcycle make-versions --data DATA --split evaluation --no-originals --composited 1 \
+          --backgrounds UNSEEN --out VERSIONS
+    """
+    from render_worker.versions import make_versions as run
+    from shared.backgrounds import BackgroundReader
+
+    photographs = BackgroundReader(backgrounds)
+    result = run(data, out, split, photographs, composited=composited, keep_original=originals, seed=seed)
     report(asdict(result), str(result), as_json=as_json)
 
 
