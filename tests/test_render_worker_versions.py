@@ -93,7 +93,9 @@ def test_image_i_shows_pose_i_modulo_the_number_of_poses(
             inside, outside = (slice(24, 40), slice(24, 40)), (slice(0, 8), slice(0, 8))
             similarity = np.corrcoef(there[inside].ravel(), here[inside].ravel())[0, 1]
             assert similarity > 0.9, "the hand is the photographed one, in another light"
-            assert there[outside].std(axis=(0, 1)).max() < 3, "behind it is one of the plain backgrounds, not noise"
+            assert there[outside].std(axis=(0, 1)).max() < 3, (
+                "behind it is one of the plain backgrounds, not noise"
+            )
 
 
 def test_versions_follow_from_the_seed_also_across_an_interruption(
