@@ -8,6 +8,7 @@ Exit codes: 0 done; 2 the command line, a file or a device is not what was expec
 do); 130 interrupted; 1 a bug, with its traceback.
 """
 
+import json
 import logging
 import os
 from contextlib import nullcontext
@@ -152,6 +153,68 @@ def ablate(config_path: Path, table_only: bool, ray_address: str | None, as_json
     else:
         result = run(config, renderer_for=lambda each: render_pool(each, ray_address))
     report(result.to_json(), result.to_text(), as_json=as_json)
+
+
+@main.command()
+@existing_folder("--data", help="Also look at this dataset in FreiHAND's layout.")
+@existing_folder("--backgrounds", help="Also look at this background database, or LSUN LMDB.")
+@click.option("--weights", help="Also load these YOLO weights.")
+@click.option("--ray-address", help="Address of a running Ray cluster. Default: start Ray on this machine.")
+@hand_model_option
+@as_json
+@click.pass_context
+def doctor(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
+    """Look whether this machine, and what you bring, is fit for use.
+
+    Every check runs in a process of its own. Exit code 0 if all is well, 2 if there is a problem.
+    """
+    from shared.health import examine
+
+    findings = []
+    for finding in examine(checks({name: str(value or "") for name, value in given.items()})):
+        findings.append(finding)
+        if not as_json:
+            click.echo(finding)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
+    if any(finding.status == "problem" for finding in findings):
+        ctx.exit(2)
+
+
+def checks(given: dict[str, str]) -> list[Any]:
+    """Return what ``doctor`` looks at, by the options that were given; an empty one was not."""
+    from shared.health import Check
+
+    hand = {"path": given["hand_model"]} if given["hand_model"] else {}
+    data = {"root": given["data"], **({"hand_model": given["hand_model"]} if hand else {})}
+    cluster = {"address": given["ray_address"]} if given["ray_address"] else {}
+    return [
+        Check("Python", "shared.health:python_version"),
+        Check("PyTorch", "trainer.health:torch_works"),
+        Check("GPU, PyTorch", "trainer.health:torch_gpus"),
+        Check("Blender", "render_worker.health:blender"),
+        Check("GPU, Blender", "render_worker.health:cycles_gpus"),
+        Check("Ray", "render_worker.health:ray_works", cluster),
+        Check("ImageNet weights", "trainer.health:pretrained_weights"),
+        Check("hand model", "trainer.health:hand_model", hand),
+        Check("photographs", "trainer.health:photographs", data, _unless(given, "data")),
+        Check(
+            "backgrounds",
+            "bg_filter.health:photographs",
+            {"path": given["backgrounds"]},
+            _unless(given, "backgrounds"),
+        ),
+        Check(
+            "detector",
+            "bg_filter.health:detector_weights",
+            {"weights": given["weights"]},
+            _unless(given, "weights"),
+        ),
+    ]
+
+
+def _unless(given: dict[str, str], option: str) -> str | None:
+    return None if given[option] else f"--{option}"
 
 
 @main.group()
