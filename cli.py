@@ -21,6 +21,7 @@ import click
 
 from bg_filter.commands import backgrounds, bench_filter, filter_backgrounds
 from render_worker.commands import (
+    bench_farm,
     bench_render,
     make_photographs,
     make_versions,
@@ -224,7 +225,7 @@ def bench() -> None:
 
 for command in (make_photographs, make_versions, filter_backgrounds, render, evaluate, inspect, backgrounds):
     main.add_command(command)
-for command in (bench_render, bench_train, bench_filter):
+for command in (bench_render, bench_farm, bench_train, bench_filter):
     bench.add_command(command)
 
 

@@ -64,9 +64,9 @@ def bench_render(
         DeviceError: The device that the settings ask for does not exist.
     """
     mesh = CappedMesh.of(hand_model)
-    requests = [_twin(hand_model, number, image_px) for number in range(frames)]
+    requests = [template_twin(hand_model, number, image_px) for number in range(frames)]
     with TemporaryDirectory() as folder:
-        photographs = _noise_photographs(Path(folder))
+        photographs = noise_photographs(Path(folder))
         clock = _Clock()
         with clock("start"):
             scene = HandScene(mesh, settings)
@@ -182,7 +182,7 @@ def _pool_rate(
         return count / (time.perf_counter() - start_s)
 
 
-def _twin(model: HandModel, number: int, image_px: int) -> TwinRequest:
+def template_twin(model: HandModel, number: int, image_px: int) -> TwinRequest:
     """Return a twin of the template, turned at random, that takes up two thirds of the picture."""
     rng = rng_of("bench", number)
     turned = Rotation.from_rotvec(rng.normal(size=3) * 1.2).apply(model.template_m).astype(np.float32)
@@ -208,7 +208,7 @@ def _draw_request(twin: TwinRequest, *, seed: int = 0) -> DrawRequest:
     )
 
 
-def _noise_photographs(folder: Path) -> BackgroundReader:
+def noise_photographs(folder: Path) -> BackgroundReader:
     """Write a database of photographs of noise, as large and as hard to decode as LSUN's."""
     rng = rng_of("bench photographs")
     photographs = {}

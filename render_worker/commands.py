@@ -153,3 +153,33 @@ def bench_render(
         measure_quality=quality,
     )
     report(result.to_json(), result.to_text(), as_json=as_json)
+
+
+@click.command("farm")
+@click.option("--shards", default=2000, show_default=True, help="Prediction shards of the round.")
+@click.option("--hands", default=8, show_default=True, help="Hands in each of them.")
+@click.option("--workers", default=2, show_default=True, help="Processes that answer.")
+@click.option("--ray-address", help="Address of a running Ray cluster. Default: this machine.")
+@existing_folder("--folder", help="Where the shards lie for the time being. Default: the temporary folder.")
+@as_json
+def bench_farm(
+    shards: int, hands: int, workers: int, ray_address: str | None, folder: Path | None, as_json: bool
+) -> None:
+    r"""Measure the driver of the render farm: shards and pictures per second, and its memory.
+
+    The workers answer at once with a stored picture of the usual size, so that only planning, handing out,
+    taking back and writing are measured. Without a cluster, all of that shares this machine's cores.
+
+    \b
+    Examples:
+      meshcycle bench farm
+      meshcycle bench farm --shards 100000 --hands 1
+      meshcycle bench farm --shards 1000 --hands 128 --json
+    """
+    from render_worker.bench_farm import bench_farm as run
+    from shared.hand_model import load_hand_model
+
+    result = run(
+        load_hand_model(), shards=shards, hands=hands, workers=workers, address=ray_address, folder=folder
+    )
+    report(result.to_json(), result.to_text(), as_json=as_json)

@@ -2,23 +2,23 @@
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol, cast
 
 from tqdm import tqdm
 
 from render_worker.twin import TwinRequest
-from render_worker.worker import Refusal, Request, WorkerState
+from render_worker.worker import Refusal, Request, Studio, WorkerState
 from shared.backgrounds import BackgroundReader
 from shared.errors import ShardError
 from shared.hand_model import HandModel
 from shared.predictions import PredictionShard, read_predictions
 from shared.renderer import RenderJob, RenderReport, RenderSettings
 from shared.rounds import MANIFEST, commit_round
-from shared.shards import read_index, write_shard
-from shared.synthetic import Provenance, SyntheticSample
+from shared.shards import PackedSample, pack_sample, read_index, write_shard
+from shared.synthetic import Provenance
 
 RECIPE: Final = 1
 """To be raised whenever the same request gives another picture, so that one round never mixes two looks."""
@@ -50,39 +50,74 @@ class Drawer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PackedTwin:
+    """A twin for a shard; its worker packs it, so that the driver only lays bytes one after the other.
+
+    Attributes:
+        shard: Stem of the shard.
+        twin: What to draw.
+    """
+
+    shard: str
+    twin: TwinRequest
+
+    @property
+    def sample_id(self) -> str:
+        """Name of the picture."""
+        return self.twin.sample_id
+
+    def draw(self, studio: Studio) -> PackedSample:
+        """Draw the twin.
+
+        Raises:
+            RenderError: The hand cannot be seen.
+        """
+        return pack_sample(self.twin.draw(studio))
+
+
 @dataclass(eq=False)
-class _OpenShard:
+class OpenShard:
     """A synthetic shard that waits for its pictures.
 
     Attributes:
         tar_path: Where it will lie.
-        predictions_path: What is drawn into it.
         provenance: How it is made.
         names: Its samples, in order.
         answers: Pictures and refusals so far, by name.
     """
 
     tar_path: Path
-    predictions_path: Path
     provenance: Provenance
     names: tuple[str, ...]
-    answers: dict[str, SyntheticSample | Refusal] = field(default_factory=dict)
+    answers: dict[str, PackedSample | Refusal] = field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:
         """Whether every sample was drawn or refused."""
         return len(self.answers) == len(self.names)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether an earlier attempt left exactly this shard behind."""
+        try:
+            index = read_index(self.tar_path)
+        except ShardError:
+            return False
+        names = tuple(name for name in self.names if name not in index.quarantined)
+        # On a cluster, the worker that was asked for its device may live on another machine this time.
+        provenance = index.provenance.model_copy(update={"device": self.provenance.device})
+        return provenance == self.provenance and tuple(index.samples) == names
+
     def write(self) -> None:
-        """Write the shard and let go of the pictures."""
+        """Write the shard."""
         in_order = [self.answers[name] for name in self.names]
         write_shard(
             self.tar_path,
-            [answer for answer in in_order if isinstance(answer, SyntheticSample)],
+            [answer for answer in in_order if isinstance(answer, PackedSample)],
             provenance=self.provenance,
             quarantined={a.sample_id: a.reason for a in in_order if isinstance(a, Refusal)},
         )
-        self.answers.clear()
 
 
 def render_round(drawer: Drawer, job: RenderJob) -> RenderReport:
@@ -94,16 +129,12 @@ def render_round(drawer: Drawer, job: RenderJob) -> RenderReport:
         ShardError: There are no predictions, or they cannot be read.
     """
     start_s = time.monotonic()
-    shards = [_plan(drawer, job, path) for path in _prediction_paths(job.predictions_dir)]
-    missing = [shard for shard in shards if not _is_whole(shard)]
-    if missing:
-        (job.out_dir / MANIFEST).unlink(missing_ok=True)
-        _draw_missing(drawer, job, missing)
-    twins = commit_round(job.out_dir, [s.tar_path.name for s in shards], round_index=job.round_index)
-    fresh = {name for shard in missing for name in shard.names}
+    paths = _prediction_paths(job.predictions_dir)
+    rendered = _RoundUnderWay(drawer, job).draw_missing(paths)
+    twins = commit_round(job.out_dir, [f"{path.stem}.tar" for path in paths], round_index=job.round_index)
     return RenderReport(
-        rendered=sum(name in fresh for name in twins.sample_ids),
-        reused=sum(name not in fresh for name in twins.sample_ids),
+        rendered=rendered,
+        reused=len(twins) - rendered,
         quarantined=tuple(twins.quarantined),
         wall_s=time.monotonic() - start_s,
     )
@@ -119,15 +150,18 @@ def _prediction_paths(directory: Path) -> list[Path]:
     return paths
 
 
-def _plan(drawer: Drawer, job: RenderJob, predictions_path: Path) -> _OpenShard:
-    settings = drawer.settings
-    state = drawer.start()
-    look = settings.model_dump_json(exclude=INVISIBLE)
-    return _OpenShard(
-        tar_path=job.out_dir / f"{predictions_path.stem}.tar",
-        predictions_path=predictions_path,
-        names=read_predictions(predictions_path).sample_ids,
-        provenance=Provenance(
+class _RoundUnderWay:
+    """Looks at a prediction shard when its turn comes, and forgets it once it is drawn.
+
+    So neither the time to the first picture nor the memory grows with the number of shards.
+    """
+
+    def __init__(self, drawer: Drawer, job: RenderJob) -> None:
+        self._drawer, self._job = drawer, job
+        self._open: dict[str, OpenShard] = {}
+        settings, state = drawer.settings, drawer.start()
+        look = settings.model_dump_json(exclude=INVISIBLE)
+        self._provenance = Provenance(
             bpy_version=state.bpy_version,
             engine=settings.engine,
             samples=settings.samples,
@@ -137,50 +171,54 @@ def _plan(drawer: Drawer, job: RenderJob, predictions_path: Path) -> _OpenShard:
             backgrounds_fingerprint=drawer.photographs.fingerprint,
             checkpoint_sha256=job.checkpoint_sha256,
             config_sha256=job.config_sha256,
-            predictions_sha256=hashlib.sha256(predictions_path.read_bytes()).hexdigest(),
+            predictions_sha256="",
             round_index=job.round_index,
             run_seed=job.run_seed,
-        ),
-    )
+        )
 
+    def draw_missing(self, paths: Sequence[Path]) -> int:
+        """Draw and write all shards that are not whole, and return how many pictures that took."""
+        rendered = 0
+        description = f"Rendering round {self._job.round_index} with {self._drawer.num_workers} workers"
+        with tqdm(total=0, desc=description, unit="frame", disable=None) as bar:
+            for request, answer in self._drawer.draw(self._requests(paths, bar)):
+                packed = cast("PackedTwin", request)
+                shard = self._open[packed.shard]
+                shard.answers[packed.sample_id] = answer
+                rendered += isinstance(answer, PackedSample)
+                if shard.is_complete:
+                    self._open.pop(packed.shard).write()
+                bar.update()
+        return rendered
 
-def _is_whole(shard: _OpenShard) -> bool:
-    """Whether an earlier attempt left exactly this shard behind."""
-    try:
-        index = read_index(shard.tar_path)
-    except ShardError:
-        return False
-    names = tuple(name for name in shard.names if name not in index.quarantined)
-    # On a cluster, the worker that was asked for its device may live on another machine this time.
-    provenance = index.provenance.model_copy(update={"device": shard.provenance.device})
-    return provenance == shard.provenance and tuple(index.samples) == names
-
-
-def _draw_missing(drawer: Drawer, job: RenderJob, missing: list[_OpenShard]) -> None:
-    shard_of = {name: shard for shard in missing for name in shard.names}
-    for empty in (shard for shard in missing if not shard.names):
-        empty.write()
-    requests = (request for shard in missing for request in _requests(shard, job))
-    with tqdm(
-        total=len(shard_of),
-        desc=f"Rendering round {job.round_index} with {drawer.num_workers} workers",
-        unit="frame",
-        disable=None,
-    ) as bar:
-        for request, answer in drawer.draw(requests):
-            shard = shard_of[request.sample_id]
-            shard.answers[request.sample_id] = answer
-            if shard.is_complete:
+    def _requests(self, paths: Sequence[Path], bar: "tqdm[NoReturn]") -> Iterator[Request[PackedSample]]:
+        """Look at one shard after the other; the bar's total is a guess until the last one was seen."""
+        missing = 0
+        for left, path in zip(reversed(range(len(paths))), paths, strict=True):
+            predictions = read_predictions(path)
+            shard = self._plan(path, predictions)
+            if shard.is_whole:
+                continue
+            missing += len(predictions)
+            bar.total = missing + left * len(predictions)
+            (self._job.out_dir / MANIFEST).unlink(missing_ok=True)
+            if not shard.names:
                 shard.write()
-            bar.update()
+                continue
+            self._open[path.stem] = shard
+            for row in range(len(predictions)):
+                yield PackedTwin(path.stem, _twin(predictions, row, run_seed=self._job.run_seed))
+
+    def _plan(self, path: Path, predictions: PredictionShard) -> OpenShard:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return OpenShard(
+            tar_path=self._job.out_dir / f"{path.stem}.tar",
+            provenance=self._provenance.model_copy(update={"predictions_sha256": digest}),
+            names=predictions.sample_ids,
+        )
 
 
-def _requests(shard: _OpenShard, job: RenderJob) -> Iterator[Request[SyntheticSample]]:
-    predictions = read_predictions(shard.predictions_path)
-    return (_request(predictions, row, run_seed=job.run_seed) for row in range(len(predictions)))
-
-
-def _request(predictions: PredictionShard, row: int, *, run_seed: int) -> TwinRequest:
+def _twin(predictions: PredictionShard, row: int, *, run_seed: int) -> TwinRequest:
     return TwinRequest(
         sample_id=predictions.sample_ids[row],
         verts_m=predictions.verts_m[row],

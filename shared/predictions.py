@@ -53,6 +53,11 @@ class PredictionShard:
 
 def write_predictions(path: Path, shard: PredictionShard) -> None:
     """Write a shard so that no reader can see half of it."""
+    write_durably(path, [encode_predictions(shard)])
+
+
+def encode_predictions(shard: PredictionShard) -> bytes:
+    """Return the content of the file."""
     metadata = {
         "format": FORMAT,
         "sample_ids": json.dumps(shard.sample_ids),
@@ -61,7 +66,7 @@ def write_predictions(path: Path, shard: PredictionShard) -> None:
     }
     tensors = {"verts_m": shard.verts_m, "joints_m": shard.joints_m, "camera": shard.cameras}
     contiguous = {name: np.ascontiguousarray(value, dtype="<f4") for name, value in tensors.items()}
-    write_durably(path, [save(contiguous, metadata)])
+    return save(contiguous, metadata)
 
 
 def read_predictions(path: Path) -> PredictionShard:

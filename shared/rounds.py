@@ -56,11 +56,11 @@ def commit_round(directory: Path, tar_names: Sequence[str], *, round_index: int)
     Raises:
         ShardError: One of them is not whole.
     """
-    entries = []
-    provenances = []
+    entries: list[ShardEntry] = []
+    provenance: Provenance | None = None
     for name in tar_names:
         index = SyntheticShard(directory / name).index
-        provenances.append(index.provenance)
+        provenance = provenance or index.provenance
         entries.append(
             ShardEntry(
                 name=name,
@@ -72,7 +72,7 @@ def commit_round(directory: Path, tar_names: Sequence[str], *, round_index: int)
     manifest = Manifest(
         format=FORMAT,
         round_index=round_index,
-        provenance=provenances[0] if provenances else None,
+        provenance=provenance,
         shards=tuple(entries),
     )
     write_durably(directory / MANIFEST, [manifest.model_dump_json(indent=1).encode()])

@@ -70,9 +70,24 @@ def index_path(tar_path: Path) -> Path:
     return tar_path.with_suffix(".index.json")
 
 
+@dataclass(frozen=True, slots=True)
+class PackedSample:
+    """A sample as the bytes that it takes up in a tar.
+
+    Attributes:
+        sample_id: Its name.
+        span: Its tar headers and contents, padding included.
+        entry: What the index will say, as if the tar began with it.
+    """
+
+    sample_id: str
+    span: bytes
+    entry: SampleEntry
+
+
 def write_shard(
     tar_path: Path,
-    samples: Iterable[SyntheticSample],
+    samples: Iterable[SyntheticSample | PackedSample],
     *,
     provenance: Provenance,
     quarantined: Mapping[str, str] | None = None,
@@ -80,6 +95,12 @@ def write_shard(
     """Write a tar and then its index; equal input gives equal bytes.
 
     An index left by an earlier attempt is removed first, so it can never describe another tar.
+
+    Args:
+        tar_path: Name of the tar.
+        samples: In their order; packed ones cost little more than the disk.
+        provenance: How the shard was made.
+        quarantined: Samples that could not be drawn, and why.
     """
     index_path(tar_path).unlink(missing_ok=True)
     entries: dict[str, SampleEntry] = {}
@@ -95,24 +116,22 @@ def write_shard(
     return index
 
 
-def _tar_spans(samples: Iterable[SyntheticSample], entries: dict[str, SampleEntry]) -> Iterator[bytes]:
+def _tar_spans(
+    samples: Iterable[SyntheticSample | PackedSample], entries: dict[str, SampleEntry]
+) -> Iterator[bytes]:
     """Yield the tar piece by piece, noting in `entries` where each sample lies."""
     offset = 0
     for sample in samples:
-        span, members = _tar_span(sample)
-        entries[sample.labels.sample_id] = SampleEntry(
-            offset=offset,
-            size=len(span),
-            sha256=hashlib.sha256(span).hexdigest(),
-            members={suffix: (offset + start, size) for suffix, (start, size) in members.items()},
-        )
-        offset += len(span)
-        yield span
+        packed = pack_sample(sample) if isinstance(sample, SyntheticSample) else sample
+        members = {suffix: (offset + start, size) for suffix, (start, size) in packed.entry.members.items()}
+        entries[packed.sample_id] = packed.entry.model_copy(update={"offset": offset, "members": members})
+        offset += len(packed.span)
+        yield packed.span
     yield _END_OF_TAR
 
 
-def _tar_span(sample: SyntheticSample) -> tuple[bytes, dict[str, tuple[int, int]]]:
-    """Return a sample's headers and contents, and where in them the contents lie."""
+def pack_sample(sample: SyntheticSample) -> PackedSample:
+    """Do the costly part of writing a sample; a worker does it, so that its driver need not."""
     verts = io.BytesIO()
     np.save(verts, np.ascontiguousarray(sample.verts_m, dtype="<f4"))
     contents = {
@@ -131,7 +150,9 @@ def _tar_span(sample: SyntheticSample) -> tuple[bytes, dict[str, tuple[int, int]
         span += header.tobuf(tarfile.USTAR_FORMAT)
         members[suffix] = (len(span), len(content))
         span += content + bytes(-len(content) % _BLOCK)
-    return bytes(span), members
+    digest = hashlib.sha256(span).hexdigest()
+    entry = SampleEntry(offset=0, size=len(span), sha256=digest, members=members)
+    return PackedSample(sample.labels.sample_id, bytes(span), entry)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import webdataset
 
 from shared.errors import ShardError
 from shared.rounds import SyntheticRound, commit_round
-from shared.shards import SyntheticShard, index_path, read_index, write_shard
+from shared.shards import SyntheticShard, index_path, pack_sample, read_index, write_shard
 from shared.synthetic import BackgroundCrop, Light, Provenance, SyntheticLabels, SyntheticSample
 from shared.types import WeakPerspective
 
@@ -74,6 +74,16 @@ def round_dir(tmp_path: Path) -> Path:
     write_named(directory / "shard-00001.tar", "00000101", quarantined={"00000102": "kills its worker"})
     commit_round(directory, ["shard-00000.tar", "shard-00001.tar"], round_index=3)
     return directory
+
+
+def test_samples_that_a_worker_packed_give_the_same_shard(tar_path: Path, tmp_path: Path) -> None:
+    packed_path = tmp_path / "packed" / tar_path.name
+    packed = [
+        pickle.loads(pickle.dumps(pack_sample(sample_named(name)))) for name in read_index(tar_path).samples
+    ]
+    write_shard(packed_path, packed, provenance=PROVENANCE)
+    assert packed_path.read_bytes() == tar_path.read_bytes()
+    assert index_path(packed_path).read_bytes() == index_path(tar_path).read_bytes()
 
 
 def test_what_is_written_is_read(tar_path: Path) -> None:

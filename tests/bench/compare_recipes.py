@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from render_worker.bench import _draw_request, _noise_photographs, _twin
+from render_worker.bench import _draw_request, noise_photographs, template_twin
 from render_worker.mesh import CappedMesh
 from render_worker.placement import to_blender
 from render_worker.quality import CONVERGED_SAMPLES, draw_all, hand_psnr_db
@@ -34,14 +34,14 @@ def ours(num_hands: int, folder: Path) -> dict[str, object]:
     """A whole twin, background and files included; the others draw nothing but the hand."""
     model, settings = load_hand_model(), RenderSettings()
     mesh = CappedMesh.of(model)
-    twins = [_twin(model, number, SIZE_PX) for number in range(num_hands)]
+    twins = [template_twin(model, number, SIZE_PX) for number in range(num_hands)]
     converged = draw_all(
         HandScene(mesh, settings.model_copy(update={"samples": CONVERGED_SAMPLES})),
         [_draw_request(twin, seed=1) for twin in twins],
     )
     scene = HandScene(mesh, settings)
     psnr_db = hand_psnr_db(draw_all(scene, [_draw_request(twin) for twin in twins]), converged)
-    studio = Studio(scene, mesh, _noise_photographs(folder), settings)
+    studio = Studio(scene, mesh, noise_photographs(folder), settings)
     times_s = []
     for twin in twins * 5:
         start_s = time.process_time()
@@ -54,7 +54,7 @@ def theirs(python: str, recipe: str, num_hands: int, folder: Path) -> dict[str, 
     """Run a recipe in a process of its own."""
     model = load_hand_model()
     mesh = CappedMesh.of(model)
-    twins = [_twin(model, number, SIZE_PX) for number in range(num_hands)]
+    twins = [template_twin(model, number, SIZE_PX) for number in range(num_hands)]
     shifts = [np.array([twin.camera.tx_m, twin.camera.ty_m, 0], np.float32) for twin in twins]
     verts = [
         to_blender(mesh.with_cap(twin.verts_m + shift)) for twin, shift in zip(twins, shifts, strict=True)

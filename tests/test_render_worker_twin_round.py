@@ -1,0 +1,101 @@
+"""What the driver of a round does and keeps, with a drawer that asks for one picture at a time."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_scene import HomeDrawer, open_hand, write_backgrounds
+
+from render_worker import twin_round
+from render_worker.twin_round import render_round
+from render_worker.worker import Refusal, Request
+from shared.errors import ShardError
+from shared.predictions import PredictionShard, read_predictions, write_predictions
+from shared.renderer import RenderJob
+from shared.shards import PackedSample
+
+NUM_SHARDS = 5
+
+
+class LazyDrawer(HomeDrawer):
+    """Takes a request only when the answer to the one before is dealt with."""
+
+    def draw[Picture](
+        self, requests: Iterable[Request[Picture]]
+    ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+        for request in requests:
+            yield request, self._worker.draw([request]).answers[0]
+
+
+@pytest.fixture(scope="module")
+def drawer(tmp_path_factory: pytest.TempPathFactory) -> LazyDrawer:
+    return LazyDrawer(write_backgrounds(tmp_path_factory.mktemp("backgrounds")))
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> RenderJob:
+    """Five shards of two hands."""
+    hand = open_hand()
+    for number in range(NUM_SHARDS):
+        shard = PredictionShard(
+            sample_ids=(f"{2 * number:08d}", f"{2 * number + 1:08d}"),
+            verts_m=np.stack([hand.template_m, hand.template_m]),
+            joints_m=np.stack([hand.template_m[:21]] * 2),
+            cameras=np.tile(np.array([3, 0, 0], np.float32), (2, 1)),
+            round_index=0,
+            image_px=48,
+        )
+        write_predictions(tmp_path / f"predictions/shard-{number:05d}.safetensors", shard)
+    return RenderJob(tmp_path / "predictions", tmp_path / "round", 0, 7, "", "")
+
+
+def test_shards_are_read_and_written_one_after_the_other(
+    drawer: LazyDrawer, job: RenderJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that neither the wait for the first picture nor the memory depends on how many there are."""
+    events = []
+
+    def read(path: Path) -> PredictionShard:
+        events.append(f"read {path.stem[-1]}")
+        return read_predictions(path)
+
+    def write(shard: twin_round.OpenShard) -> None:
+        events.append(f"write {shard.tar_path.stem[-1]}")
+        written(shard)
+
+    written = twin_round.OpenShard.write
+    monkeypatch.setattr(twin_round, "read_predictions", read)
+    monkeypatch.setattr(twin_round.OpenShard, "write", write)
+    render_round(drawer, job)
+    assert events == [f"{what} {number}" for number in range(NUM_SHARDS) for what in ("read", "write")]
+
+
+def test_a_damaged_prediction_stops_the_round_and_what_was_drawn_is_kept(
+    drawer: LazyDrawer, job: RenderJob
+) -> None:
+    damaged = job.predictions_dir / "shard-00002.safetensors"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:100])
+    with pytest.raises(ShardError, match=r"shard-00002.safetensors: expected a prediction shard"):
+        render_round(drawer, job)
+    damaged.write_bytes(whole)
+    report = render_round(drawer, job)
+    assert (report.rendered, report.reused) == (6, 4)
+
+
+def test_what_a_worker_sends_is_packed_already(drawer: LazyDrawer, job: RenderJob) -> None:
+    """The driver of many workers would otherwise spend most of its time on it."""
+    answers = []
+
+    class Listening(LazyDrawer):
+        def draw[Picture](
+            self, requests: Iterable[Request[Picture]]
+        ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+            for request, answer in drawer.draw(requests):
+                answers.append(answer)
+                yield request, answer
+
+    render_round(Listening(drawer.photographs.path), job)
+    assert len(answers) == 2 * NUM_SHARDS
+    assert {type(answer) for answer in answers} == {PackedSample}
