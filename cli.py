@@ -2,10 +2,7 @@
 
 The commands of one part lie in its ``commands.py``; those that join parts lie here. A command parses, calls
 one function, and reports. What it calls is imported inside it, so that ``meshcycle --help`` loads neither
-PyTorch nor Blender nor Ray.
-
-Exit codes: 0 done; 2 the command line, a file or a device is not what was expected (one line says what to
-do); 130 interrupted; 1 a bug, with its traceback.
+PyTorch nor Blender nor Ray, and answers in a tenth of a second.
 """
 
 import json
@@ -32,6 +29,7 @@ from render_worker.commands import (
 from shared.command_line import (
     ErrorReportingGroup,
     as_json,
+    examples,
     existing_folder,
     hand_model_option,
     output_path,
@@ -39,8 +37,25 @@ from shared.command_line import (
 )
 from trainer.commands import bench_train, evaluate, inspect
 
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    a bug, with its traceback
+  2    the command line, a file or a device is not what was expected; one line says what to do
+  130  interrupted; the same command goes on from there
 
-@click.group(cls=ErrorReportingGroup, context_settings={"help_option_names": ["-h", "--help"]})
+\b
+Completion of commands, options and files:
+  bash, zsh  eval "$(_MESHCYCLE_COMPLETE=bash_source meshcycle)"    # or zsh_source
+  fish       _MESHCYCLE_COMPLETE=fish_source meshcycle | source
+"""
+
+
+@click.group(
+    cls=ErrorReportingGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
 @click.version_option(package_name="meshcycle")
 def main() -> None:
     """Train 3D hand networks on photographs and on renders of their own predictions."""
@@ -49,7 +64,12 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-@main.command()
+@main.command(
+    epilog=examples(
+        "meshcycle make-dataset --backgrounds demo/backgrounds --out demo/hands --training 480",
+        "meshcycle make-dataset --backgrounds data/backgrounds --out data/made --versions 4 --view-spread 30",
+    )
+)
 @output_path("Folder of the dataset; an unfinished one is continued.", required=True)
 @existing_folder("--backgrounds", required=True, help="Database that filter-backgrounds wrote.")
 @click.option("--training", default=1000, show_default=True, help="Images of the training split.")
@@ -73,7 +93,7 @@ def make_dataset(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Render a dataset of hands with exact labels, in FreiHAND's layout.
+    """Render labelled hands in FreiHAND's layout.
 
     Poses, shapes and views are sampled; skin and light vary. Every image follows from the seed and its
     number, so a set can be continued, and made again.
@@ -86,10 +106,11 @@ def make_dataset(
 
     model = load_hand_model(hand_model)
     sizes: dict[Literal["training", "evaluation"], int] = {"training": training, "evaluation": evaluation}
+    results = {}
     with RenderPool(render_settings(settings), model, backgrounds, address=ray_address) as pool:
         for split, num_images in sizes.items():
             split_seed = seed_of(seed, split)
-            result = render_dataset(
+            results[split] = render_dataset(
                 pool,
                 out,
                 split,
@@ -98,28 +119,37 @@ def make_dataset(
                 num_versions=versions if split == "training" else 1,
                 seed=split_seed,
             )
-            report(asdict(result), str(result), as_json=as_json)
+    report(
+        {split: asdict(result) for split, result in results.items()},
+        "\n".join(map(str, results.values())),
+        as_json=as_json,
+    )
 
 
-@main.command()
+@main.command(
+    epilog=examples(
+        "meshcycle train configs/demo.toml --fresh",
+        "meshcycle train configs/table2-fastmetro-correlation.toml",
+        "torchrun --nproc-per-node 4 --no-python meshcycle train configs/table2-fastmetro-correlation.toml",
+    )
+)
 @click.argument("config_path", metavar="CONFIG", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--resume/--fresh", default=True, help="Go on from the last checkpoint, or begin anew.")
 @click.option("--ray-address", help="Address of a running Ray cluster. Default: Ray on this machine.")
-def train(config_path: Path, resume: bool, ray_address: str | None) -> None:
-    """Train a hand network, rendering its predictions between the rounds.
+@as_json
+def train(config_path: Path, resume: bool, ray_address: str | None, as_json: bool) -> None:
+    """Train, and render the predictions between the rounds.
 
     CONFIG is a TOML file such as configs/realhands.toml. Everything is written to its run_dir; the resolved
     configuration lies beside every checkpoint, so that a run can be repeated from its output alone.
     """
     from trainer.config import load_config
     from trainer.loop import train as run
-    from trainer.round_table import round_table
 
     config = load_config(config_path)
     with render_pool(config, ray_address) as pool:
         result = run(config, renderer=pool, resume=resume)
-    click.echo(round_table(result.records))
-    click.echo(f"Best round: {result.best_round + 1}, in {result.best_checkpoint}")
+    report(asdict(result), result.to_text(), as_json=as_json)
 
 
 def render_pool(config: Any, ray_address: str | None) -> Any:
@@ -133,14 +163,21 @@ def render_pool(config: Any, ray_address: str | None) -> Any:
     return RenderPool(config.render, model, config.recycle.backgrounds, address=ray_address)
 
 
-@main.command()
+@main.command(
+    epilog=examples(
+        "meshcycle ablate configs/ablation_realhands.toml",
+        "meshcycle ablate configs/ablation_freihand.toml --table --json",
+        "torchrun --nproc-per-node 4 --no-python meshcycle ablate configs/ablation_freihand.toml",
+    )
+)
 @click.argument("config_path", metavar="CONFIG", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--table", "table_only", is_flag=True, help="Print the table as it stands; train nothing.")
 @click.option("--ray-address", help="Address of a running Ray cluster. Default: Ray on this machine.")
 @as_json
 def ablate(config_path: Path, table_only: bool, ray_address: str | None, as_json: bool) -> None:
-    """Train and score the variants of the paper's tables: original, +recycle, +self-correlation.
+    """Train and score the variants of the paper's tables.
 
+    These are the original (photographs alone), +recycle, +self-correlation, and renders of the ground truth.
     CONFIG is a TOML file such as configs/ablation_freihand.toml. Finished runs are kept, an interrupted one
     goes on, and every variant takes equally many optimiser steps.
     """
@@ -156,7 +193,13 @@ def ablate(config_path: Path, table_only: bool, ray_address: str | None, as_json
     report(result.to_json(), result.to_text(), as_json=as_json)
 
 
-@main.command()
+@main.command(
+    epilog=examples(
+        "meshcycle doctor",
+        "meshcycle doctor --data data/freihand --hand-model data/MANO_RIGHT.pkl",
+        "meshcycle doctor --backgrounds lsun/bedroom_train_lmdb --weights yolov8n.pt --json",
+    )
+)
 @existing_folder("--data", help="Also look at this dataset in FreiHAND's layout.")
 @existing_folder("--backgrounds", help="Also look at this background database, or LSUN LMDB.")
 @click.option("--weights", help="Also load these YOLO weights.")
@@ -165,7 +208,7 @@ def ablate(config_path: Path, table_only: bool, ray_address: str | None, as_json
 @as_json
 @click.pass_context
 def doctor(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
-    """Look whether this machine, and what you bring, is fit for use.
+    """Look whether machine and data are fit for use.
 
     Every check runs in a process of its own. Exit code 0 if all is well, 2 if there is a problem.
     """
@@ -220,7 +263,7 @@ def _unless(given: dict[str, str], option: str) -> str | None:
 
 @main.group()
 def bench() -> None:
-    """Measure speed on this machine, beside a peer or a floor in the same run."""
+    """Measure speed, beside a peer in the same run."""
 
 
 for command in (make_photographs, make_versions, filter_backgrounds, render, evaluate, inspect, backgrounds):

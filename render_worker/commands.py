@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from shared.command_line import as_json, existing_folder, hand_model_option, output_path, report
+from shared.command_line import as_json, examples, existing_folder, hand_model_option, output_path, report
 
 
 def render_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,20 +38,27 @@ def render_settings(chosen: dict[str, Any]) -> Any:
         raise click.BadParameter(wrong["msg"], param_hint=f"--{wrong['loc'][0]}") from error
 
 
-@click.command()
+@click.command(epilog=examples("meshcycle make-photographs --out demo"))
 @output_path("Folder for the LMDB.", required=True)
-def make_photographs(out: Path) -> None:
-    """Cut photographs from the panoramas that Blender ships.
+@as_json
+def make_photographs(out: Path, as_json: bool) -> None:
+    """Cut photographs from Blender's own panoramas.
 
     They are written as an LMDB in LSUN's layout, with two pictures of people among them, so that everything
     after this works without LSUN. The panoramas are CC0.
     """
     from render_worker.panoramas import make_photographs as make
 
-    click.echo(f"{make(out)} photographs in {out}")
+    count = make(out)
+    report({"out": str(out), "photographs": count}, f"{count} photographs in {out}", as_json=as_json)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "meshcycle render runs/realhands/predictions/round-0003 --backgrounds data/backgrounds --out twins",
+        "meshcycle render predictions --backgrounds data/backgrounds --out twins --device optix --samples 64",
+    )
+)
 @click.argument("predictions", type=click.Path(path_type=Path))
 @output_path("Folder of the round of synthetic shards.", required=True)
 @existing_folder("--backgrounds", required=True, help="Database that filter-backgrounds wrote.")
@@ -71,7 +78,7 @@ def render(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Render the prediction shards of one round by themselves.
+    """Render the prediction shards of one round.
 
     PREDICTIONS is a folder such as RUN/predictions/round-0003. Shards that are whole already are kept.
     """
@@ -86,7 +93,13 @@ def render(
     report(asdict(result), str(result), as_json=as_json)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "meshcycle make-versions --data hands --backgrounds data/backgrounds --out versions",
+        "meshcycle make-versions --data hands --split evaluation --no-originals --composited 1 \\",
+        "    --backgrounds unseen --out versions",
+    )
+)
 @existing_folder("--data", required=True, help="Dataset with one version and silhouettes (skin or mask).")
 @output_path("Folder of the new dataset; an unfinished one is continued.", required=True)
 @existing_folder("--backgrounds", required=True, help="Database that filter-backgrounds wrote.")
@@ -95,7 +108,7 @@ def render(
     type=click.Choice(["training", "evaluation"]),
     default="training",
     show_default=True,
-    help="Part.",
+    help="Part of the dataset whose hands are used, and that is written.",
 )
 @click.option("--composited", default=3, show_default=True, help="Versions on other backgrounds.")
 @click.option("--originals/--no-originals", default=True, help="Keep the photographs as the first version.")
@@ -111,16 +124,10 @@ def make_versions(
     seed: int,
     as_json: bool,
 ) -> None:
-    r"""Lay a dataset's photographed hands on other backgrounds, as FreiHAND does with its green screen.
+    """Lay photographed hands on other backgrounds.
 
-    Image i of the new dataset shows pose i modulo the number of poses. Hands are cut out along their
-    silhouettes, and take on some of the light of what is behind them.
-
-    \b
-    Examples:
-      meshcycle make-versions --data DATA --backgrounds BACKGROUNDS --out VERSIONS
-      meshcycle make-versions --data DATA --split evaluation --no-originals --composited 1 \
-          --backgrounds UNSEEN --out VERSIONS
+    FreiHAND does that with its green screen. Image i of the new dataset shows pose i modulo the number
+    of poses. Hands are cut out along their silhouettes, and take on some of the light of what is behind them.
     """
     from render_worker.versions import make_versions as run
     from shared.backgrounds import BackgroundReader
@@ -130,7 +137,13 @@ def make_versions(
     report(asdict(result), str(result), as_json=as_json)
 
 
-@click.command("render")
+@click.command(
+    "render",
+    epilog=examples(
+        "meshcycle bench render --frames 50 --max-workers 2",
+        "meshcycle bench render --device optix --samples 64 --json",
+    ),
+)
 @click.option("--frames", default=50, show_default=True, help="Pictures for every number.")
 @click.option("--max-workers", default=0, help="Measure pools of 1, 2, ... up to so many workers.")
 @click.option("--quality", is_flag=True, help="Also draw quality against samples; takes minutes.")
@@ -141,7 +154,10 @@ def make_versions(
 def bench_render(
     frames: int, max_workers: int, quality: bool, hand_model: Path | None, as_json: bool, **settings: Any
 ) -> None:
-    """Measure rendering: milliseconds by stage, the first frame, the bare kernel, and pools."""
+    """Measure rendering by stage, and pools of workers.
+
+    The floor is Blender's bare kernel, and the first frame is measured apart.
+    """
     from render_worker.bench import bench_render as run
     from shared.hand_model import load_hand_model
 

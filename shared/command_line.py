@@ -55,6 +55,15 @@ hand_model_option = file_path(
 )
 
 
+def examples(*lines: str) -> str:
+    """Return the end of a help text: whole commands to copy, which tests read against the options.
+
+    It is for ``epilog``, because a docstring would have to spell click's mark for lines that stay as they are
+    as a control character.
+    """
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
+
+
 def report(value: dict[str, Any], text: str, *, as_json: bool) -> None:
-    """Print a result for people or for programs."""
+    """Print a result on stdout for people or for programs; whatever else there is to say goes to stderr."""
     click.echo(json.dumps(value, indent=1, default=str) if as_json else text)

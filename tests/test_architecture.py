@@ -16,7 +16,7 @@ HEAVY = ("torch", "bpy", "ray", "ultralytics")
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("cli", HEAVY),
+        ("cli", (*HEAVY, "numpy", "pydantic", "PIL")),  # so that --help answers in a tenth of a second
         ("shared.types", HEAVY),
         ("shared.hand_model", HEAVY),
         ("shared.shards", HEAVY),

@@ -1,26 +1,22 @@
-"""The command line: help for everything, clear errors with exit code 2, and a README that matches."""
+"""The command line: help and examples for everything, clear errors with exit code 2, completion."""
 
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from command_lines import COMMANDS, GROUPS, complaint_about, shell_lines
 
 from cli import main
 from shared.errors import DatasetError
 
 
-def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Walk over all commands, those of groups included."""
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from commands(command, f"{prefix}{name} ")
-        else:
-            yield f"{prefix}{name}", command
-
-
-COMMANDS = dict(commands(main))
+def help_of(name: str, *, width: int = 80) -> str:
+    command = (COMMANDS | GROUPS)[name]
+    return command.get_help(click.Context(command, info_name=f"meshcycle {name}", terminal_width=width))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -33,9 +29,46 @@ def test_every_command_and_option_has_help(name: str) -> None:
             assert parameter.help, f"{name} {parameter.opts[0]} has no help"
 
 
-def test_readme_shows_every_command() -> None:
-    readme = (Path(__file__).parents[1] / "README.md").read_text()
-    assert [name for name in COMMANDS if f"meshcycle {name}" not in readme] == []
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_shows_examples_that_the_command_would_take(name: str) -> None:
+    text = help_of(name, width=200)
+    assert "\n  Examples:\n" in text
+    examples = shell_lines(text.split("\n  Examples:\n")[1])
+    assert any(f"meshcycle {name}" in line for line in examples)
+    assert [complaint for line in examples if (complaint := complaint_about(line))] == []
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_lists_of_commands_show_whole_sentences(name: str) -> None:
+    listed = help_of(name).split("\nCommands:\n")[1].split("\n\n")[0].splitlines()
+    assert [line for line in listed if line.endswith("...")] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_reports_to_programs_too(name: str) -> None:
+    assert any("--json" in parameter.opts for parameter in COMMANDS[name].params)
+
+
+def test_the_help_documents_every_exit_code() -> None:
+    described = help_of("").split("Exit codes:")[1]
+    assert [line.split()[0] for line in described.splitlines()[1:5]] == ["0", "1", "2", "130"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("meshcycle ev", "plain,evaluate"), ("meshcycle evaluate --split tr", "plain,training")],
+)
+def test_a_shell_can_complete_commands_and_their_values(words: str, expected: str) -> None:
+    asked = {
+        "_MESHCYCLE_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    code = "from cli import main; main(prog_name='meshcycle')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == [expected]
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,25 @@ from typing import Literal
 
 import click
 
-from shared.command_line import as_json, existing_folder, file_path, hand_model_option, report
+from shared.command_line import as_json, examples, existing_folder, file_path, hand_model_option, report
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "meshcycle evaluate runs/realhands",
+        "meshcycle evaluate runs/table2-fastmetro-correlation --tta --pred-json pred.zip",
+        "meshcycle evaluate demo/run --sheet worst.png --worst --csv scores.csv",
+        "meshcycle evaluate --predictions pred.json --data data/freihand --json",
+    )
+)
 @click.argument("run", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
 @existing_folder("--data", help="Dataset in FreiHAND's layout. Default: the one of the run.")
 @click.option(
-    "--split", type=click.Choice(["training", "evaluation"]), default="evaluation", help="Photographs."
+    "--split",
+    type=click.Choice(["training", "evaluation"]),
+    default="evaluation",
+    show_default=True,
+    help="Which photographs of the dataset to score.",
 )
 @file_path("--predictions", help="Score this pred.json or pred.zip instead of a run.")
 @file_path("--pred-json", help="Write the predictions here, in FreiHAND's format (.json or .zip).")
@@ -27,7 +38,9 @@ from shared.command_line import as_json, existing_folder, file_path, hand_model_
     show_default=True,
     help="MANO's fingertip vertices: FreiHAND's own, or those of METRO, Graphormer and FastMETRO.",
 )
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Of the network.")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs."
+)
 @hand_model_option
 @as_json
 def evaluate(
@@ -45,7 +58,7 @@ def evaluate(
     hand_model: Path | None,
     as_json: bool,
 ) -> None:
-    """Score a run, a checkpoint, or anybody's prediction file by FreiHAND's protocol.
+    """Score a run or a prediction file, as FreiHAND does.
 
     RUN is the run_dir of a training, whose best checkpoint is taken, or the folder of one checkpoint.
     """
@@ -73,9 +86,8 @@ def evaluate(
             order: Literal["worst", "spread"] = "worst" if worst else "spread"
             draw_evaluation_sheet(evaluation, photographs, trained.hand_model, selection=order).save(sheet)
         if evaluation.report is None:
-            click.echo(
-                f"{photographs.root}: predicted {len(photographs)} hands; there are no labels to score."
-            )
+            text = f"{photographs.root}: predicted {len(photographs)} hands; there are no labels to score."
+            report({"predicted": len(photographs), "scores": None}, text, as_json=as_json)
             return
         scores = evaluation.report
     if csv_path is not None:
@@ -83,7 +95,13 @@ def evaluate(
     report(scores.to_json(), scores.to_text(), as_json=as_json)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "meshcycle inspect runs/realhands",
+        "meshcycle inspect runs/realhands --sheet twins.png --curves curves.png --gallery twins.html",
+        "meshcycle inspect runs/realhands/synthetic/round-0003 --sheet worst.png --worst --count 24",
+    )
+)
 @click.argument("paths", metavar="SHARD|RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @file_path("--sheet", help="Write a contact sheet (PNG) of the latest round here.")
 @file_path("--gallery", help="Write a self-contained HTML page to browse and filter the twins here.")
@@ -104,10 +122,12 @@ def inspect(
     hand_model: Path | None,
     as_json: bool,
 ) -> None:
-    """List synthetic shards, and draw a contact sheet of what is in them.
+    """List synthetic shards, and draw what is in them.
 
     Every argument is a shard (.tar), a folder with shards, or a run. A strip of the sheet shows the
-    photograph, the prediction on it, and its synthetic twin with the keypoints.
+    photograph, the prediction on it, and its synthetic twin with the keypoints. The gallery shows these and
+    what the best checkpoint of the run sees in the twin, for up to 500 samples of every round, to be sorted
+    and filtered in any browser.
     """
     from trainer.inspection import inspect_shards
 
@@ -134,7 +154,13 @@ def inspect(
         write_run_gallery(gallery, inspection, context)
 
 
-@click.command("train")
+@click.command(
+    "train",
+    epilog=examples(
+        "meshcycle bench train mobilenet_v2 --batch-size 8 --input 128 --steps 5",
+        "meshcycle bench train --compile --data data/freihand --json",
+    ),
+)
 @click.argument("networks", nargs=-1)
 @click.option("--batch-size", default=16, show_default=True, help="Photographs per step, each with a twin.")
 @click.option("--input", "input_px", default=224, show_default=True, help="Side of the pictures.")
@@ -151,7 +177,10 @@ def bench_train(
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure training: our step beside a naive one, for the named NETWORKS or all of them."""
+    """Measure training: our step beside a naive one.
+
+    NETWORKS are names of networks to measure; all of them if left out.
+    """
     from trainer.bench import NETWORKS, bench_training
 
     unknown = [name for name in networks if name not in NETWORKS]

@@ -27,6 +27,7 @@ from trainer.interruption import Interruption
 from trainer.label_check import check_labels
 from trainer.predict import score_photographs
 from trainer.recycling import Recycler
+from trainer.round_table import round_table
 from trainer.run_folder import RunFolder, open_run
 from trainer.run_log import LossMeter, RoundRecord, RunLog, photo_bar, read_records
 from trainer.sampling import divide
@@ -52,6 +53,10 @@ class TrainReport:
     records: tuple[RoundRecord, ...]
     best_round: int
     best_checkpoint: Path
+
+    def to_text(self) -> str:
+        """Return the table of the rounds, and which one was the best."""
+        return f"{round_table(self.records)}\nBest round: {self.best_round + 1}, in {self.best_checkpoint}"
 
 
 def train(config: TrainConfig, *, renderer: Renderer | None, resume: bool) -> TrainReport:
