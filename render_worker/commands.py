@@ -171,7 +171,14 @@ def bench_render(
     report(result.to_json(), result.to_text(), as_json=as_json)
 
 
-@click.command("farm")
+@click.command(
+    "farm",
+    epilog=examples(
+        "meshcycle bench farm",
+        "meshcycle bench farm --shards 100000 --hands 1",
+        "meshcycle bench farm --shards 1000 --hands 128 --json",
+    ),
+)
 @click.option("--shards", default=2000, show_default=True, help="Prediction shards of the round.")
 @click.option("--hands", default=8, show_default=True, help="Hands in each of them.")
 @click.option("--workers", default=2, show_default=True, help="Processes that answer.")
@@ -181,16 +188,10 @@ def bench_render(
 def bench_farm(
     shards: int, hands: int, workers: int, ray_address: str | None, folder: Path | None, as_json: bool
 ) -> None:
-    r"""Measure the driver of the render farm: shards and pictures per second, and its memory.
+    """Measure the driver of the render farm.
 
     The workers answer at once with a stored picture of the usual size, so that only planning, handing out,
     taking back and writing are measured. Without a cluster, all of that shares this machine's cores.
-
-    \b
-    Examples:
-      meshcycle bench farm
-      meshcycle bench farm --shards 100000 --hands 1
-      meshcycle bench farm --shards 1000 --hands 128 --json
     """
     from render_worker.bench_farm import bench_farm as run
     from shared.hand_model import load_hand_model

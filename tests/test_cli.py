@@ -32,7 +32,7 @@ def test_every_command_and_option_has_help(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_help_shows_examples_that_the_command_would_take(name: str) -> None:
     text = help_of(name, width=200)
-    assert "\n  Examples:\n" in text
+    assert "\n  Examples:\n" in text, "give click.command epilog=examples(...), from shared.command_line"
     examples = shell_lines(text.split("\n  Examples:\n")[1])
     assert any(f"meshcycle {name}" in line for line in examples)
     assert [complaint for line in examples if (complaint := complaint_about(line))] == []
