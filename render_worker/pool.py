@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
@@ -98,13 +99,14 @@ class RenderPool:
         """Number of running workers; zero before the first use."""
         return len(self._workers)
 
-    def render_round(self, job: RenderJob) -> RenderReport:
+    def render_round(self, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
         """Draw every prediction exactly once, or quarantine it by name; then commit the round.
 
         Raises:
             ShardError: There are no predictions, or they cannot be read.
+            RenderStopped: Another thread set `stop`.
         """
-        return render_round(self, job)
+        return render_round(self, job, stop=stop)
 
     def draw[Picture](
         self, requests: Iterable[Request[Picture]]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Final, NoReturn, Protocol, cast
 
 from tqdm import tqdm
@@ -15,7 +16,7 @@ from shared.backgrounds import BackgroundReader
 from shared.errors import ShardError
 from shared.hand_model import HandModel
 from shared.predictions import PredictionShard, read_predictions
-from shared.renderer import RenderJob, RenderReport, RenderSettings
+from shared.renderer import RenderJob, RenderReport, RenderSettings, RenderStopped
 from shared.rounds import MANIFEST, commit_round
 from shared.shards import PackedSample, pack_sample, read_index, write_shard
 from shared.synthetic import Provenance
@@ -120,21 +121,22 @@ class OpenShard:
         )
 
 
-def render_round(drawer: Drawer, job: RenderJob) -> RenderReport:
-    """Draw every prediction exactly once, or quarantine it by name; then commit the round.
+def render_round(drawer: Drawer, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
+    """Draw every prediction of the job exactly once, or quarantine it by name; then commit the round.
 
     Shards that an earlier attempt finished with the same settings, backgrounds and predictions are kept.
 
     Raises:
         ShardError: There are no predictions, or they cannot be read.
+        RenderStopped: Another thread asked for that.
     """
     start_s = time.monotonic()
-    paths = _prediction_paths(job.predictions_dir)
-    rendered = _RoundUnderWay(drawer, job).draw_missing(paths)
-    twins = commit_round(job.out_dir, [f"{path.stem}.tar" for path in paths], round_index=job.round_index)
+    under_way = _RoundUnderWay(drawer, job, stop)
+    rendered = under_way.draw_missing(_prediction_paths(job.predictions_dir))
+    twins = commit_round(job.out_dir, under_way.tar_names, round_index=job.round_index, kept=job.kept)
     return RenderReport(
         rendered=rendered,
-        reused=len(twins) - rendered,
+        reused=twins.count_by_round()[job.round_index] - rendered,
         quarantined=tuple(twins.quarantined),
         wall_s=time.monotonic() - start_s,
     )
@@ -154,10 +156,14 @@ class _RoundUnderWay:
     """Looks at a prediction shard when its turn comes, and forgets it once it is drawn.
 
     So neither the time to the first picture nor the memory grows with the number of shards.
+
+    Attributes:
+        tar_names: Shards of the round so far, whole ones included.
     """
 
-    def __init__(self, drawer: Drawer, job: RenderJob) -> None:
-        self._drawer, self._job = drawer, job
+    def __init__(self, drawer: Drawer, job: RenderJob, stop: Event | None) -> None:
+        self.tar_names: list[str] = []
+        self._drawer, self._job, self._stop = drawer, job, stop
         self._open: dict[str, OpenShard] = {}
         settings, state = drawer.settings, drawer.start()
         look = settings.model_dump_json(exclude=INVISIBLE)
@@ -182,6 +188,8 @@ class _RoundUnderWay:
         description = f"Rendering round {self._job.round_index} with {self._drawer.num_workers} workers"
         with tqdm(total=0, desc=description, unit="frame", disable=None) as bar:
             for request, answer in self._drawer.draw(self._requests(paths, bar)):
+                if self._stop is not None and self._stop.is_set():
+                    raise RenderStopped(f"{self._job.out_dir}: the render was stopped")
                 packed = cast("PackedTwin", request)
                 shard = self._open[packed.shard]
                 shard.answers[packed.sample_id] = answer
@@ -197,24 +205,25 @@ class _RoundUnderWay:
         for left, path in zip(reversed(range(len(paths))), paths, strict=True):
             predictions = read_predictions(path)
             shard = self._plan(path, predictions)
+            if not shard.names:
+                continue
+            self.tar_names.append(shard.tar_path.name)
             if shard.is_whole:
                 continue
-            missing += len(predictions)
-            bar.total = missing + left * len(predictions)
+            missing += len(shard.names)
+            bar.total = missing + left * len(shard.names)
             (self._job.out_dir / MANIFEST).unlink(missing_ok=True)
-            if not shard.names:
-                shard.write()
-                continue
             self._open[path.stem] = shard
-            for row in range(len(predictions)):
-                yield PackedTwin(path.stem, _twin(predictions, row, run_seed=self._job.run_seed))
+            for row, name in enumerate(predictions.sample_ids):
+                if self._job.draws(name):
+                    yield PackedTwin(path.stem, _twin(predictions, row, run_seed=self._job.run_seed))
 
     def _plan(self, path: Path, predictions: PredictionShard) -> OpenShard:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         return OpenShard(
             tar_path=self._job.out_dir / f"{path.stem}.tar",
             provenance=self._provenance.model_copy(update={"predictions_sha256": digest}),
-            names=predictions.sample_ids,
+            names=tuple(filter(self._job.draws, predictions.sample_ids)),
         )
 
 

@@ -4,11 +4,15 @@ The trainer only knows the `Renderer` protocol. The command line hands it the Ra
 pool; a test hands it a fake.
 """
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from shared.rounds import ShardEntry
 
 type RenderDevice = Literal["cpu", "cuda", "optix", "hip", "metal", "oneapi", "auto"]
 
@@ -41,7 +45,7 @@ class RenderSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class RenderJob:
-    """All predictions of one round, and where their renders go.
+    """The predictions of one round, and where their renders go.
 
     Attributes:
         predictions_dir: Holds ``shard-*.safetensors``; each becomes one synthetic shard of the same stem.
@@ -50,6 +54,8 @@ class RenderJob:
         run_seed: Seed of the run; enters every seed.
         checkpoint_sha256: Hash of the weights that predicted, for provenance.
         config_sha256: Hash of the resolved configuration, for provenance.
+        sample_ids: Samples to draw; None draws all. A prediction shard with none of them gives no shard.
+        kept: Twins of earlier rounds that the round shows as well; for its manifest.
     """
 
     predictions_dir: Path
@@ -58,6 +64,12 @@ class RenderJob:
     run_seed: int
     checkpoint_sha256: str
     config_sha256: str
+    sample_ids: AbstractSet[str] | None = None
+    kept: tuple[ShardEntry, ...] = ()
+
+    def draws(self, sample_id: str) -> bool:
+        """Tell whether a sample of the prediction shards is to be drawn."""
+        return self.sample_ids is None or sample_id in self.sample_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +94,24 @@ class RenderReport:
         return f"{self.rendered} twins rendered in {self.wall_s:.1f} s{kept}{lost}"
 
 
+class RenderStopped(Exception):
+    """A render ended before its time because another thread asked for that; what is whole stays."""
+
+
 class Renderer(Protocol):
     """Anything that can turn the predictions of a round into synthetic shards."""
 
-    def render_round(self, job: RenderJob) -> RenderReport:
+    def render_round(self, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
         """Draw every prediction exactly once, or quarantine it by name; then commit the round.
 
-        Repeating the call after an interruption draws only what is missing.
+        Repeating the call after an interruption draws only what is missing. It may run in a thread of its
+        own; one call at a time.
+
+        Args:
+            job: What to draw.
+            stop: Set by another thread when the render is to end before its time.
+
+        Raises:
+            RenderStopped: It was set.
         """
         ...

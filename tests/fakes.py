@@ -2,13 +2,14 @@
 
 import io
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 from PIL import Image
 
 from shared.camera import project_px
 from shared.predictions import PredictionShard, read_predictions
-from shared.renderer import RenderJob, RenderReport
+from shared.renderer import RenderJob, RenderReport, RenderStopped
 from shared.rounds import commit_round
 from shared.shards import write_shard
 from shared.synthetic import BackgroundCrop, Light, Provenance, SyntheticLabels, SyntheticSample
@@ -25,22 +26,25 @@ class PointRenderer:
         self.skipped = skipped
         self.jobs: list[RenderJob] = []
 
-    def render_round(self, job: RenderJob) -> RenderReport:
+    def render_round(self, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
         self.jobs.append(job)
         names = []
         rendered = 0
         for path in sorted(job.predictions_dir.glob("shard-*.safetensors")):
-            tar_path = job.out_dir / f"{path.stem}.tar"
-            rendered += self.draw_shard(path, tar_path, job)
-            names.append(tar_path.name)
-        commit_round(job.out_dir, names, round_index=job.round_index)
+            if stop is not None and stop.is_set():
+                raise RenderStopped(str(job.out_dir))
+            if any(map(job.draws, read_predictions(path).sample_ids)):
+                tar_path = job.out_dir / f"{path.stem}.tar"
+                rendered += self.draw_shard(path, tar_path, job)
+                names.append(tar_path.name)
+        commit_round(job.out_dir, names, round_index=job.round_index, kept=job.kept)
         return RenderReport(rendered=rendered, reused=0, quarantined=self.skipped, wall_s=0.0)
 
     def draw_shard(self, path: Path, tar_path: Path, job: RenderJob) -> int:
         shard = read_predictions(path)
-        kept = [row for row, name in enumerate(shard.sample_ids) if name not in self.skipped]
-        lost = {name: "skipped" for name in shard.sample_ids if name in self.skipped}
-        samples = [_point_drawing(shard, row) for row in kept]
+        wanted = [row for row, name in enumerate(shard.sample_ids) if job.draws(name)]
+        lost = {shard.sample_ids[row]: "skipped" for row in wanted if shard.sample_ids[row] in self.skipped}
+        samples = [_point_drawing(shard, row) for row in wanted if shard.sample_ids[row] not in self.skipped]
         write_shard(tar_path, samples, provenance=_provenance(job), quarantined=lost)
         return len(samples)
 

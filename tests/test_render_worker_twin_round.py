@@ -1,7 +1,9 @@
 """What the driver of a round does and keeps, with a drawer that asks for one picture at a time."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from render_worker.twin_round import render_round
 from render_worker.worker import Refusal, Request
 from shared.errors import ShardError
 from shared.predictions import PredictionShard, read_predictions, write_predictions
-from shared.renderer import RenderJob
+from shared.renderer import RenderJob, RenderStopped
+from shared.rounds import SyntheticRound
 from shared.shards import PackedSample
 
 NUM_SHARDS = 5
@@ -99,3 +102,48 @@ def test_what_a_worker_sends_is_packed_already(drawer: LazyDrawer, job: RenderJo
     render_round(Listening(drawer.photographs.path), job)
     assert len(answers) == 2 * NUM_SHARDS
     assert {type(answer) for answer in answers} == {PackedSample}
+
+
+def test_only_the_samples_of_the_job_are_drawn_and_kept_ones_are_shown(
+    drawer: LazyDrawer, job: RenderJob, tmp_path: Path
+) -> None:
+    first = replace(job, out_dir=tmp_path / "round-0000")
+    render_round(drawer, first)
+    shown = SyntheticRound.open(first.out_dir)
+    redrawn = {"00000003", "00000008", "00000009"}
+    later = replace(
+        job,
+        out_dir=tmp_path / "round-0001",
+        round_index=1,
+        sample_ids=redrawn,
+        kept=shown.entries_of(set(shown.sample_ids) - redrawn),
+    )
+    report = render_round(drawer, later)
+    assert (report.rendered, report.reused) == (3, 0)
+    assert [path.name for path in sorted(later.out_dir.glob("*.tar"))] == [
+        "shard-00001.tar",
+        "shard-00004.tar",
+    ]
+    twins = SyntheticRound.open(later.out_dir)
+    assert {name for name in twins.sample_ids if twins.round_of(name) == 1} == redrawn
+    assert twins.read("00000002").jpeg == shown.read("00000002").jpeg
+    assert render_round(drawer, later).reused == 3
+
+
+def test_a_render_that_is_stopped_keeps_the_shards_that_are_whole(drawer: LazyDrawer, job: RenderJob) -> None:
+    stop = Event()
+
+    class Stopping(LazyDrawer):
+        def draw[Picture](
+            self, requests: Iterable[Request[Picture]]
+        ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+            for number, answered in enumerate(drawer.draw(requests)):
+                if number == 5:
+                    stop.set()
+                yield answered
+
+    with pytest.raises(RenderStopped):
+        render_round(Stopping(drawer.photographs.path), job, stop=stop)
+    assert not (job.out_dir / "manifest.json").exists()
+    report = render_round(drawer, job)
+    assert (report.rendered, report.reused) == (6, 4)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shared.errors import ConfigError
 from shared.files import write_durably
-from shared.rounds import MANIFEST
+from shared.rounds import MANIFEST, round_name
 from trainer.config import TrainConfig, load_config
 from trainer.toml import to_toml
 
@@ -59,11 +59,11 @@ class RunFolder:
 
     def predictions(self, round_index: int) -> Path:
         """What the network of a round predicted for the training photographs."""
-        return self.root / "predictions" / f"round-{round_index:04d}"
+        return self.root / "predictions" / round_name(round_index)
 
     def synthetic(self, round_index: int) -> Path:
         """The renders of those predictions."""
-        return self.root / "synthetic" / f"round-{round_index:04d}"
+        return self.root / "synthetic" / round_name(round_index)
 
     def is_rendered(self, round_index: int) -> bool:
         """Whether the renders of a round are committed."""
