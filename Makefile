@@ -18,9 +18,10 @@ setup: .venv/.ready  ## Make or refresh .venv from requirements.lock
 demo: .venv/.ready  ## The whole loop on made data: no GPU, no dataset, a few minutes
 	@tools/demo.sh demo $(MESHCYCLE)
 
-fix: .venv/.ready  ## Format, and mend what the linter can mend
+fix: .venv/.ready  ## Format, mend what the linter can mend, write docs/configuration.md
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m tools.config_reference
 
 check: .venv/.ready  ## Ruff, mypy --strict, import rules
 	$(PYTHON) -m ruff format --check .
