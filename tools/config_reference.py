@@ -18,10 +18,10 @@ INTRODUCTION = """\
 
 <!-- Written by `python -m tools.config_reference` from the models in trainer/ and shared/. Do not edit. -->
 
-`meshcycle train` and `meshcycle ablate` read a TOML file. A key that does not exist, or a value that is out of
-range, is an error that names the key; everything that is left out has the default below. Relative paths are
-relative to the working directory. The resolved configuration of a run lies in its `run_dir` as `config.toml`,
-and beside every checkpoint. `configs/` has one file per published experiment.
+`meshcycle train` and `meshcycle ablate` read a TOML file. A key that does not exist, or a value out of range,
+is an error that names the key; everything that is left out has the default below. Relative paths are relative
+to the working directory. The resolved configuration of a run lies in its `run_dir` as `config.toml`, and
+beside every checkpoint. `configs/` has one file per published experiment.
 
 What is called *required* has no default. Where the paper leaves a choice open, the description says so.
 """

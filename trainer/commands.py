@@ -107,6 +107,9 @@ def evaluate(
 @file_path("--gallery", help="Write a self-contained HTML page to browse and filter the twins here.")
 @file_path("--curves", help="Write the curves of the runs (PNG, PDF or SVG) here.")
 @click.option("--count", default=12, show_default=True, help="Samples on the sheet.")
+@click.option(
+    "--gallery-count", default=500, show_default=True, help="Samples of every round in the gallery."
+)
 @click.option("--worst", is_flag=True, help="Show the samples whose drawn hand is farthest from its label.")
 @existing_folder("--data", help="Folder of the photographs. Default: that of the run.")
 @hand_model_option
@@ -117,6 +120,7 @@ def inspect(
     gallery: Path | None,
     curves: Path | None,
     count: int,
+    gallery_count: int,
     worst: bool,
     data: Path | None,
     hand_model: Path | None,
@@ -126,8 +130,7 @@ def inspect(
 
     Every argument is a shard (.tar), a folder with shards, or a run. A strip of the sheet shows the
     photograph, the prediction on it, and its synthetic twin with the keypoints. The gallery shows these and
-    what the best checkpoint of the run sees in the twin, for up to 500 samples of every round, to be sorted
-    and filtered in any browser.
+    what the best checkpoint of the run sees in the twin, to be sorted and filtered in any browser.
     """
     from trainer.inspection import inspect_shards
 
@@ -151,7 +154,7 @@ def inspect(
     if gallery is not None:
         from trainer.gallery_twins import write_run_gallery
 
-        write_run_gallery(gallery, inspection, context)
+        write_run_gallery(gallery, inspection, context, count=gallery_count)
 
 
 @click.command(

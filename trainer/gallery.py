@@ -109,7 +109,7 @@ def _blocks(
         "bones": BONES,
         "colours": ["#" + bytes(colour).hex() for colour in JOINT_COLOURS],
         "curves": [
-            {"round": record.round, "errors": [record.scores["pa_mpjpe_mm"], record.scores["pa_mpvpe_mm"]]}
+            {"round": record.round, "values": [record.scores["pa_mpjpe_mm"], record.scores["pa_mpvpe_mm"]]}
             for record in records
         ],
     }
