@@ -2,8 +2,8 @@
 
 `training_verts.json` of FreiHAND is 1.5 GB of text, which `json.load` would turn into some 8 GB of objects.
 Here the text passes in pieces, and the numbers of a large file are kept as ``.npy`` in the user's cache
-directory (``$MESHCYCLE_CACHE``, else ``$XDG_CACHE_HOME/meshcycle``, else ``~/.cache/meshcycle``), because a
-dataset is often mounted read-only. Size and time of the text decide whether the cache is still true.
+directory (`shared.cache`), because a dataset is often mounted read-only. Size and time of the text decide
+whether the cache is still true.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from shared.cache import cache_folder
 from shared.errors import DatasetError
 
 CHUNK_BYTES = 16 << 20
@@ -94,12 +95,9 @@ def _wrong_shape(path: Path, found: str, rows: int | None, columns: int) -> Data
 
 
 def _cache_path(path: Path, status: os.stat_result) -> Path:
-    root = os.environ.get("MESHCYCLE_CACHE")
-    if root is None:
-        root = str(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meshcycle")
     place = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
     state = f"{status.st_size:x}-{status.st_mtime_ns:x}"
-    return Path(root) / "annotations" / f"{path.stem}-{place}-{state}.npy"
+    return cache_folder("annotations") / f"{path.stem}-{place}-{state}.npy"
 
 
 def _load(cached: Path) -> Annotation | None:

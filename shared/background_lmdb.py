@@ -16,6 +16,8 @@ from shared.errors import BackgroundError
 
 FORMAT = "meshcycle-backgrounds-1"
 DATABASES = (b"photos", b"verdicts", b"positions", b"meta")
+DATABASE_FILES = ("data.mdb",)
+"""What of the folder a reader needs."""
 
 _environments: WeakValueDictionary[tuple[int, int], lmdb.Environment] = WeakValueDictionary()
 _environments_pid = os.getpid()

@@ -9,7 +9,8 @@ One LMDB environment with four named databases:
 
 A key is ``<source>/<name in the source>``. The selection is a function of the verdicts alone and is published
 in one transaction, so a new threshold needs no new detection, and a position means the same picture on every
-machine. Opened without lock files and without read-ahead, so that read-only and network mounts work.
+machine. Opened without lock files and without read-ahead, so that read-only and network mounts work. Of all
+files in the folder a reader needs only ``data.mdb``, so that is what is published at a URL.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ import json
 import os
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,8 +27,15 @@ import lmdb
 import numpy as np
 from jaxtyping import Bool
 
-from shared.background_lmdb import DATABASES, FORMAT, open_databases, reading_environment
+from shared.background_lmdb import (
+    DATABASE_FILES,
+    DATABASES,
+    FORMAT,
+    open_databases,
+    reading_environment,
+)
 from shared.errors import BackgroundError
+from shared.local_copy import Place, fetch
 from shared.verdicts import VERDICT_ROW, Verdict, VerdictRows
 
 _POSITION = struct.Struct(">I")
@@ -37,39 +46,63 @@ _FILTER = "meshcycle filter-backgrounds"
 class BackgroundReader:
     """The selected photographs of a background database, by position.
 
-    Pickles as a path and a fingerprint. Each process opens the database for itself, also after a fork. The
-    constructor checks the database, so that a wrong folder is reported before any work starts.
+    Pickles as a place and a fingerprint. Each process opens the database for itself, also after a fork, and a
+    machine fetches it once if the place is a URL. The constructor checks the database, so that a wrong folder
+    is reported before any work starts; a copy that was pickled does so when it is first used.
 
     Args:
-        path: Directory that ``filter-backgrounds`` wrote.
+        place: Folder that ``filter-backgrounds`` wrote, or its URL.
+        fingerprint: Expect this selection, and look only when it is needed.
 
     Raises:
         BackgroundError: It is missing, something else, of another format, unfinished or empty.
+        StorageError: The URL cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, place: Place, *, fingerprint: str | None = None) -> None:
+        self.place = place
+        self._expected = fingerprint
         self._databases: dict[bytes, Any] = {}
         self._environment: lmdb.Environment | None = None
         self._pid = -1
-        self._detectors: tuple[str, ...] = tuple(self.noted("detectors") or ())
-        self.selection: Mapping[str, Any] = self.noted("selection") or {}
-        if not self.selection:
+        if fingerprint is None:
+            _ = self.selection
+
+    @cached_property
+    def path(self) -> Path:
+        """Folder of the database on this machine."""
+        return fetch(self.place, only=DATABASE_FILES)
+
+    @cached_property
+    def selection(self) -> Mapping[str, Any]:
+        """What is selected, and by which rules."""
+        selection: Mapping[str, Any] = self.noted("selection") or {}
+        if not selection:
             raise BackgroundError(
-                f"{path}: expected a finished background database, found an interrupted one. "
+                f"{self.place}: expected a finished background database, found an interrupted one. "
                 f"Repeat its `{_FILTER}` command; it goes on where it stopped."
             )
-        if len(self) == 0:
+        if self._expected not in (None, selection["fingerprint"]):
             raise BackgroundError(
-                f"{path}: expected photographs without people, found none in {self.num_verdicts} pictures. "
-                f"Give `{_FILTER}` other sources, or a higher --threshold."
+                f"{self.place}: expected the selection {self._expected:.12}, found "
+                f"{selection['fingerprint']:.12}. It was selected again while it was in use; start again."
             )
+        if selection["count"] == 0:
+            raise BackgroundError(
+                f"{self.place}: expected photographs without people, found none in {self.num_verdicts} "
+                f"pictures. Give `{_FILTER}` other sources, or a higher --threshold."
+            )
+        return selection
+
+    @cached_property
+    def _detectors(self) -> tuple[str, ...]:
+        return tuple(self.noted("detectors") or ())
 
     def __len__(self) -> int:
         return int(self.selection["count"])
 
-    def __reduce__(self) -> tuple[Callable[[Path, str], "BackgroundReader"], tuple[Path, str]]:
-        return _reopen, (self.path, self.fingerprint)
+    def __reduce__(self) -> tuple[Callable[[], "BackgroundReader"], tuple[()]]:
+        return partial(BackgroundReader, self.place, fingerprint=self.fingerprint), ()
 
     @property
     def fingerprint(self) -> str:
@@ -145,16 +178,6 @@ class BackgroundReader:
             self._databases = open_databases(self._environment, self.path)
             self._pid = os.getpid()
         return self._environment.begin()
-
-
-def _reopen(path: Path, fingerprint: str) -> BackgroundReader:
-    reader = BackgroundReader(path)
-    if reader.fingerprint != fingerprint:
-        raise BackgroundError(
-            f"{path}: expected the selection {fingerprint[:12]}, found {reader.fingerprint[:12]}. "
-            "It was selected again while it was in use; start again."
-        )
-    return reader
 
 
 class BackgroundWriter:

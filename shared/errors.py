@@ -43,3 +43,7 @@ class DeviceError(MeshcycleError):
 
 class TrainingError(MeshcycleError):
     """Training cannot go on, for example because the loss is not finite."""
+
+
+class StorageError(MeshcycleError):
+    """A URL cannot be read or written, or does not hold what it should."""

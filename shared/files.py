@@ -1,7 +1,9 @@
 """Files that are either whole or absent: written aside, flushed to the disk, then renamed."""
 
+import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 
@@ -21,6 +23,28 @@ def write_durably(path: Path, chunks: Iterable[bytes]) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     _flush_directory(path.parent)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def visible_files(folder: Path, patterns: Sequence[str]) -> list[str]:
+    """Return the names of all files at any depth that match, hidden ones and half-written ones left out.
+
+    Args:
+        folder: Names are relative to it, with slashes.
+        patterns: What names look like, where ``*`` also stands for slashes.
+    """
+    names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        name.as_posix()
+        for name in names
+        if not any(part.startswith(".") for part in name.parts)
+        and any(fnmatchcase(name.as_posix(), pattern) for pattern in patterns)
+    )
 
 
 def _flush_directory(directory: Path) -> None:

@@ -1,7 +1,11 @@
 """Fixtures that many tests use."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
+import fsspec
 import pytest
 
 
@@ -12,3 +16,29 @@ def assets() -> Path:
     if not path.is_dir():
         pytest.skip("../shared/assets is not on this machine")
     return path
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A real S3 server on this machine."""
+    from moto.server import ThreadedMotoServer  # takes a second, which only tests that need it should wait
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it announces every request
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty bucket, reachable through the usual variables; local copies are the test's own."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("MESHCYCLE_CACHE", str(tmp_path / "cache"))
+    name = f"meshcycle-{uuid4().hex}"
+    fsspec.filesystem("s3", use_listings_cache=False).mkdir(name)
+    return f"s3://{name}"

@@ -103,8 +103,9 @@ def test_a_reader_does_not_arrive_at_another_selection(database: Path) -> None:
     sent = pickle.dumps(BackgroundReader(database))
     with BackgroundWriter(database) as writer:
         writer.publish(np.array([True, False, False, False]), rules={})
+    arrived = pickle.loads(sent)
     with pytest.raises(BackgroundError, match="selected again while it was in use"):
-        pickle.loads(sent)
+        arrived.image_bytes(0)
 
 
 def test_a_read_only_folder_is_enough_and_stays_untouched(database: Path) -> None:

@@ -8,6 +8,7 @@ import torch
 from lightning_fabric import Fabric
 
 from shared.errors import ConfigError
+from shared.files import sha256_of
 from shared.freihand import FreiHandSplit
 from shared.predictions import PredictionShard, write_predictions
 from shared.renderer import Renderer, RenderJob
@@ -15,7 +16,7 @@ from shared.rounds import SyntheticRound
 from trainer.config import TrainConfig
 from trainer.engine import PATIENCE
 from trainer.predict import CentreCrops, HandPredictions, predict_groups
-from trainer.run_folder import CONFIG, RunFolder, sha256_of
+from trainer.run_folder import CONFIG, RunFolder
 from trainer.run_log import photo_bar
 from trainer.truth import labelled_hands
 from trainer.types import HandNetwork

@@ -1,6 +1,5 @@
 """The folder of a run: where everything lies, what it was started with, and what it may be resumed with."""
 
-import hashlib
 import importlib.metadata
 import json
 import platform
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import ConfigError
-from shared.files import write_durably
+from shared.files import sha256_of, write_durably
 from shared.rounds import MANIFEST, round_name
 from trainer.config import TrainConfig, load_config
 from trainer.toml import to_toml
@@ -116,12 +115,6 @@ def require_same(config: TrainConfig, run: RunFolder) -> None:
                 f"{run.root}: expected {key} = {wanted} as in the run that is to be resumed, found {found}. "
                 "Set it back, choose another run_dir, or start afresh with --fresh."
             )
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hash of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flat(config: TrainConfig) -> dict[str, object]:

@@ -1,0 +1,47 @@
+"""Whatever goes wrong with a store is one line that says what to do."""
+
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from s3fs.errors import translate_boto_error
+
+from shared.errors import StorageError
+from shared.object_store import ObjectStore
+
+
+def test_a_bucket_that_is_not_there_is_named(bucket: str) -> None:
+    with pytest.raises(StorageError, match=r"s3://no-such-bucket/x: .*no such bucket.*Create it, or correct"):
+        ObjectStore("s3://no-such-bucket/x").read("key")
+
+
+def test_an_object_that_is_not_there_is_none(bucket: str) -> None:
+    assert ObjectStore(f"{bucket}/x").read("key") is None
+
+
+def test_an_unknown_kind_of_url_is_refused() -> None:
+    with pytest.raises(StorageError, match=r"no such kind of URL .* such as s3://bucket/folder"):
+        ObjectStore("sss://bucket")
+
+
+@pytest.mark.skipif(find_spec("gcsfs") is not None, reason="the package is there")
+def test_a_missing_package_is_named() -> None:
+    with pytest.raises(
+        StorageError, match=r"gs://bucket: .* no package .*install meshcycle\[s3\], for gs:// gcsfs"
+    ):
+        ObjectStore("gs://bucket")
+
+
+def test_expired_credentials_are_told_from_other_trouble(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"Error": {"Code": "ExpiredToken", "Message": "The provided token has expired."}}
+
+    def expired(*_: Any, **__: Any) -> None:
+        raise translate_boto_error(ClientError(answer, "GetObject"))
+
+    store = ObjectStore(bucket)
+    monkeypatch.setattr(store._files, "cat_file", expired)
+    with pytest.raises(StorageError, match=r"access is refused .*token has expired.*Renew the credentials"):
+        store.read("key")
