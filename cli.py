@@ -20,6 +20,8 @@ from bg_filter.commands import backgrounds, bench_filter, filter_backgrounds
 from render_worker.commands import (
     bench_farm,
     bench_render,
+    look,
+    look_options,
     make_photographs,
     make_versions,
     render,
@@ -68,6 +70,7 @@ def main() -> None:
     epilog=examples(
         "meshcycle make-dataset --backgrounds demo/backgrounds --out demo/hands --training 480",
         "meshcycle make-dataset --backgrounds data/backgrounds --out data/made --versions 4 --view-spread 30",
+        "meshcycle make-dataset --backgrounds data/backgrounds --out data/hard --occluded 0.3 --noise 8",
     )
 )
 @output_path("Folder of the dataset; an unfinished one is continued.", required=True)
@@ -77,6 +80,7 @@ def main() -> None:
 @click.option("--versions", default=1, show_default=True, help="Training images of each pose; 4 in FreiHAND.")
 @click.option("--view-spread", type=float, help="Views around a raised palm, s.d. in degrees. Default: all.")
 @click.option("--seed", default=0, show_default=True, help="Decides hands, backgrounds, light and skin.")
+@look_options
 @render_options
 @hand_model_option
 @as_json
@@ -91,12 +95,12 @@ def make_dataset(
     hand_model: Path | None,
     ray_address: str | None,
     as_json: bool,
-    **settings: Any,
+    **chosen: Any,
 ) -> None:
     """Render labelled hands in FreiHAND's layout.
 
-    Poses, shapes and views are sampled; skin and light vary. Every image follows from the seed and its
-    number, so a set can be continued, and made again.
+    Poses, shapes and views are sampled; skin, arms and light vary. Every image follows from the seed and its
+    number, so a set can be continued, and made again. Masks show the visible hand, without its arm.
     """
     from render_worker.dataset import render_dataset
     from render_worker.pool import RenderPool
@@ -107,7 +111,7 @@ def make_dataset(
     model = load_hand_model(hand_model)
     sizes: dict[Literal["training", "evaluation"], int] = {"training": training, "evaluation": evaluation}
     results = {}
-    with RenderPool(render_settings(settings), model, backgrounds, address=ray_address) as pool:
+    with RenderPool(render_settings(chosen), model, backgrounds, address=ray_address) as pool:
         for split, num_images in sizes.items():
             split_seed = seed_of(seed, split)
             results[split] = render_dataset(
@@ -118,6 +122,7 @@ def make_dataset(
                 num_images=num_images,
                 num_versions=versions if split == "training" else 1,
                 seed=split_seed,
+                look=look(chosen),
             )
     report(
         {split: asdict(result) for split, result in results.items()},

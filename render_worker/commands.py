@@ -9,6 +9,9 @@ import click
 
 from shared.command_line import as_json, examples, existing_folder, hand_model_option, output_path, report
 
+device_option = click.option("--device", help="cpu, cuda, optix, hip, metal, oneapi or auto.")
+engine_option = click.option("--engine", help="cycles, or eevee on a GPU.")
+
 
 def render_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how and where Blender draws."""
@@ -17,7 +20,11 @@ def render_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--workers", type=click.IntRange(min=1), help="Blender processes. Default: one per core."
         ),
-        click.option("--device", help="cpu, cuda, optix, hip, metal, oneapi or auto."),
+        device_option,
+        engine_option,
+        click.option(
+            "--workers-per-gpu", type=click.IntRange(min=1), help="Blender processes that share a GPU."
+        ),
         click.option("--ray-address", help="Address of a running Ray cluster. Default: this machine."),
     )
     for option in options:
@@ -25,17 +32,54 @@ def render_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def render_settings(chosen: dict[str, Any]) -> Any:
-    """Return the settings for the options that were given; the others keep their defaults."""
-    from pydantic import ValidationError
+def look_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what made-up photographs look like."""
+    options = (
+        click.option("--forearm/--no-forearm", default=None, help="An arm beyond the wrist. Default: yes."),
+        click.option(
+            "--room-light/--plain-light",
+            default=None,
+            help="Light from Blender's panoramas, or a white lamp under a plain sky. Default: panoramas.",
+        ),
+        click.option(
+            "--skin-detail/--plain-skin", default=None, help="Creases, nails and sheen. Default: yes."
+        ),
+        click.option(
+            "--occluded", type=float, help="Share of pictures with an object before the hand. Default: 0."
+        ),
+        click.option("--defocus-px", type=float, help="Largest blur of the background, s.d. Default: 1.5."),
+        click.option("--blur-px", type=float, help="Largest blur of the picture, s.d. Default: 0.6."),
+        click.option("--noise", type=float, help="Largest noise of the sensor, s.d. in 1/255. Default: 3."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
+
+def render_settings(chosen: dict[str, Any]) -> Any:
+    """Return the render settings among the options that were given; the others keep their defaults."""
     from shared.renderer import RenderSettings
 
+    return _model(RenderSettings, chosen)
+
+
+def look(chosen: dict[str, Any]) -> Any:
+    """Return the look among the options that were given; the rest of it keeps its defaults."""
+    from render_worker.look import Look
+
+    return _model(Look, chosen)
+
+
+def _model(kind: Any, chosen: dict[str, Any]) -> Any:
+    from pydantic import ValidationError
+
+    given = {name: value for name, value in chosen.items() if value is not None and name in kind.model_fields}
     try:
-        return RenderSettings(**{name: value for name, value in chosen.items() if value is not None})
+        return kind(**given)
     except ValidationError as error:
         wrong = error.errors()[0]
-        raise click.BadParameter(wrong["msg"], param_hint=f"--{wrong['loc'][0]}") from error
+        option = str(wrong["loc"][0]).replace("_", "-")
+        raise click.BadParameter(wrong["msg"], param_hint=f"--{option}") from error
 
 
 @click.command(epilog=examples("meshcycle make-photographs --out demo"))
@@ -148,7 +192,8 @@ def make_versions(
 @click.option("--max-workers", default=0, help="Measure pools of 1, 2, ... up to so many workers.")
 @click.option("--quality", is_flag=True, help="Also draw quality against samples; takes minutes.")
 @click.option("--samples", type=click.IntRange(min=1), help="Samples per pixel.")
-@click.option("--device", help="cpu, cuda, optix, hip, metal, oneapi or auto.")
+@device_option
+@engine_option
 @hand_model_option
 @as_json
 def bench_render(

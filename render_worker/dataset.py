@@ -9,6 +9,7 @@ from typing import Final
 
 from tqdm import tqdm
 
+from render_worker.look import Look
 from render_worker.portrait import PortraitRequest
 from render_worker.twin_round import INVISIBLE, Drawer
 from render_worker.worker import Refusal
@@ -16,7 +17,7 @@ from shared.errors import RenderError
 from shared.freihand import LabelledHand, SplitName
 from shared.freihand_writer import FreiHandWriter
 
-RECIPE: Final = 1
+RECIPE: Final = 2
 """To be raised whenever the same hand gives another picture, so that one data set never mixes two looks."""
 
 
@@ -50,6 +51,7 @@ def render_dataset(
     num_images: int,
     seed: int,
     num_versions: int = 1,
+    look: Look | None = None,
 ) -> DatasetReport:
     """Draw one split; repeating the call after an interruption draws only what is missing.
 
@@ -61,14 +63,19 @@ def render_dataset(
         num_images: Images to make.
         seed: Of skin, light, backgrounds and noise.
         num_versions: Pictures of each pose: image i shows pose i modulo num_images / num_versions.
+        look: What the pictures show besides hands.
 
     Raises:
         DatasetError: The folder holds another data set.
         RenderError: A hand cannot be seen by its camera.
     """
     start_s = time.monotonic()
-    look = drawer.settings.model_dump_json(exclude=INVISIBLE)
-    inputs = f"{RECIPE} {seed} {look} {drawer.photographs.fingerprint} {drawer.hand_model.sha256}"
+    look = look or Look()
+    settings = drawer.settings.model_dump_json(exclude=INVISIBLE)
+    inputs = (
+        f"{RECIPE} {seed} {settings} {look.model_dump_json()} "
+        f"{drawer.photographs.fingerprint} {drawer.hand_model.sha256}"
+    )
     writer = FreiHandWriter(
         out,
         split,
@@ -80,7 +87,8 @@ def render_dataset(
     if missing:
         drawer.start()
     requests = (
-        PortraitRequest(replace(hand_of(index % writer.num_poses), index=index), seed) for index in missing
+        PortraitRequest(replace(hand_of(index % writer.num_poses), index=index), seed, look)
+        for index in missing
     )
     with tqdm(
         total=len(missing),

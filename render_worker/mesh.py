@@ -1,12 +1,24 @@
 """The mesh that is drawn: the labelled hand, and a cap that closes its wrist."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from jaxtyping import Float32, Int32
 
 from shared.hand_model import HandModel
+
+
+class OpenHand(NamedTuple):
+    """The hand model's own pose, for whatever is made once and then moves with the hand.
+
+    Attributes:
+        verts_m: Vertices without the cap.
+        joints_m: Joints.
+    """
+
+    verts_m: Float32[np.ndarray, "verts 3"]
+    joints_m: Float32[np.ndarray, "21 3"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,10 +31,12 @@ class CappedMesh:
     Attributes:
         faces: Triangles, outward; vertices of the hand come first, then the rim's copies and its centre.
         rim: Vertices of the hand around the opening; none for a mesh that is closed already.
+        open_hand: The model's own pose; None for a mesh that is not a hand.
     """
 
     faces: Int32[np.ndarray, "faces 3"]
     rim: Int32[np.ndarray, " rim"]
+    open_hand: OpenHand | None = None
 
     @classmethod
     def of(cls, model: HandModel) -> Self:
@@ -32,7 +46,18 @@ class CappedMesh:
         here = first + np.arange(count)
         there = first + (np.arange(count) + 1) % count
         cap = np.stack([there, here, np.full(count, first + count)], axis=1)
-        return cls(np.concatenate([model.faces, cap]).astype(np.int32), rim)
+        pose = OpenHand(model.template_m, (model.joint_regressor @ model.template_m).astype(np.float32))
+        return cls(np.concatenate([model.faces, cap]).astype(np.int32), rim, pose)
+
+    @classmethod
+    def closed(cls, faces: Int32[np.ndarray, "faces 3"]) -> Self:
+        """Return a mesh that needs no cap."""
+        return cls(faces, np.zeros(0, dtype=np.int32))
+
+    @property
+    def open_faces(self) -> Int32[np.ndarray, "faces 3"]:
+        """Triangles without the cap's."""
+        return self.faces[: len(self.faces) - len(self.rim)]
 
     @property
     def num_verts(self) -> int:

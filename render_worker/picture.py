@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Float32
 
+from render_worker.mesh import CappedMesh
 from shared.synthetic import Light
 from shared.types import Camera
 
@@ -41,6 +42,9 @@ class DrawRequest:
         albedo: Scene-linear colour of the hand, one for all vertices or one for each.
         light: What it is lit with; None draws every point in exactly `albedo`.
         seed: Seed of the sampling noise.
+        mesh: What is drawn instead of the scene's own hand; the other fields are then about its vertices.
+        glow: Scene-linear light that each vertex sends out wherever the lamp is, instead of the light's fill
+            under a plain sky.
     """
 
     verts_m: Float32[np.ndarray, "verts 3"]
@@ -50,6 +54,8 @@ class DrawRequest:
     albedo: tuple[float, float, float] | Float32[np.ndarray, "verts 3"]
     light: Light | None
     seed: int
+    mesh: CappedMesh | None = None
+    glow: Float32[np.ndarray, "verts 3"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,23 +2,35 @@
 
 import io
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from PIL import Image, ImageFilter
 
 from render_worker.backdrop import choose_backdrop
 from render_worker.composite import composite, encode_jpeg
 from render_worker.exposure import expose
-from render_worker.picture import DrawRequest
-from render_worker.placement import choose_light
-from render_worker.skin import choose_tone, paint_skin
+from render_worker.figure import ARM, CLOTH, HAND, THING, Figure, pose_figure
+from render_worker.forearm import choose_arm
+from render_worker.look import Look
+from render_worker.picture import DrawRequest, HandLayer
+from render_worker.placement import choose_light, hand_box
+from render_worker.room_light import choose_room_light
+from render_worker.skin import choose_tone, mirrored, paint_skin, patches, sheen, softened
 from render_worker.worker import Studio
+from shared.colour import srgb_to_linear
 from shared.freihand import LabelledHand
 from shared.seeds import rng_of, seed_of
 
-_MASK_QUALITY = 95
+_MASK_QUALITY: Final = 95
+_BRIGHTNESS: Final = (0.75, 1.05)
+_FOLLOWS: Final = 0.3
+"""How far, in powers, a hand's brightness follows that of its background; 1 would make them equal."""
+_TINT: Final = 0.15
+"""The same for its hue."""
+_SHARPNESS: Final = (10.0, 30.0)
+_NAIL_SHARPNESS: Final = 80.0
 
 
 class Portrait(NamedTuple):
@@ -35,10 +47,12 @@ class PortraitRequest:
     Attributes:
         hand: Its labels; the picture has the size that its camera says.
         seed: Of the whole set; with the number of the hand it decides every random choice.
+        look: What the picture shows besides the hand.
     """
 
     hand: LabelledHand
     seed: int
+    look: Look
 
     @property
     def sample_id(self) -> str:
@@ -51,41 +65,127 @@ class PortraitRequest:
         Raises:
             RenderError: The hand cannot be seen.
         """
-        hand, camera = self.hand, self.hand.camera
+        hand, camera, look = self.hand, self.hand.camera, self.look
+        hand_box(hand.verts_m, camera, width_px=camera.width_px, height_px=camera.height_px)
         seed = seed_of(self.seed, "portrait", hand.index)
+        hidden = rng_of(seed, "occluder")
+        figure = pose_figure(
+            studio.mesh,
+            hand.verts_m,
+            hand.joints_m,
+            arm=choose_arm(rng_of(seed, "arm")) if look.forearm else None,
+            thing_rng=hidden if hidden.uniform() < look.occluded else None,
+        )
         rng = rng_of(seed, "skin")
         tone = choose_tone(rng)
-        normals, _ = studio.mesh.normals(studio.mesh.with_cap(hand.verts_m))
-        skin = paint_skin(hand.verts_m, normals[: len(hand.verts_m)], hand.joints_m, tone=tone, rng=rng)
-        layer = studio.scene.draw(
-            DrawRequest(
-                verts_m=hand.verts_m,
-                camera=camera,
-                width_px=camera.width_px,
-                height_px=camera.height_px,
-                albedo=skin,
-                light=choose_light(rng_of(seed, "light")),
-                seed=seed_of(seed, "noise"),
-            )
-        )
+        asked = _lit(self, figure, _colours(figure, tone, rng, look), seed)
+        layer, mask = studio.scene.draw(asked), _hand_only(studio, asked, figure)
         backdrop = choose_backdrop(studio.photographs, rng_of(seed, "background"), image_px=camera.width_px)
-        brightness = rng.uniform(0.75, 1.05)
-        red, green, blue = (min(1.0, brightness * value) for value in tone)
-        picture = composite(replace(layer, rgba=expose(layer.rgba, (red, green, blue))), backdrop.pixels)
-        pixels = _photographed(picture.pixels, rng_of(seed, "camera"))
+        rng = rng_of(seed, "camera")
+        behind = _blurred(backdrop.pixels, float(rng.uniform(0, 1) ** 2 * look.defocus_px))
+        red, green, blue = _seen_colour(tone, float(rng.uniform(*_BRIGHTNESS)), backdrop.mean_rgb)
+        layer = replace(layer, rgba=expose(_tinted(layer.rgba, backdrop.mean_rgb), (red, green, blue)))
+        picture = composite(layer, behind)
         return Portrait(
-            jpeg=encode_jpeg(pixels, quality=studio.settings.jpeg_quality),
-            mask_jpeg=_grey_jpeg(picture.mask),
+            jpeg=encode_jpeg(_photographed(picture.pixels, look, rng), quality=studio.settings.jpeg_quality),
+            mask_jpeg=_grey_jpeg(composite(mask, np.zeros_like(behind)).mask),
         )
+
+
+def _colours(
+    figure: Figure, tone: tuple[float, float, float], rng: np.random.Generator, look: Look
+) -> Float32[np.ndarray, "verts 3"]:
+    """Return the scene-linear colour of every vertex."""
+    skin = paint_skin(figure.skin_map, tone=tone, rng=rng, has_detail=look.skin_detail)
+    pattern = 1 + 0.15 * patches(figure.skin_map.place_m, rng)[:, None]
+    cloth, thing = (srgb_to_linear(_some_colour(rng)) * pattern for _ in range(2))
+    weights = figure.parts
+    mixed = weights[:, [HAND, ARM]].sum(axis=1)[:, None] * skin
+    mixed = mixed + weights[:, [CLOTH]] * cloth + weights[:, [THING]] * thing
+    colours: Float32[np.ndarray, "verts 3"] = np.clip(mixed, 0, 0.95).astype(np.float32)
+    return colours
+
+
+def _some_colour(rng: np.random.Generator) -> Float32[np.ndarray, " 3"]:
+    """Return the sRGB colour of a piece of clothing or a thing: any brightness, seldom gaudy."""
+    colour: Float32[np.ndarray, " 3"] = np.clip(
+        rng.uniform(0.05, 0.9) * (1 + rng.normal(0, 0.25, 3)), 0.02, 0.95
+    )
+    return colour
+
+
+def _lit(
+    request: PortraitRequest, figure: Figure, colours: Float32[np.ndarray, "verts 3"], seed: int
+) -> DrawRequest:
+    """Return the picture to draw: what is multiplied with the lamp's light, and what all other light adds."""
+    look, camera, rng = request.look, request.hand.camera, rng_of(seed, "light")
+    light, lamp_rgb, around = choose_light(rng), np.ones(3, np.float32), None
+    if look.room_light:
+        room = choose_room_light(rng)
+        light, lamp_rgb, around = room.lamp, room.lamp_rgb, room.around
+    white = np.ones((len(colours), 3), np.float32) * light.fill if around is None else around(figure.normals)
+    to_camera = -figure.verts_m / np.linalg.norm(figure.verts_m, axis=1, keepdims=True)
+    key, glow = colours, colours * white * softened(figure.visible)
+    if look.skin_detail:
+        nail = figure.skin_map.nail
+        is_skin = figure.parts[:, HAND] + figure.parts[:, ARM]
+        sharpness = rng.uniform(*_SHARPNESS) * (1 - nail) + _NAIL_SHARPNESS * nail
+        shine = sheen(figure.normals, to_camera, np.array(light.direction), sharpness=sharpness)
+        key = key + (rng.uniform(0.2, 0.9) * is_skin * shine)[:, None]
+        reflected = mirrored(figure.normals, to_camera) * is_skin * figure.visible
+        glow = glow + reflected[:, None] * white
+    return DrawRequest(
+        verts_m=figure.verts_m,
+        camera=camera,
+        width_px=camera.width_px,
+        height_px=camera.height_px,
+        albedo=(key * lamp_rgb).astype(np.float32),
+        light=light,
+        seed=seed_of(seed, "noise"),
+        mesh=figure.mesh,
+        glow=glow.astype(np.float32),
+    )
+
+
+def _seen_colour(
+    tone: tuple[float, float, float], brightness: float, backdrop_rgb: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """Return the mean colour of a hand in sRGB: a dark place makes it darker, a bright one brighter."""
+    place = float(np.clip((np.mean(backdrop_rgb) / np.mean(tone)) ** _FOLLOWS, 0.6, 1.3))
+    red, green, blue = (min(0.85, brightness * place * value) for value in tone)
+    return red, green, blue
+
+
+def _tinted(
+    rgba: Float32[np.ndarray, "rows columns 4"], backdrop_rgb: tuple[float, float, float]
+) -> Float32[np.ndarray, "rows columns 4"]:
+    """Return a layer in light that has a little of the hue of its background."""
+    light = srgb_to_linear(np.array(backdrop_rgb)) + 0.02
+    tint = np.append((light / light.mean()) ** _TINT, 1.0).astype(np.float32)
+    tinted: Float32[np.ndarray, "rows columns 4"] = rgba * tint
+    return tinted
+
+
+def _hand_only(studio: Studio, asked: DrawRequest, figure: Figure) -> HandLayer:
+    """Draw the same again with a hand that is all light and everything else dark: the visible hand."""
+    is_hand = np.repeat(figure.parts[:, [HAND]] == 1, 3, axis=1).astype(np.float32)
+    layer = studio.scene.draw(replace(asked, albedo=is_hand, light=None, glow=None))
+    return replace(layer, rgba=np.repeat(layer.rgba[..., :1], 4, axis=2))
 
 
 def _photographed(
-    pixels: UInt8[np.ndarray, "height width 3"], rng: np.random.Generator
+    pixels: UInt8[np.ndarray, "height width 3"], look: Look, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Return the picture with the slight blur of a lens and the noise of a sensor."""
-    blurred = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(float(rng.uniform(0.0, 0.6))))
-    noise = rng.normal(0.0, rng.uniform(0.5, 3.0), pixels.shape)
-    return np.clip(np.rint(np.asarray(blurred) + noise), 0, 255).astype(np.uint8)
+    blurred = _blurred(pixels, float(rng.uniform(0.0, look.blur_px)))
+    noise = rng.normal(0.0, rng.uniform(look.noise / 6, look.noise), pixels.shape)
+    return np.clip(np.rint(blurred + noise), 0, 255).astype(np.uint8)
+
+
+def _blurred(
+    pixels: UInt8[np.ndarray, "height width 3"], sigma_px: float
+) -> UInt8[np.ndarray, "height width 3"]:
+    return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(sigma_px)))
 
 
 def _grey_jpeg(mask: UInt8[np.ndarray, "height width"]) -> bytes:

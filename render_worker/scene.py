@@ -37,7 +37,9 @@ _GPU_KINDS: Final = ("OPTIX", "CUDA", "HIP", "METAL", "ONEAPI")  # in the order 
 _COMBINED: Final = "Combined"
 _SOFTWARE_RENDERERS: Final = ("llvmpipe", "softpipe", "swiftshader")
 _SKIN: Final = "skin"
-"""Attribute of the mesh: scene-linear colour, and fill light in the fourth channel."""
+"""Attribute of the mesh: scene-linear colour, which the lamp's light is multiplied with."""
+_GLOW: Final = "glow"
+"""Attribute of the mesh: scene-linear light that does not come from the lamp."""
 _ABOVE_M: Final = 0.0015
 _LARGEST_SEED: Final = (1 << 31) - 1
 
@@ -53,14 +55,14 @@ class HandScene:
     def __init__(self, mesh: CappedMesh, settings: RenderSettings) -> None:
         bpy.ops.wm.read_factory_settings(use_empty=True)
         bpy.context.preferences.edit.undo_steps = 0  # every operator would otherwise keep a copy of the scene
-        self._mesh = mesh
+        self._mesh = self._shown = mesh
         self._scene = bpy.context.scene
         self._device = _configure_engine(self._scene, settings)
         self._passes = _kept_passes()
         _configure_output(self._scene)
-        self._data = _make_mesh(mesh)
+        self._data = bpy.data.meshes.new("hand")
+        _fill_mesh(self._data, mesh)
         _link(self._scene, "hand", self._data)
-        self._skylight = Skylight(mesh)
         self._skin = _Skin(self._data)
         self._camera = bpy.data.cameras.new("camera")
         self._camera.sensor_fit = "HORIZONTAL"
@@ -93,7 +95,8 @@ class HandScene:
 
     def set_up(self, request: DrawRequest) -> Box:
         """Move everything to where the next picture needs it, and return the part of it that is drawn."""
-        verts_m = self._mesh.with_cap(request.verts_m)
+        self._show(request.mesh or self._mesh)
+        verts_m = self._shown.with_cap(request.verts_m)
         box = hand_box(verts_m, request.camera, width_px=request.width_px, height_px=request.height_px)
         self._set_verts(verts_m)
         self._set_skin(verts_m, request)
@@ -150,17 +153,28 @@ class HandScene:
             self._exr_path.unlink(missing_ok=True)
         return np.stack([channels[name] for name in "RGBA"], axis=-1)
 
+    def _show(self, mesh: CappedMesh) -> None:
+        if mesh is not self._shown:
+            self._data.clear_geometry()
+            _fill_mesh(self._data, mesh)
+            self._shown = mesh
+
     def _set_verts(self, verts_m: Float32[np.ndarray, "verts 3"]) -> None:
         self._data.vertices.foreach_set("co", to_blender(verts_m).ravel())
         self._data.update()  # foreach_set alone does not tell Cycles that the mesh has changed
 
     def _set_skin(self, verts_m: Float32[np.ndarray, "verts 3"], request: DrawRequest) -> None:
-        """Give every vertex its colour and its fill light; without a light, a factor of one."""
-        skin = np.ones((len(verts_m), 4), np.float32)
-        skin[:, :3] = self._mesh.with_cap(np.broadcast_to(request.albedo, request.verts_m.shape))
-        if request.light is not None:
-            skin[:, 3] = request.light.fill * self._skylight.on(verts_m)
-        self._data.attributes[_SKIN].data.foreach_set("color", skin.ravel())
+        """Give every vertex its colour, and the light that it sends out without the lamp."""
+        colours = np.broadcast_to(np.asarray(request.albedo, np.float32), request.verts_m.shape)
+        skin = self._shown.with_cap(colours)
+        if request.light is None:
+            glow = skin
+        elif request.glow is None:
+            glow = skin * (request.light.fill * Skylight(self._shown).on(verts_m))[:, None]
+        else:
+            glow = self._shown.with_cap(request.glow)
+        for name, values in ((_SKIN, skin), (_GLOW, glow)):
+            self._data.attributes[name].data.foreach_set("vector", np.ascontiguousarray(values).ravel())
 
     def _set_camera(self, camera: BlenderCamera) -> None:
         self._camera.type = camera.kind
@@ -194,26 +208,25 @@ def _link(scene: Any, name: str, data: Any) -> Any:
     return made
 
 
-def _make_mesh(mesh: CappedMesh) -> Any:
-    data = bpy.data.meshes.new("hand")
+def _fill_mesh(data: Any, mesh: CappedMesh) -> None:
     data.vertices.add(mesh.num_verts)
     data.loops.add(mesh.faces.size)
     data.loops.foreach_set("vertex_index", mesh.faces.ravel())
     data.polygons.add(len(mesh.faces))
     data.polygons.foreach_set("loop_start", np.arange(0, mesh.faces.size, 3, dtype=np.int32))
-    data.attributes.new(_SKIN, "FLOAT_COLOR", "POINT")
+    for name in (_SKIN, _GLOW):
+        data.attributes.new(name, "FLOAT_VECTOR", "POINT")
     data.update(calc_edges=True)
     data.shade_smooth()
-    return data
 
 
 class _Skin:
     """A matt material that glows with the light it receives.
 
-    Radiance is albedo times (fill + key * cosine * is the lamp visible), with the fill known per vertex and
-    one ray towards the lamp. Compared with a diffuse surface under a Blender lamp of equal size, this is the
-    same picture for half the time and a quarter of the noise: no ray is spent on directions from which no
-    light comes.
+    Radiance is albedo * key * cosine * (is the lamp visible) + glow, with albedo and glow known per vertex
+    and one ray towards the lamp. Compared with a diffuse surface under a Blender lamp of equal size, this is
+    the same picture for half the time and a quarter of the noise: no ray is spent on directions from which
+    no light comes.
 
     Args:
         data: Mesh that gets the material.
@@ -247,16 +260,16 @@ class _Skin:
 
         cosine = self._math("MAXIMUM", self._vector("DOT_PRODUCT", normal, towards), 0.0)
         lit = self._math("MULTIPLY", cosine, self._math("SUBTRACT", 1.0, ray.outputs["Is Hit"]))
-        skin = self._node("Attribute")
-        skin.attribute_name = _SKIN
-        self._key = self._math_node("MULTIPLY_ADD", lit, 1.0, skin.outputs["Alpha"])
-        glow = self._node("Emission")
-        self._tree.links.new(skin.outputs["Color"], glow.inputs["Color"])
-        self._tree.links.new(self._key.outputs[0], glow.inputs["Strength"])
-        self._tree.links.new(glow.outputs[0], self._node("OutputMaterial").inputs["Surface"])
+        self._key = self._math_node("MULTIPLY", lit, 1.0)
+        radiance = self._vector(
+            "MULTIPLY_ADD", self._attribute(_SKIN), self._key.outputs[0], self._attribute(_GLOW)
+        )
+        emission = self._node("Emission")
+        self._tree.links.new(radiance, emission.inputs["Color"])
+        self._tree.links.new(emission.outputs[0], self._node("OutputMaterial").inputs["Surface"])
 
     def set(self, request: DrawRequest) -> None:
-        """Set the light; without one, only the fill counts."""
+        """Set the lamp; without one, only the glow counts."""
         light = request.light
         self._key.inputs[1].default_value = 0.0 if light is None else light.key
         self._pixels.inputs[1].default_value = (request.width_px, request.height_px, 0.0)
@@ -266,6 +279,11 @@ class _Skin:
                 self._towards.inputs, to_blender(np.array(light.direction)), strict=True
             ):
                 socket.default_value = float(value)
+
+    def _attribute(self, name: str) -> Any:
+        node = self._node("Attribute")
+        node.attribute_name = name
+        return node.outputs["Vector"]
 
     def _node(self, kind: str) -> Any:
         return self._tree.nodes.new(f"ShaderNode{kind}")

@@ -36,16 +36,19 @@ class Skylight:
         """
         normals, areas = self._mesh.normals(verts_m)
         open_sky = 1 - _CONTRAST + _CONTRAST * (normals @ _BRIGHTEST)
-        seen: Float32[np.ndarray, " verts"] = open_sky * self._visibility(verts_m, normals, areas)
+        seen: Float32[np.ndarray, " verts"] = open_sky * self._visible(verts_m, normals, areas)
         return seen
 
-    def _visibility(
+    def visible(self, verts_m: Float32[np.ndarray, "verts 3"]) -> Float32[np.ndarray, " verts"]:
+        """Return the share of the sky that the hand does not hide from its own vertices."""
+        return self._visible(verts_m, *self._mesh.normals(verts_m))
+
+    def _visible(
         self,
         verts_m: Float32[np.ndarray, "verts 3"],
         normals: Float32[np.ndarray, "verts 3"],
         areas_m2: Float32[np.ndarray, " verts"],
     ) -> Float32[np.ndarray, " verts"]:
-        """Return the share of the sky that the hand does not hide from its own vertices."""
         chosen = slice(None, None, self._step)
         discs_m, facing = verts_m[chosen], normals[chosen]
         disc_m2 = areas_m2[chosen] * (areas_m2.sum() / max(float(areas_m2[chosen].sum()), 1e-12))

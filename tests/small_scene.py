@@ -27,7 +27,7 @@ def open_hand() -> HandModel:
 
 
 class FlatScene:
-    """Draws the box of a hand, all covered, in the hand's own colour: a `render_worker.picture.Scene`."""
+    """Draws the box of a hand, all covered, in its brightest colour: a `render_worker.picture.Scene`."""
 
     bpy_version = "none"
     device = "flat"
@@ -40,7 +40,7 @@ class FlatScene:
             request.verts_m, request.camera, width_px=request.width_px, height_px=request.height_px
         )
         rgba = np.ones((box.bottom_px - box.top_px, box.right_px - box.left_px, 4), np.float32)
-        rgba[..., :3] = np.broadcast_to(request.albedo, (len(request.verts_m), 3)).mean(axis=0)
+        rgba[..., :3] = np.broadcast_to(request.albedo, (len(request.verts_m), 3)).max(axis=0)
         return HandLayer(rgba, box)
 
     def measure(self, request: DrawRequest) -> HandGeometry:
