@@ -39,11 +39,15 @@ from shared.command_line import (
 )
 from trainer.commands import bench_train, evaluate, inspect
 
+SOME_SKIPPED = 3
+"""Exit code."""
+
 EXIT_CODES = """\b
 Exit codes:
   0    done
   1    a bug, with its traceback
   2    the command line, a file or a device is not what was expected; one line says what to do
+  3    done, but for some files that were skipped
   130  interrupted; the same command goes on from there
 
 \b
@@ -196,6 +200,129 @@ def ablate(config_path: Path, table_only: bool, ray_address: str | None, as_json
     else:
         result = run(config, renderer_for=lambda each: render_pool(each, ray_address))
     report(result.to_json(), result.to_text(), as_json=as_json)
+
+
+@main.command(
+    epilog=examples(
+        "meshcycle predict hand.jpg --checkpoint RUN --out hands --box 820 410 300 360",
+        "meshcycle predict holiday --checkpoint RUN --out hands --detector yolov8n-oiv7.pt --side both",
+        "meshcycle predict left.mp4 --checkpoint RUN --out hands --side left",
+    )
+)
+@click.argument("source", metavar="IMAGE|FOLDER|VIDEO", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--checkpoint",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Run whose best checkpoint predicts, or one checkpoint.",
+)
+@output_path("Folder for overlays, meshes and JSON.", required=True)
+@click.option(
+    "--box",
+    "boxes",
+    nargs=4,
+    type=float,
+    multiple=True,
+    metavar="X Y W H",
+    help="Left, top, width and height in pixels of a hand; repeat it for more.",
+)
+@click.option("--detector", help="Find hands with these YOLO weights, such as yolov8n-oiv7.pt.")
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0, 1),
+    default=0.25,
+    show_default=True,
+    help="Least score of a hand that the detector finds.",
+)
+@click.option(
+    "--side",
+    "sides",
+    type=click.Choice(["right", "left", "both"]),
+    multiple=True,
+    default=["right"],
+    show_default=True,
+    help="Which hand it is, once or per box; both tries each.",
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.5,
+    show_default=True,
+    help="What the network sees around a box, in longer sides of it.",
+)
+@click.option(
+    "--mesh",
+    "mesh_format",
+    type=click.Choice(["obj", "ply"]),
+    default="obj",
+    show_default=True,
+    help="Format of the meshes.",
+)
+@click.option("--view", is_flag=True, help="Also draw every hand from all sides, with Blender (GIF).")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Of the networks.")
+@hand_model_option
+@as_json
+@click.pass_context
+def predict(
+    ctx: click.Context,
+    /,
+    source: Path,
+    checkpoint: Path,
+    out: Path,
+    boxes: tuple[tuple[float, float, float, float], ...],
+    detector: str | None,
+    confidence: float,
+    sides: tuple[Literal["right", "left", "both"], ...],
+    margin: float,
+    mesh_format: Literal["obj", "ply"],
+    view: bool,
+    device: Literal["auto", "cpu", "cuda"],
+    hand_model: Path | None,
+    as_json: bool,
+) -> None:
+    """Predict the hands in your own photographs or video.
+
+    Without --box and --detector, the hand is expected in the middle, as in FreiHAND. Every picture gets its
+    hands drawn over it (NAME-overlay.png), a mesh per hand, and NAME.json with joints, vertices and camera in
+    pixels of the picture; a video gets an overlay in MP4, and a line of JSON per frame.
+
+    Exit code 3 if files of a folder could not be used; the others were.
+    """
+    from trainer.hand_finders import CentreCrop, GivenBoxes
+    from trainer.predict_photographs import predict_photographs
+    from trainer.trained import load_trained
+
+    if boxes and detector:
+        raise click.UsageError("Give --box or --detector, not both.")
+    if len(sides) > 1 and not boxes:
+        raise click.UsageError("Give --side once; only boxes can have one each.")
+    trained = load_trained(checkpoint, device=device, hand_model=hand_model)
+    finder: Any
+    if boxes:
+        finder = GivenBoxes(boxes, sides, margin=margin)
+    elif detector:
+        from bg_filter.hand_detector import HandDetector
+
+        finder = HandDetector(detector, sides=sides[0], margin=margin, confidence=confidence, device=device)
+    else:
+        finder = CentreCrop.of_run(trained.config.data.crop_px, sides[0])
+    draw_view = turntable_view(trained.hand_model, trained.config.render) if view else None
+    result = predict_photographs(trained, source, out, finder, mesh_format=mesh_format, view=draw_view)
+    report(result.to_json(), str(result), as_json=as_json)
+    if result.skipped:
+        ctx.exit(SOME_SKIPPED)
+
+
+def turntable_view(hand_model: Any, settings: Any) -> Any:
+    """Return a function that draws a predicted hand from all sides."""
+    from render_worker.turntable import Turntable
+
+    table = Turntable(hand_model, settings)
+
+    def draw(path: Path, hand: Any) -> None:
+        table.save(path.with_name(f"{path.name}.gif"), hand.verts_m, is_left=hand.side == "left")
+
+    return draw
 
 
 @main.command(

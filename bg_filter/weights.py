@@ -41,8 +41,12 @@ def quiet_ultralytics() -> Iterator[None]:
         yield
 
 
-def weights_file(name: str) -> Path:
+def weights_file(name: str, *, option: str = "--weights") -> Path:
     """Return the file of a network; a bare name that ultralytics publishes is downloaded to the user's cache.
+
+    Args:
+        name: Path of a file, or a published name.
+        option: Where the name comes from, for errors.
 
     Raises:
         WeightsUnavailableError: The name is a published one, and the download failed.
@@ -55,7 +59,7 @@ def weights_file(name: str) -> Path:
     if name not in GITHUB_ASSETS_NAMES:
         raise BackgroundError(
             f"{name}: expected a file with detector weights, found nothing. "
-            "Check --weights; a name that can be downloaded is, for example, yolov8n.pt."
+            f"Check {option}; a name that can be downloaded is, for example, yolov8n.pt."
         )
     cached = _cache_folder() / name
     if not cached.exists():
@@ -65,7 +69,7 @@ def weights_file(name: str) -> Path:
         except (OSError, MemoryError) as error:  # requests' errors are OSErrors; MemoryError is a full disk
             raise WeightsUnavailableError(
                 f"{name}: expected to download these detector weights, found no way to: {error} "
-                "Give a file with --weights."
+                f"Give a file with {option}."
             ) from error
     return cached
 

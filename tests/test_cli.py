@@ -51,7 +51,7 @@ def test_every_command_reports_to_programs_too(name: str) -> None:
 
 def test_the_help_documents_every_exit_code() -> None:
     described = help_of("").split("Exit codes:")[1]
-    assert [line.split()[0] for line in described.splitlines()[1:5]] == ["0", "1", "2", "130"]
+    assert [line.split()[0] for line in described.splitlines()[1:6]] == ["0", "1", "2", "3", "130"]
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
+from trainer.resampling import Image, sample_square
 from trainer.sections import AugmentConfig
-
-cv2.setNumThreads(1)  # the pictures are small; several processes load them
-
-type Image = UInt8[np.ndarray, "height width 3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +33,13 @@ class Warp:
 
         Where a pixel of the crop stands for several of the picture, these are averaged first.
         """
-        reduction = int(image.shape[0] / (self.magnification * size_px))
-        if reduction > 1:
-            reduced_px = image.shape[0] // reduction
-            image = cv2.resize(image, (reduced_px, reduced_px), interpolation=cv2.INTER_AREA)
         # Pixels of a square of s are (ndc + 1) * s / 2 - 0.5; this is that, inverse warp, and that back.
         half_in, half_out = image.shape[0] / 2, size_px / 2
         inverse = self._rotation().T / self.magnification
         linear = inverse * (half_in / half_out)
         centre_ndc = np.full(2, 0.5 / half_out - 1) - self.shift_ndc
-        offset = half_in * (inverse @ centre_ndc + 1) - 0.5
-        matrix = np.column_stack((linear, offset))
-        warped = cv2.warpAffine(
-            image, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        )
-        return np.asarray(warped, dtype=np.uint8)
+        offset_px = half_in * (inverse @ centre_ndc + 1) - 0.5
+        return sample_square(image, linear, offset_px, size_px=size_px)
 
     def points_ndc(self, ndc: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
         """Move points of the photograph to where the crop shows them."""

@@ -30,6 +30,8 @@ LIGHT = np.array([-0.50, -0.68, -0.53])
 AMBIENT, DIFFUSE, SPECULAR, SHININESS = 0.42, 0.80, 0.25, 16
 FORWARD = np.array([0.0, 0.0, 1.0])
 SUPERSAMPLING = 3
+TRIANGLE_PX = 4
+"""About how wide a flat triangle may be."""
 
 JOINT_COLOURS: tuple[Colour, ...] = (
     WRIST_COLOUR,
@@ -72,7 +74,10 @@ def draw_mesh(picture: Image.Image, hand: HandInPicture, faces: Int32[np.ndarray
         faces: Triangles of the mesh, counter-clockwise seen from outside.
     """
     large_px = picture.width * SUPERSAMPLING
-    corners_m, colours = _lit_triangles(hand.verts_m.astype(np.float64), faces)
+    px = hand.project(hand.verts_m, size_px=picture.width)
+    corners_m, colours = _lit_triangles(
+        hand.verts_m.astype(np.float64), faces, num_cuts=_cuts_to_look_smooth(px, faces)
+    )
     corners_px = hand.project(corners_m.reshape(-1, 3), size_px=large_px).reshape(-1, 6)
     layer = Image.new("RGB", (large_px, large_px))
     mask = Image.new("L", (large_px, large_px))
@@ -110,14 +115,16 @@ def draw_skeleton(picture: Image.Image, hand: HandInPicture) -> Image.Image:
 
 
 def _lit_triangles(
-    verts_m: Float[np.ndarray, "verts 3"], faces: Int32[np.ndarray, "faces 3"]
+    verts_m: Float[np.ndarray, "verts 3"], faces: Int32[np.ndarray, "faces 3"], *, num_cuts: int
 ) -> tuple[Float[np.ndarray, "triangles 3 3"], UInt8[np.ndarray, "triangles 3"]]:
-    """Cut every face into four, so that interpolated normals look smooth, and return corners and colours."""
+    """Cut every face into four, again and again, and return corners and colours; normals are interpolated."""
     normals = np.zeros_like(verts_m)
     a, b, c = (verts_m[faces[:, corner]] for corner in range(3))
     for corner in range(3):
         np.add.at(normals, faces[:, corner], np.cross(b - a, c - a))
-    corners_m, corner_normals = _quartered(verts_m[faces]), _quartered(_unit(normals)[faces])
+    corners_m, corner_normals = verts_m[faces], _unit(normals)[faces]
+    for _ in range(num_cuts):
+        corners_m, corner_normals = _quartered(corners_m), _quartered(corner_normals)
     normal = _unit(corner_normals.mean(axis=1))
     light = _unit(LIGHT)
     halfway = _unit(light - FORWARD)
@@ -125,6 +132,12 @@ def _lit_triangles(
     specular = np.clip(normal @ halfway, 0, None) ** SHININESS
     colours = MESH_COLOUR * (AMBIENT + DIFFUSE * diffuse)[:, None] + 255 * SPECULAR * specular[:, None]
     return corners_m, np.clip(colours, 0, 255).astype(np.uint8)
+
+
+def _cuts_to_look_smooth(px: Float[np.ndarray, "verts 2"], faces: Int32[np.ndarray, "faces 3"]) -> int:
+    """Return how often to cut, so that flat triangles are a few pixels wide; one to three times."""
+    edge_px = float(np.median(np.linalg.norm(px[faces[:, 0]] - px[faces[:, 1]], axis=1)))
+    return int(np.clip(np.ceil(np.log2(max(edge_px, 1) / TRIANGLE_PX)), 1, 3))
 
 
 def _quartered(corners: Float[np.ndarray, "faces 3 3"]) -> Float[np.ndarray, "triangles 3 3"]:

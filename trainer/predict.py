@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -126,7 +126,7 @@ def predict_groups(
         multiprocessing_context=worker_context() if workers else None,
     )
     for group, rgb in zip(groups, drawn_from(loader), strict=True):
-        parts = [_predict(network, part, autocast) for part in rgb.split(batch_size)]
+        parts = [predict_crops(network, part, autocast=autocast) for part in rgb.split(batch_size)]
         verts_m, joints_m, cameras = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         cameras[:, 0] *= crops.crop_share  # shared.camera.widen, for all rows
         sample_ids = tuple(crops.split.sample_id(index) for index in group)
@@ -143,15 +143,32 @@ def join_predictions(parts: Sequence[HandPredictions]) -> HandPredictions:
 
 
 @torch.inference_mode()
-def _predict(network: HandNetwork, rgb: Tensor, autocast: torch.dtype | None) -> tuple[np.ndarray, ...]:
-    """Return vertices, joints and the crop's camera, with the wrist moved to the origin."""
+def predict_crops(
+    network: HandNetwork,
+    rgb: UInt8[Tensor, "batch height width 3"],
+    *,
+    autocast: torch.dtype | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return vertices and joints relative to the wrist, and the cameras of the crops.
+
+    Args:
+        network: Left in the mode in which it came.
+        rgb: Crops, at the size that the network wants.
+        autocast: Reduced precision of the network, as in training.
+    """
     device = next(network.parameters()).device
     was_training = network.training
     network.eval()
     with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
-        hand: HandPrediction = network(normalise(rgb.to(device))).each(Tensor.float)
+        hand = network(normalise(rgb.to(device))).each(Tensor.float)
     network.train(was_training)
-    camera = hand.camera.clone()
-    camera[:, 1:] += hand.joints_m[:, WRIST, :2]  # the picture stays, although the hand moves to the origin
-    joints_m, verts_m = from_wrist(hand.joints_m, hand.joints_m), from_wrist(hand.verts_m, hand.joints_m)
-    return verts_m.cpu().numpy(), joints_m.cpu().numpy(), camera.cpu().numpy()
+    hand = at_the_origin(hand)
+    return hand.verts_m.cpu().numpy(), hand.joints_m.cpu().numpy(), hand.camera.cpu().numpy()
+
+
+def at_the_origin(hand: HandPrediction) -> HandPrediction:
+    """Move hands so that their wrists are at the origin, and their cameras so that the pictures stay."""
+    wrist_m = hand.joints_m[:, WRIST]
+    camera = torch.cat([hand.camera[:, :1], hand.camera[:, 1:] + wrist_m[:, :2]], dim=1)
+    verts_m, joints_m = from_wrist(hand.verts_m, hand.joints_m), from_wrist(hand.joints_m, hand.joints_m)
+    return HandPrediction(verts_m, joints_m, camera)

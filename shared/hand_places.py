@@ -1,0 +1,77 @@
+"""Where hands are in a photograph: what a finder of hands answers, and what a network is then shown.
+
+The trainer only knows the `HandFinder` protocol: boxes that a person gave, the middle of the picture, and the
+detector of the background filter all speak it.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, Self
+
+import numpy as np
+from jaxtyping import UInt8
+
+type Rgb = UInt8[np.ndarray, "height width 3"]
+type Side = Literal["left", "right"]
+type Sides = Literal["left", "right", "both"]
+"""Which hand a place shows; ``both`` where nobody knows, so that each is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandPlace:
+    """A square of a photograph with one hand in it. It may reach beyond the photograph.
+
+    Attributes:
+        centre_px: Column and row of its centre; a pixel's centre is an integer.
+        size_px: Its side.
+        side: Which hand it shows.
+        confidence: Of the detector that found it; None for one that a person gave.
+    """
+
+    centre_px: tuple[float, float]
+    size_px: float
+    side: Side
+    confidence: float | None = None
+
+    @classmethod
+    def around_box(
+        cls,
+        box: tuple[float, float, float, float],
+        *,
+        margin: float,
+        side: Side,
+        confidence: float | None = None,
+    ) -> Self:
+        """Return the square around a box.
+
+        Args:
+            box: First column, first row, columns, and rows, as in COCO and OpenCV.
+            margin: Side of the square, in longer sides of the box.
+            side: Which hand the box shows.
+            confidence: Of the box.
+
+        Example:
+            >>> HandPlace.around_box((10, 20, 4, 8), margin=1.5, side="left")
+            HandPlace(centre_px=(11.5, 23.5), size_px=12.0, side='left', confidence=None)
+        """
+        x, y, width, height = box
+        centre_px = (x + (width - 1) / 2, y + (height - 1) / 2)
+        return cls(centre_px, margin * max(width, height), side, confidence)
+
+    def mirrored(self, width_px: int) -> Self:
+        """Return where the mirrored photograph shows the hand, which there is one of the other side."""
+        x, y = self.centre_px
+        other: Side = "left" if self.side == "right" else "right"
+        return replace(self, centre_px=(width_px - 1 - x, y), side=other)
+
+
+def sides_of(sides: Sides) -> tuple[Side, ...]:
+    """Return the hands to try."""
+    return ("left", "right") if sides == "both" else (sides,)
+
+
+class HandFinder(Protocol):
+    """Anything that says where the hands of a photograph are."""
+
+    def find(self, rgb: Rgb) -> list[HandPlace]:
+        """Return the places in an order that does not change from call to call; none if there is no hand."""
+        ...
