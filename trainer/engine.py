@@ -7,6 +7,7 @@ trainer/step.py.
 import logging
 import math
 import os
+import warnings
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 import torch.distributed
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor
 
@@ -30,6 +32,9 @@ from trainer.step import PassWeights, StepLosses, recycle_step
 PATIENCE = timedelta(days=30)
 """How long processes wait for one another: rendering a round takes hours, and only one of them does it."""
 
+SMALLEST_SCALE = 2.0**-10
+"""Scale of fp16's losses below which an infinite gradient is no overflow; the scaler begins at 2**16."""
+
 
 def build_fabric(config: TrainConfig) -> Fabric:
     """Return Fabric for this process, one of those that torchrun started, or the only one.
@@ -43,14 +48,22 @@ def build_fabric(config: TrainConfig) -> Fabric:
             'Set it to "cpu" or "auto", or install a driver.'
         )
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision every time
+    on_gpu = config.compute.accelerator != "cpu" and torch.cuda.is_available()
+    fp16 = None
+    if config.compute.precision == "16-mixed":
+        # Told "16-mixed", Fabric takes bf16 on a CPU and goes on.
+        fp16 = MixedPrecision("16-mixed", "cuda" if on_gpu else "cpu")
+        # The scaler skips steps, the first ones as a rule; the course of the learning rate counts them all.
+        warnings.filterwarnings("ignore", message=r"Detected call of .lr_scheduler\.step")
     num_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     num_machines = int(os.environ.get("GROUP_WORLD_SIZE", "1"))
     fabric = Fabric(
-        accelerator=config.compute.accelerator,
+        accelerator="cuda" if on_gpu else "cpu",
         devices=num_local,
         num_nodes=num_machines,
         strategy=DDPStrategy(timeout=PATIENCE) if num_local * num_machines > 1 else "auto",
-        precision=config.compute.precision,
+        precision=None if fp16 else config.compute.precision,
+        plugins=fp16,
     )
     fabric.launch()
     return fabric
@@ -151,9 +164,8 @@ class Engine:
     def _require_finite(
         self, losses: StepLosses, norm: Tensor, sample_ids: tuple[str, ...], *, number: int
     ) -> None:
-        # The scaler of fp16 meets infinite gradients on purpose: it skips the step and lowers its scale.
-        suspects = losses.total if self.config.compute.precision == "16-mixed" else losses.total + 0 * norm
-        if bool(torch.isfinite(suspects)):
+        suspects = losses.total + 0 * norm
+        if bool(torch.isfinite(suspects)) or self._is_overflow(losses):
             return
         wrong = (~torch.isfinite(losses.per_sample)).nonzero()[:, 0].tolist()
         what = "loss" if wrong else "gradient"
@@ -163,6 +175,13 @@ class Engine:
             f"{', '.join(names)}. The weights have not moved. Look at these samples, or lower "
             "optimiser.learning_rate and resume."
         )
+
+    def _is_overflow(self, losses: StepLosses) -> bool:
+        """Tell whether the scale of fp16's losses makes a gradient infinite: the scaler skips this step."""
+        precision = self.fabric.strategy.precision
+        if not isinstance(precision, MixedPrecision) or precision.scaler is None:
+            return False
+        return bool(torch.isfinite(losses.total)) and precision.scaler.get_scale() > SMALLEST_SCALE
 
     def any_process(self, statement: bool) -> bool:
         """Tell whether a statement holds in any of the processes that train together."""
@@ -190,4 +209,5 @@ class Engine:
         """Continue from a saved state."""
         self._wrapped_optimiser.load_state_dict(state["optimiser"])
         self.learning_rate.load_state_dict(state["learning_rate"])
-        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        if state["precision"]:  # empty if the run has changed to fp16 since
+            self.fabric.strategy.precision.load_state_dict(state["precision"])
