@@ -20,6 +20,7 @@ from shared.shards import SyntheticShard, index_path, write_shard
 from shared.synthetic import BackgroundCrop, Light, Provenance, SyntheticLabels, SyntheticSample
 from shared.types import WeakPerspective
 from trainer.config import TrainConfig
+from trainer.contact_sheet import GAP_PX, TILE_PX
 from trainer.data import normalise
 from trainer.gallery_twins import gallery_twins, write_run_gallery
 from trainer.inspection import inspect_shards
@@ -180,6 +181,14 @@ class TestTwins:
         with Image.open(io.BytesIO(noise_jpeg(1))) as picture:
             np.testing.assert_array_equal(rendered.picture, np.asarray(picture))
 
+    def test_a_fourth_panel_shows_what_a_network_sees_in_the_twin(self, run: Path, tmp_path: Path) -> None:
+        split = small_split(tmp_path / "data", "training", num_images=6)
+        chosen = choose_twins(latest(run), count=5)[1]
+        seen = strip_of(chosen, split).panels[1].hand
+        rendered, again = strip_of(chosen, split, seen=seen).panels[2:]
+        assert again.picture is rendered.picture
+        assert (again.hand, again.has_mesh) == (seen, True)
+
     def test_a_quarantined_twin_leaves_a_photograph_alone(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "data", "training", num_images=6)
         strip = strip_of(choose_twins(latest(run), count=5)[3], split)
@@ -208,6 +217,18 @@ class TestSheet:
         assert without is not None
         assert with_photos.size == without.size
         assert np.asarray(with_photos).std() > np.asarray(without).std()
+
+    def test_a_network_makes_the_sheet_one_panel_wider(self, run: Path) -> None:
+        inspection = inspect_shards([run])
+        context = context_of(inspection)
+        assert context.split is not None
+        data = {"root": context.split.root, "crop_px": SIZE_PX, "input_px": SIZE_PX}
+        config = TrainConfig.model_validate({"run_dir": run, "data": data})
+        trained = TrainedHand(run, config, context.hand_model, Memory([0, 1, 2, 4]))
+        wide, narrow = draw_twin_sheet(inspection, context, trained=trained), self.sheet(run)
+        assert wide is not None
+        assert narrow is not None
+        assert wide.width - narrow.width == 2 * (TILE_PX + GAP_PX)
 
     def test_only_the_latest_round_is_drawn(self, run: Path) -> None:
         whole = self.sheet(run)

@@ -129,8 +129,8 @@ def inspect(
     """List synthetic shards, and draw what is in them.
 
     Every argument is a shard (.tar), a folder with shards, or a run. A strip of the sheet shows the
-    photograph, the prediction on it, and its synthetic twin with the keypoints. The gallery shows these and
-    what the best checkpoint of the run sees in the twin, to be sorted and filtered in any browser.
+    photograph, the prediction on it, its synthetic twin, and what the best checkpoint of the run sees in it.
+    The gallery shows the same, to be sorted and filtered in any browser.
     """
     from trainer.inspection import inspect_shards
 
@@ -146,9 +146,12 @@ def inspect(
 
     context = context_of(inspection, dataset=data, hand_model=hand_model)
     if sheet is not None:
+        from trainer.second_look import network_of
         from trainer.twin_sheet import draw_twin_sheet
 
-        picture = draw_twin_sheet(inspection, context, count=count, selection="worst" if worst else "spread")
+        order: Literal["worst", "spread"] = "worst" if worst else "spread"
+        trained = network_of(context)
+        picture = draw_twin_sheet(inspection, context, count=count, selection=order, trained=trained)
         if picture is not None:
             picture.save(sheet)
     if gallery is not None:

@@ -4,12 +4,19 @@ from PIL import Image
 
 from trainer.contact_sheet import draw_contact_sheet
 from trainer.inspection import Inspection
+from trainer.second_look import look_again
 from trainer.shard_context import ShardContext
-from trainer.twin_strips import HEADINGS, Selection, choose_twins, strip_of
+from trainer.trained import TrainedHand
+from trainer.twin_strips import HEADINGS, SECOND_HEADING, Selection, choose_twins, strip_of
 
 
 def draw_twin_sheet(
-    inspection: Inspection, context: ShardContext, *, count: int = 12, selection: Selection = "spread"
+    inspection: Inspection,
+    context: ShardContext,
+    *,
+    count: int = 12,
+    selection: Selection = "spread",
+    trained: TrainedHand | None = None,
 ) -> Image.Image | None:
     """Return a contact sheet of the latest round among the shards; None if no shard is whole.
 
@@ -18,6 +25,7 @@ def draw_twin_sheet(
         context: What they belong to; without photographs their panels stay empty.
         count: Strips on the sheet.
         selection: Which samples; see `choose_twins`.
+        trained: Looks at the twins again, for a fourth panel.
     """
     if not inspection.rows:
         return None
@@ -28,5 +36,11 @@ def draw_twin_sheet(
     num_samples = sum(row.num_samples for row in rows)
     made = rows[0].provenance
     title = f"Round {latest}: {num_samples} twins, {made.engine}, {made.samples} samples per pixel"
-    strips = [strip_of(twin, context.split) for twin in twins]
-    return draw_contact_sheet(strips, context.hand_model.faces, title=title, headings=HEADINGS)
+    drawn = {twin.sample_id: twin.shard.read(twin.sample_id) for twin in twins if twin.why_missing is None}
+    looks = look_again(drawn, context.split, trained) if context.split and trained else {}
+    strips = [
+        strip_of(twin, context.split, seen=looks[twin.sample_id].seen if twin.sample_id in looks else None)
+        for twin in twins
+    ]
+    headings = (*HEADINGS, SECOND_HEADING) if looks else HEADINGS
+    return draw_contact_sheet(strips, context.hand_model.faces, title=title, headings=headings)

@@ -23,6 +23,7 @@ from trainer.contact_sheet import Panel, Strip
 from trainer.overlay import HandInPicture
 
 HEADINGS = ("photograph", "prediction", "synthetic twin")
+SECOND_HEADING = "prediction of the twin"
 
 type Selection = Literal["spread", "worst"]
 
@@ -64,8 +65,14 @@ def choose_twins(
     return [twins[round(place)] for place in places]
 
 
-def strip_of(twin: TwinRef, split: FreiHandSplit | None) -> Strip:
-    """Read what a strip shows of one twin."""
+def strip_of(twin: TwinRef, split: FreiHandSplit | None, *, seen: HandInPicture | None = None) -> Strip:
+    """Read what a strip shows of one twin.
+
+    Args:
+        twin: Which one.
+        split: The photographs.
+        seen: What a network sees in the twin, for a fourth panel.
+    """
     photo = split.image(photo_index(twin.sample_id, split)) if split is not None else None
     before = Panel(photo, why_empty="no photograph")
     if twin.why_missing is not None:
@@ -79,7 +86,9 @@ def strip_of(twin: TwinRef, split: FreiHandSplit | None) -> Strip:
     if split is not None and split.has_labels:
         caption += f"   PA-MPJPE {error_mm(sample, split):.1f} mm"
     prediction = Panel(photo, hand, has_mesh=True, why_empty="no photograph")
-    return Strip(caption, (before, prediction, Panel(twin_rgb(sample), hand)))
+    rgb = twin_rgb(sample)
+    again = () if seen is None else (Panel(rgb, seen, has_mesh=True),)
+    return Strip(caption, (before, prediction, Panel(rgb, hand), *again))
 
 
 def twin_rgb(sample: SyntheticSample) -> UInt8[np.ndarray, "height width 3"]:
