@@ -35,7 +35,8 @@ from shared.background_lmdb import (
     reading_environment,
 )
 from shared.errors import BackgroundError
-from shared.local_copy import Place, fetch
+from shared.local_copy import fetch
+from shared.place import Place
 from shared.verdicts import VERDICT_ROW, Verdict, VerdictRows
 
 _POSITION = struct.Struct(">I")

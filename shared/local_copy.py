@@ -13,15 +13,8 @@ from pathlib import Path
 from shared.cache import cache_folder
 from shared.files import visible_files
 from shared.object_store import ObjectStore
+from shared.place import Place, is_url
 from shared.published import EVERYTHING, download, publish, read_listing
-
-type Place = Path | str
-"""A path, or a URL of any kind that fsspec knows."""
-
-
-def is_url(place: Place) -> bool:
-    """Whether a place is a URL."""
-    return isinstance(place, str) and "://" in place
 
 
 def fetch(place: Place, *, only: Sequence[str] = EVERYTHING) -> Path:

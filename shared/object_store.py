@@ -1,4 +1,4 @@
-"""A folder at a URL, of any kind that fsspec knows: s3://, gs://, file://. Every failure is one clear error.
+"""A folder at a URL of any kind that fsspec knows, s3:// among them. Every failure is one clear error.
 
 Credentials and endpoints come from where the backend looks for them, for S3 the usual AWS_* variables and
 ``~/.aws``, with AWS_ENDPOINT_URL for servers other than Amazon's.
@@ -44,7 +44,7 @@ class ObjectStore:
         with self._failing_as("access"):
             from fsspec.core import url_to_fs  # here, because `meshcycle --help` needs none of it
 
-            options = {"auto_mkdir": True} if url.startswith("file:") else {}
+            options = {"auto_mkdir": True} if "://" not in url or url.startswith("file:") else {}
             self._files, self._root = url_to_fs(self.url, use_listings_cache=False, **options)
 
     def read(self, key: str) -> bytes | None:

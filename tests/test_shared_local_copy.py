@@ -9,8 +9,9 @@ import fsspec
 import pytest
 
 from shared.errors import StorageError
-from shared.local_copy import fetch, is_url, working_copy
+from shared.local_copy import fetch, working_copy
 from shared.object_store import ObjectStore
+from shared.place import is_url
 
 
 def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -134,6 +134,7 @@ def _run_config(config: AblationConfig, model: str, variant: VariantName, seed: 
     train, entry = config.train, config.models[model]
     changes = {
         "run_dir": train.run_dir / model / variant / f"seed-{seed}",
+        "mirror": train.mirror and f"{train.mirror}/{model}/{variant}/seed-{seed}",
         "seed": seed,
         "data": train.data.model_copy(update={"batch_size": entry.batch_size or train.data.batch_size}),
         "model": entry.model,

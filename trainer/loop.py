@@ -25,6 +25,7 @@ from trainer.engine import Engine, build_fabric
 from trainer.feed import Feed
 from trainer.interruption import Interruption
 from trainer.label_check import check_labels
+from trainer.mirror import Mirror
 from trainer.predict import score_photographs
 from trainer.recycling import Recycler
 from trainer.round_table import round_table
@@ -72,12 +73,20 @@ def train(config: TrainConfig, *, renderer: Renderer | None, resume: bool) -> Tr
         KeyboardInterrupt: The run was interrupted; it can be resumed.
     """
     fabric = build_fabric(config)
-    trainer = Trainer(fabric, config, renderer=renderer, resume=resume)
+    mirror = Mirror(config)
+    if fabric.is_global_zero and resume:
+        mirror.restore()
+    fabric.barrier()
+    trainer = Trainer(fabric, config, renderer=renderer, resume=resume, mirror=mirror)
     if fabric.is_global_zero:
         open_run(config, resume=resume)
+        mirror.begin()
     fabric.barrier()
     with logging_redirect_tqdm():
-        return trainer.run()
+        result = trainer.run()
+    if fabric.is_global_zero:
+        mirror.end()
+    return result
 
 
 class Trainer:
@@ -88,15 +97,22 @@ class Trainer:
         config: Of the run.
         renderer: Draws the twins.
         resume: Whether a checkpoint that is there will be used.
+        mirror: Gets a copy of every round.
 
     Raises:
         MeshcycleError: Data, hand model, network and configuration do not go together.
     """
 
     def __init__(
-        self, fabric: Fabric, config: TrainConfig, *, renderer: Renderer | None, resume: bool
+        self,
+        fabric: Fabric,
+        config: TrainConfig,
+        *,
+        renderer: Renderer | None,
+        resume: bool,
+        mirror: Mirror,
     ) -> None:
-        self._fabric, self._config = fabric, config
+        self._fabric, self._config, self._mirror = fabric, config, mirror
         self._folder = RunFolder(config.run_dir)
         data = config.data
         hand_model = load_hand_model(config.hand_model)
@@ -215,6 +231,7 @@ class Trainer:
             log.round(self._record(round_index), step=(round_index + 1) * self._feed.steps_per_round)
             write_durably(checkpoints / "best", [Moment(self._standing.best_round).name.encode()])
             prune_checkpoints(checkpoints, keep_last=self._config.checkpoint.keep_last)
+            self._mirror.after_round()
         self._meter.clear()
         self._standing.next_round()
 

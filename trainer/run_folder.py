@@ -17,7 +17,7 @@ from trainer.toml import to_toml
 CONFIG = "config.toml"
 PROVENANCE = "provenance.json"
 
-_FREE_TO_CHANGE = ("run_dir", "compute", "checkpoint", "data.workers", "render.workers")
+_FREE_TO_CHANGE = ("run_dir", "mirror", "compute", "checkpoint", "data.workers", "render.workers")
 """What may differ between a run and its continuation; ``rounds`` too, where no schedule depends on it."""
 
 

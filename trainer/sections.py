@@ -13,6 +13,8 @@ from pydantic import (
     PositiveInt,
 )
 
+from shared.place import Place
+
 
 class Section(BaseModel):
     """Immutable, refuses unknown keys, takes the description of a field from its docstring."""
@@ -97,8 +99,9 @@ class OptimiserConfig(Section):
 class RecycleConfig(Section):
     """The second pass. Leave the whole table out to train the baseline."""
 
-    backgrounds: Path
-    """Filtered background database, or a folder that ``filter-backgrounds`` wrote."""
+    backgrounds: Place
+    """Database that ``filter-backgrounds`` wrote: a folder that every render worker can read, or a URL such
+    as ``s3://bucket/backgrounds``, which every machine fetches once."""
     alpha: NonNegativeFloat = 1.0
     """Weight of the photographs in Eq. 11; 0 learns from renders alone (Table 3)."""
     beta: NonNegativeFloat = 1.0

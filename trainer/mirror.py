@@ -1,0 +1,102 @@
+"""A copy of a run at a URL, brought up to date after every round; an empty machine goes on from it.
+
+Everything lies there as in the run's folder, so `meshcycle evaluate` and `inspect` read it too: checkpoints,
+predictions, committed rounds of twins, and metrics. TensorBoard's files, which grow in place, stay behind. A
+round is published in the foreground: in the background its files could be pruned while they travel, and what
+is to be gained are the seconds that they take, of minutes or hours that a round takes.
+"""
+
+import logging
+from pathlib import Path
+
+from shared.errors import StorageError
+from shared.files import visible_files
+from shared.object_store import ObjectStore
+from shared.published import download, is_incomplete, publish, read_listing
+from shared.rounds import MANIFEST
+from trainer.checkpoint import Moment, latest_checkpoint
+from trainer.config import TrainConfig
+from trainer.run_folder import CONFIG, RunFolder, require_same
+
+logger = logging.getLogger(__name__)
+
+_MIRRORED = ("*.toml", "*.json", "*.jsonl", "checkpoints/*", "predictions/*", "synthetic/*")
+
+
+class Mirror:
+    """The copy of one run; only its first process has one.
+
+    Args:
+        config: Of the run; without a mirror in it, nothing happens here.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self._config, self._run = config, RunFolder(config.run_dir)
+        self._url = config.mirror
+        self._is_behind = False
+
+    def restore(self) -> None:
+        """Bring the run's folder up to date, if the mirror is further.
+
+        Raises:
+            StorageError: The mirror cannot be read.
+            ConfigError: What is there was trained with another configuration.
+        """
+        if self._url is None:
+            return
+        listing = read_listing(ObjectStore(self._url))
+        if listing is None:
+            return
+        moments = [Moment.parse(Path(name).parent.name) for name in listing.matching(["checkpoints/*/*"])]
+        mirrored = max((moment for moment in moments if moment is not None), default=None)
+        latest = latest_checkpoint(self._run.checkpoints)
+        local = Moment.parse(latest.name) if latest is not None else None
+        if mirrored is None or (
+            local is not None and local >= mirrored and not is_incomplete(self._run.root)
+        ):
+            return
+        download(self._url, self._run.root, only=(CONFIG,))
+        require_same(self._config, self._run)
+        logger.info("Fetching %s of the run from %s.", mirrored.name, self._url)
+        download(self._url, self._run.root)
+
+    def begin(self) -> None:
+        """Publish what there is when a run begins or goes on.
+
+        Raises:
+            StorageError: The mirror cannot be written, which is better known now than after a round.
+        """
+        if self._url is not None:
+            publish(self._run.root, self._url, self._names())
+
+    def after_round(self) -> None:
+        """Publish what a round has changed; if that is not possible now, the next round tries again."""
+        if self._url is None:
+            return
+        try:
+            publish(self._run.root, self._url, self._names())
+        except StorageError as error:
+            logger.warning("Not mirrored, to be tried again after the next round: %s", error)
+            self._is_behind = True
+        else:
+            self._is_behind = False
+
+    def end(self) -> None:
+        """Make sure that the mirror is up to date when the run ends.
+
+        Raises:
+            StorageError: It still cannot be written; the run itself is whole.
+        """
+        if self._is_behind:
+            self.begin()
+
+    def _names(self) -> list[str]:
+        """Return what belongs into the mirror: all that is whole, and so nothing that is under way."""
+        synthetic = self._run.root / "synthetic"
+        # Asked before the files are listed: a round that is committed meanwhile may be listed in part.
+        committed = {manifest.parent.name for manifest in synthetic.glob(f"*/{MANIFEST}")}
+        return [
+            name
+            for name in visible_files(self._run.root, _MIRRORED)
+            if not name.startswith("synthetic/") or name.split("/")[1] in committed
+        ]
