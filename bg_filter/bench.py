@@ -157,7 +157,7 @@ def _export(pictures: Sequence[Picture], folder: Path) -> None:
 
 def _run_detector(detector: YoloDetector, pictures: Sequence[Picture], batch_size: int) -> None:
     for batch in batched(pictures, batch_size, strict=False):
-        detector.detect([picture.rgb for picture in batch])
+        detector.detect([picture.seen for picture in batch])
 
 
 def _run_filter(detector: YoloDetector, folder: Path, batch_size: int) -> None:

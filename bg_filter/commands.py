@@ -1,10 +1,55 @@
 """The commands of the background filter; what they call is imported inside them."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from shared.command_line import as_json, examples, output_path, report
+
+
+def detector_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what looks for people, and where; `detector_settings` reads them."""
+    for option in (
+        click.option("--device", default="auto", show_default=True, help="Where it runs: cpu, cuda, cuda:1."),
+        click.option("--input", "input_px", default=320, show_default=True, help="Side of what YOLO sees."),
+        click.option(
+            "--classes", multiple=True, help="What counts as a person. Default: person. Repeatable."
+        ),
+        click.option(
+            "--weights",
+            multiple=True,
+            help="YOLO: a .pt, .onnx, ... file, or a name that ultralytics downloads. Default: yolov8n.pt. "
+            "Repeatable; the most confident decides.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def detector_settings(weights: tuple[str, ...], classes: tuple[str, ...], input_px: int) -> Any:
+    """Return what the options say."""
+    from bg_filter.findings import DEFAULT_WEIGHTS, PERSON, DetectorSettings
+
+    return DetectorSettings(weights or DEFAULT_WEIGHTS, classes or PERSON, input_px)
+
+
+def selection_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what a background must fulfil, beside the threshold."""
+    for option in (
+        click.option(
+            "--drop-duplicates", is_flag=True, help="Keep only the first of those that look the same."
+        ),
+        click.option(
+            "--min-contrast",
+            type=float,
+            default=0.0,
+            help="Drop those whose brightness, 0 to 1, has a smaller s.d.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command(
@@ -12,46 +57,55 @@ from shared.command_line import as_json, examples, output_path, report
         "meshcycle filter-backgrounds lsun/bedroom_train_lmdb --out data/backgrounds",
         "meshcycle filter-backgrounds lsun my-photographs --out data/backgrounds --threshold 0.1",
         "meshcycle filter-backgrounds lsun --out data/backgrounds --limit 20000 --subset-seed 0",
+        "meshcycle filter-backgrounds lsun --out data/backgrounds --weights yolov8n.pt --weights hands.pt "
+        "--classes person --classes hand",
     )
 )
 @click.argument("sources", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @output_path("Folder of the background database; an unfinished one is continued.", required=True)
-@click.option("--weights", multiple=True, help="YOLO weights: files, or names that ultralytics downloads.")
+@detector_options
 @click.option(
-    "--threshold", type=click.FloatRange(0, 1), help="Confidence from which a person counts. Default: 0.05."
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.05,
+    show_default=True,
+    help="Confidence from which a person counts.",
 )
+@selection_options
 @click.option("--limit", type=click.IntRange(min=1), help="Look at this many pictures only.")
 @click.option("--subset-seed", type=int, help="Choose those of --limit at random, by this seed.")
 @click.option("--short-side", type=click.IntRange(min=16), help="Re-encode larger pictures to this side.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Of YOLO.")
-@click.option("--device", default="auto", show_default=True, help="Where YOLO runs: auto, cpu, cuda, cuda:1.")
 @as_json
 def filter_backgrounds(
     sources: tuple[Path, ...],
     out: Path,
     weights: tuple[str, ...],
-    threshold: float | None,
+    classes: tuple[str, ...],
+    input_px: int,
+    device: str,
+    threshold: float,
+    min_contrast: float,
+    drop_duplicates: bool,
     limit: int | None,
     subset_seed: int | None,
     short_side: int | None,
     batch_size: int,
-    device: str,
     as_json: bool,
 ) -> None:
     """Store the photographs without people as backgrounds.
 
     SOURCES are LSUN LMDB folders, folders of those, or folders of pictures. A killed run goes on where it
-    stopped.
+    stopped. Look at the result with `meshcycle backgrounds report`.
     """
     from bg_filter.filter import filter_backgrounds as run
-    from bg_filter.findings import DetectorSettings
     from bg_filter.selection import SelectionRules
 
     result = run(
         sources,
         out,
-        settings=DetectorSettings(weights=weights) if weights else None,
-        rules=SelectionRules(threshold=threshold) if threshold is not None else None,
+        settings=detector_settings(weights, classes, input_px),
+        rules=SelectionRules(threshold, min_contrast, drop_duplicates),
         limit=limit,
         subset_seed=subset_seed,
         short_side_px=short_side,
@@ -70,17 +124,27 @@ def backgrounds() -> None:
     epilog=examples(
         "meshcycle backgrounds rethreshold data/backgrounds --threshold 0.1",
         "meshcycle backgrounds rethreshold data/backgrounds --threshold 0.1 --drop-duplicates",
+        "meshcycle backgrounds rethreshold data/backgrounds --threshold 0.2 --source /new/place/of/lsun",
     )
 )
 @click.argument("database", type=click.Path(path_type=Path))
 @click.option("--threshold", type=click.FloatRange(0, 1), required=True, help="Confidence that counts.")
+@selection_options
 @click.option(
-    "--min-contrast", type=float, default=0.0, help="Drop those whose brightness, 0 to 1, has a smaller s.d."
+    "--source",
+    "sources",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Where a source is now, if it has moved. Repeatable.",
 )
-@click.option("--drop-duplicates", is_flag=True, help="Keep only the first of pictures that look the same.")
 @as_json
 def rethreshold(
-    database: Path, threshold: float, min_contrast: float, drop_duplicates: bool, as_json: bool
+    database: Path,
+    threshold: float,
+    min_contrast: float,
+    drop_duplicates: bool,
+    sources: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Select anew from the stored verdicts.
 
@@ -90,7 +154,7 @@ def rethreshold(
     from bg_filter.publish import reselect
     from bg_filter.selection import SelectionRules
 
-    result = reselect(database, SelectionRules(threshold, min_contrast, drop_duplicates))
+    result = reselect(database, SelectionRules(threshold, min_contrast, drop_duplicates), sources=sources)
     report(result.to_json(), result.to_text(), as_json=as_json)
 
 
@@ -117,20 +181,31 @@ def report_backgrounds(database: Path, out: Path | None, as_json: bool) -> None:
     ),
 )
 @click.argument("sources", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--weights", multiple=True, help="YOLO weights: files, or names that ultralytics downloads.")
-@click.option("--pictures", default=512, show_default=True, help="Pictures per round.")
-@click.option("--device", default="auto", show_default=True, help="Where YOLO runs: auto, cpu, cuda, cuda:1.")
+@detector_options
+@click.option("--pictures", type=click.IntRange(min=1), default=512, show_default=True, help="Per round.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Of YOLO.")
 @as_json
 def bench_filter(
-    sources: tuple[Path, ...], weights: tuple[str, ...], pictures: int, device: str, as_json: bool
+    sources: tuple[Path, ...],
+    weights: tuple[str, ...],
+    classes: tuple[str, ...],
+    input_px: int,
+    device: str,
+    pictures: int,
+    batch_size: int,
+    as_json: bool,
 ) -> None:
     """Measure the background filter, and its detector alone.
 
     Beside it, ``yolo predict`` looks at the same pictures.
     """
     from bg_filter.bench import bench_filter as run
-    from bg_filter.findings import DetectorSettings
 
-    settings = DetectorSettings(weights=weights) if weights else None
-    result = run(sources, settings=settings, device=device, num_pictures=pictures)
+    result = run(
+        sources,
+        settings=detector_settings(weights, classes, input_px),
+        device=device,
+        batch_size=batch_size,
+        num_pictures=pictures,
+    )
     report(result.to_json(), result.to_text(), as_json=as_json)

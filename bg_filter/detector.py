@@ -38,61 +38,95 @@ class YoloDetector:
 
     def __init__(self, settings: DetectorSettings, *, device: str = "auto") -> None:
         self.device = _device(device)
-        self.input_px = settings.input_px
-        self._networks = [_Network(name, settings.classes, self.device) for name in settings.weights]
-        self.identity = f"{settings.input_px} px: " + ", ".join(
-            network.identity for network in self._networks
-        )
+        self._networks = [_Network(name, settings, self.device) for name in settings.weights]
+        self.identity = ", ".join(network.identity for network in self._networks)
 
     @torch.inference_mode()
     def detect(self, pictures: Sequence[Rgb]) -> list[Finding]:
         """Return the most confident person of every picture.
 
         A picture's frame depends on the picture alone, so its finding does not depend on its batch.
+
+        Raises:
+            DeviceError: The batch does not fit into the memory of the GPU.
         """
-        is_rectangular = all(network.takes_rectangles for network in self._networks)
-        places = [
-            Place.of(*picture.shape[:2], frame_px=self.input_px, is_rectangular=is_rectangular)
-            for picture in pictures
-        ]
-        findings: dict[int, Finding] = {}
-        for frame_size in {place.frame_size for place in places}:
-            members = [number for number, place in enumerate(places) if place.frame_size == frame_size]
-            frames = torch.full((len(members), 3, *frame_size), PADDING, device=self.device)
-            for number, frame in zip(members, frames, strict=True):
-                _draw(pictures[number], frame, places[number])
-            best = torch.stack([network.best_person(frames) for network in self._networks])
-            winner = best[:, :, :1].argmax(dim=0, keepdim=True).expand(1, -1, best.shape[-1])
-            for number, row in zip(members, best.gather(0, winner)[0].cpu().numpy(), strict=True):
-                findings[number] = Finding(float(row[0]), places[number].fractions(row[1:]))
-        return [findings[number] for number in range(len(pictures))]
+        try:
+            findings = [network.look_at(pictures) for network in self._networks]
+        except torch.OutOfMemoryError as error:
+            raise DeviceError(
+                f"{self.device}: expected memory for {len(pictures)} pictures at once, found too little. "
+                "Give a smaller --batch-size; the run goes on where it stopped."
+            ) from error
+        return [max(finding, key=lambda each: each.confidence) for finding in zip(*findings, strict=True)]
 
 
 class _Network:
     """A network that ultralytics can load, in whatever format, reduced to the classes that matter here."""
 
-    def __init__(self, name: str, classes: Sequence[str], device: torch.device) -> None:
+    def __init__(self, name: str, settings: DetectorSettings, device: torch.device) -> None:
         with quiet_ultralytics():
             path = weights_file(name)
             self._backend = _load(path, device)
         known = {label: index for index, label in self._backend.names.items()}
-        self._wanted = torch.tensor([known[label] for label in classes if label in known], device=device)
-        if len(self._wanted) == 0:
+        labels = [label for label in settings.classes if label in known]
+        if not labels:
             raise BackgroundError(
-                f"{name}: expected a detector of {' or '.join(classes)}, found the classes "
+                f"{name}: expected a detector of {' or '.join(settings.classes)}, found the classes "
                 f"{', '.join(list(known)[:5])}, ... Give other --weights or --classes."
             )
-        labels = "/".join(label for label in classes if label in known)
-        self.identity = f"{path.name} sha256:{_sha256(path)} {labels}"
+        self._device = device
+        self._wanted = torch.tensor([known[label] for label in labels], device=device)
+        self._limits = self._exported_size() or (settings.input_px, settings.input_px)
+        size = "x".join(str(side) for side in dict.fromkeys(self._limits))
+        self.identity = f"{size} px: {path.name} sha256:{_sha256(path)} {'/'.join(labels)}"
+        self._try_out(name)
+
+    def look_at(self, pictures: Sequence[Rgb]) -> list[Finding]:
+        """Return the most confident person of every picture."""
+        places = [
+            Place.of(*picture.shape[:2], limits=self._limits, is_trimmed=self._takes_any_size)
+            for picture in pictures
+        ]
+        findings: dict[int, Finding] = {}
+        for frame_size in {place.frame_size for place in places}:
+            members = [number for number, place in enumerate(places) if place.frame_size == frame_size]
+            frames = torch.full((len(members), 3, *frame_size), PADDING, device=self._device)
+            for number, frame in zip(members, frames, strict=True):
+                _draw(pictures[number], frame, places[number])
+            for number, row in zip(members, self.best_person(frames).cpu().numpy(), strict=True):
+                findings[number] = Finding(float(row[0]), places[number].fractions(row[1:]))
+        return [findings[number] for number in range(len(pictures))]
 
     @property
-    def takes_rectangles(self) -> bool:
-        """Whether frames may have any shape, and not only the square that the network was exported for."""
-        return self._backend.format == "pt" and not self._is_rtdetr
+    def _takes_any_size(self) -> bool:
+        return (self._backend.format == "pt" and not self._is_rtdetr) or self._backend.dynamic
 
     @property
     def _is_rtdetr(self) -> bool:
-        return type(getattr(self._backend, "model", None)).__name__ == "RTDETRDetectionModel"
+        is_exported = self._backend.metadata.get("head") == "RTDETRDecoder"
+        return is_exported or type(self._backend.model).__name__ == "RTDETRDetectionModel"
+
+    def _exported_size(self) -> tuple[int, int] | None:
+        """Return rows and columns of the only frame that an export takes; None for those that take any."""
+        exported = None if self._takes_any_size else self._backend.metadata.get("imgsz")
+        return None if exported is None else (int(exported[0]), int(exported[1]))
+
+    def _try_out(self, name: str) -> None:
+        """Look at nothing, so that weights of another kind are reported before a database is begun."""
+        if self._backend.metadata.get("args", {}).get("nms"):
+            raise BackgroundError(
+                f"{name}: expected a network that tells the confidence of every box, found an export that "
+                "drops the lower ones itself. Export it without nms=True."
+            )
+        frames = torch.full((1, 3, *self._limits), PADDING, device=self._device)
+        try:
+            with torch.inference_mode():
+                self.best_person(frames)
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            raise BackgroundError(
+                f"{name}: expected a network that finds objects in frames of {self._limits} pixels, "
+                f"found a problem: {_first_line(error)}. Give other --weights."
+            ) from error
 
     def best_person(self, frames: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 5"]:
         """Return the score and the corners, in pixels, of the best box of each frame."""
@@ -130,13 +164,18 @@ def _load(path: Path, device: torch.device) -> Any:
     try:
         network = AutoBackend(str(path), device=device, fp16=device.type == "cuda", verbose=False)
     except (ImportError, TypeError, RuntimeError, KeyError, AttributeError, OSError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        runtime = "meshcycle[export]" if path.suffix == ".onnx" else "the runtime of this format"
+        remedy = f"Install {runtime}, or give" if isinstance(error, ImportError) else "Give"
         raise BackgroundError(
-            f"{path}: expected weights that ultralytics can load, found a problem: {reason}. "
-            "Give other --weights."
+            f"{path}: expected weights that ultralytics can load, found a problem: {_first_line(error)}. "
+            f"{remedy} other --weights."
         ) from error
     network.eval()
     return network
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def _device(name: str) -> torch.device:

@@ -117,6 +117,7 @@ def filter_backgrounds(
         DeviceError: The device does not exist here.
     """
     start_s = time.perf_counter()
+    _check_apart(sources, out)
     opened = open_sources(sources)
     listing = Listing(opened, cache=out / "names")
     numbers = listing.choose(limit=limit, seed=subset_seed)
@@ -159,6 +160,16 @@ def filter_backgrounds(
         selection=selection,
         wall_s=wall_s,
     )
+
+
+def _check_apart(sources: Sequence[Path], out: Path) -> None:
+    """Make sure that what is written does not become part of what is read."""
+    for source in sources:
+        if out.resolve().is_relative_to(source.resolve()):
+            raise BackgroundError(
+                f"{out}: expected a directory outside of the source {source}, found it inside. "
+                "Give another --out."
+            )
 
 
 def _detector(settings: DetectorSettings, listing: Listing, device: str) -> Detector:

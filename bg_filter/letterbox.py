@@ -27,22 +27,22 @@ class Place:
     height: int
 
     @classmethod
-    def of(cls, rows: int, columns: int, *, frame_px: int, is_rectangular: bool) -> "Place":
-        """Fit a picture into a frame of a given longer side.
+    def of(cls, rows: int, columns: int, *, limits: tuple[int, int], is_trimmed: bool) -> "Place":
+        """Fit a picture into a frame.
 
         Args:
             rows: Rows of the picture.
             columns: Columns of the picture.
-            frame_px: Longer side of the frame.
-            is_rectangular: Leaves out what the picture does not need; the frame is square otherwise.
+            limits: Rows and columns of the frame.
+            is_trimmed: Leaves out what of the frame the picture does not need.
 
         Example:
-            >>> Place.of(256, 341, frame_px=320, is_rectangular=True)
+            >>> Place.of(256, 341, limits=(320, 320), is_trimmed=True)
             Place(frame_size=(256, 320), left=0, top=8, width=320, height=240)
         """
-        scale = frame_px / max(rows, columns)
+        scale = min(limits[0] / rows, limits[1] / columns)
         height, width = max(1, round(rows * scale)), max(1, round(columns * scale))
-        frame_size = (_up_to_stride(height), _up_to_stride(width)) if is_rectangular else (frame_px, frame_px)
+        frame_size = (_up_to_stride(height), _up_to_stride(width)) if is_trimmed else limits
         return cls(frame_size, (frame_size[1] - width) // 2, (frame_size[0] - height) // 2, width, height)
 
     def fractions(self, corners: Float[np.ndarray, "4"]) -> tuple[float, float, float, float]:

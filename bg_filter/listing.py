@@ -4,10 +4,12 @@ Walking over the keys of a category takes seconds when its file is in memory and
 the names are kept beside the database, for as long as the category does not change.
 """
 
+import io
 import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,9 @@ from jaxtyping import Int64
 from bg_filter.lmdb_keys import NameArray
 from bg_filter.sources import MAX_KEY_BYTES, PhotoSource
 from shared.errors import BackgroundError
+from shared.files import write_durably
+
+WALKED_AT_ONCE = 4096  # numbers that are Python objects at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +71,18 @@ class Listing:
 
     def candidates(self, numbers: Int64[np.ndarray, " chosen"]) -> Iterator[Candidate]:
         """Walk over some pictures, by number."""
-        owners = np.searchsorted(self._ends, numbers, side="right")
-        for number, owner in zip(numbers.tolist(), owners.tolist(), strict=True):
-            names = self._names[owner]
-            name = names[number - int(self._ends[owner]) + len(names)]
-            yield Candidate(self._sources[owner], os.fsdecode(name))
+        for start in range(0, len(numbers), WALKED_AT_ONCE):
+            group = numbers[start : start + WALKED_AT_ONCE]
+            owners = np.searchsorted(self._ends, group, side="right")
+            for number, owner in zip(group.tolist(), owners.tolist(), strict=True):
+                names = self._names[owner]
+                name = names[number - int(self._ends[owner]) + len(names)]
+                yield Candidate(self._sources[owner], os.fsdecode(name))
 
 
 def _names(source: PhotoSource, cache: Path) -> NameArray:
     names = _cached_names(source, cache)
-    if len(source.name.encode()) + 1 + names.dtype.itemsize > MAX_KEY_BYTES:
+    if len(os.fsencode(source.name)) + 1 + names.dtype.itemsize > MAX_KEY_BYTES:
         raise BackgroundError(
             f"{source.path}: expected names of at most {MAX_KEY_BYTES} bytes together with the folder's, "
             f"found one of {names.dtype.itemsize}. Shorten the names of its folders or files."
@@ -87,11 +94,25 @@ def _cached_names(source: PhotoSource, cache: Path) -> NameArray:
     if source.stamp is None:
         return source.names()
     array_file, stamp_file = cache / f"{source.name}.npy", cache / f"{source.name}.json"
-    if stamp_file.exists() and json.loads(stamp_file.read_text()) == source.stamp:
-        return np.load(array_file, mmap_mode="r")  # type: ignore[no-any-return]
-    cache.mkdir(parents=True, exist_ok=True)
-    stamp_file.unlink(missing_ok=True)
+    try:
+        if json.loads(stamp_file.read_text()) == source.stamp:
+            return np.load(array_file, mmap_mode="r")  # type: ignore[no-any-return]
+    except (OSError, ValueError, EOFError):  # there is none, or it was damaged: either way, make it
+        pass
     names = source.names()
-    np.save(array_file, names)
-    stamp_file.write_text(json.dumps(source.stamp))  # last: a stamp that exists stands for a whole array
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(names))
+    try:
+        stamp_file.unlink(missing_ok=True)
+        write_durably(array_file, chain([header.getvalue()], _in_pieces(names)))
+        write_durably(stamp_file, [json.dumps(source.stamp).encode()])  # last: it stands for a whole array
+    except OSError as error:
+        raise BackgroundError(
+            f"{cache.parent}: expected a directory to write a background database to, "
+            f"found a problem: {error}. Make room, or give another --out."
+        ) from error
     return names
+
+
+def _in_pieces(names: NameArray) -> Iterator[bytes]:
+    return (names[start : start + WALKED_AT_ONCE].tobytes() for start in range(0, len(names), WALKED_AT_ONCE))

@@ -27,6 +27,7 @@ _NODE_HEADER_BYTES: Final = 8
 _NAMES_A_DATABASE: Final = 0x02
 _MIN_PAGE_BYTES: Final = 256
 _PAGES_AHEAD: Final = 1024
+_ZERO_AT_THE_END: Final = "a key ends with a zero byte, which NumPy takes for padding"
 
 
 class _Tree(NamedTuple):
@@ -44,7 +45,7 @@ class _Tree(NamedTuple):
 
 
 def list_keys(data_file: Path, *, database: bytes | None = None) -> NameArray | None:
-    """Return all keys, sorted; None if the file is laid out in a way unknown here.
+    """Return all keys, sorted; None if the file is laid out in a way unknown here, or keys end with zeros.
 
     Args:
         data_file: ``data.mdb`` of an environment; what is not committed is not seen.
@@ -138,8 +139,12 @@ def _keys(page: bytes) -> NameArray:
     sizes = content[starts + 6] + 256 * content[starts + 7].astype(int)
     if (sizes == sizes[0]).all():
         keys = content[starts[:, None] + _NODE_HEADER_BYTES + np.arange(sizes[0])]
+        if (keys[:, -1] == 0).any():
+            raise ValueError(_ZERO_AT_THE_END)
         return np.ascontiguousarray(keys).view(f"S{sizes[0]}")[:, 0]
     ends = starts + _NODE_HEADER_BYTES + sizes
+    if (content[ends - 1] == 0).any():
+        raise ValueError(_ZERO_AT_THE_END)
     return np.array(
         [page[end - size : end] for end, size in zip(ends.tolist(), sizes.tolist(), strict=True)], np.bytes_
     )

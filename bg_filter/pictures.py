@@ -1,7 +1,6 @@
 """One encoded picture: recognise it, decode it, measure it, and make it smaller if asked to."""
 
 import io
-import warnings
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,19 +14,21 @@ type Rgb = UInt8[np.ndarray, "height width 3"]
 
 MAX_PIXELS = 1 << 26
 JPEG_QUALITY = 95
+SEEN_PX = 640  # what a detector gets of larger pictures is between this and twice as long
 _ORIENTATION_TAG = 0x0112
 _HASH_SIZE = (9, 8)  # columns and rows; eight differences in each row
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """A decoded picture, upright, and what its verdict says about it.
+    """A decoded picture, upright and 8 bits deep, and what its verdict says about it.
 
     Attributes:
         encoded: The file.
         codec: How it is encoded.
         image: The pixels.
-        is_turned: The file says that its pixels lie on their side or upside down; `image` is upright.
+        is_plain: Whoever decodes the file without further thought sees `image`: it is neither on its side
+            nor 16 bits deep, which Pillow would turn to white.
         mean_rgb: Mean colour, sRGB in [0, 1].
         contrast: Standard deviation of the brightness, in [0, 0.5].
         difference_hash: 64 bits that hardly change when a picture is scaled or encoded again.
@@ -36,7 +37,7 @@ class Picture:
     encoded: bytes
     codec: Codec
     image: Image.Image
-    is_turned: bool
+    is_plain: bool
     mean_rgb: tuple[float, float, float]
     contrast: float
     difference_hash: int
@@ -48,14 +49,15 @@ class Picture:
         if codec == "bad":
             return None
         try:
-            with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(encoded)) as file:
+            with Image.open(io.BytesIO(encoded)) as file:
                 if file.width * file.height > MAX_PIXELS:
                     return None
-                is_turned = file.getexif().get(_ORIENTATION_TAG, 1) != 1
+                is_turned, is_deep = file.getexif().get(_ORIENTATION_TAG, 1) != 1, file.mode.startswith("I")
                 upright = ImageOps.exif_transpose(file) if is_turned else file
                 upright.load()
-                image = upright if upright.mode == "RGB" else upright.convert("RGB")  # avoids a copy
-        except (OSError, ValueError, SyntaxError, EOFError):  # what Pillow raises for damaged files
+                image = _shallow(upright) if is_deep else upright
+                image = image if image.mode == "RGB" else image.convert("RGB")  # avoids a copy
+        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):  # damaged files
             return None
         grey = image.convert("L")
         red, green, blue = (value / 255 for value in ImageStat.Stat(image).mean)
@@ -63,7 +65,7 @@ class Picture:
             encoded=encoded,
             codec=codec,
             image=image,
-            is_turned=is_turned,
+            is_plain=not (is_turned or is_deep),
             mean_rgb=(red, green, blue),
             contrast=ImageStat.Stat(grey).stddev[0] / 255,
             difference_hash=_difference_hash(grey),
@@ -74,6 +76,12 @@ class Picture:
         """The pixels as an array that may not be written to."""
         return np.asarray(self.image)
 
+    @property
+    def seen(self) -> Rgb:
+        """What a detector gets: the pixels, or means of squares of them if the picture is large."""
+        factor = max(self.image.size) // SEEN_PX
+        return np.asarray(self.image.reduce(factor)) if factor > 1 else self.rgb
+
     def stored(self, *, short_side_px: int | None) -> bytes:
         """Return what the database keeps: the original bytes wherever possible, else a JPEG file.
 
@@ -81,7 +89,7 @@ class Picture:
             short_side_px: Longest short side to keep; None keeps every size.
         """
         shrink = 1.0 if short_side_px is None else min(1.0, short_side_px / min(self.image.size))
-        if shrink == 1 and not self.is_turned:
+        if shrink == 1 and self.is_plain:
             return self.encoded
         size = (round(self.image.width * shrink), round(self.image.height * shrink))
         file = io.BytesIO()
@@ -99,6 +107,11 @@ def codec_of(encoded: bytes) -> Codec:
     if encoded.startswith(b"\x89PNG\r\n\x1a\n"):
         return "png"
     return "bad"
+
+
+def _shallow(deep: Image.Image) -> Image.Image:
+    """Return a grey picture of 16 bits with the upper 8 of them."""
+    return Image.fromarray((np.asarray(deep).clip(0, 65535) >> 8).astype(np.uint8))
 
 
 def _difference_hash(grey: Image.Image) -> int:

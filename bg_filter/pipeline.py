@@ -3,16 +3,17 @@
 Memory is bounded by the number of pictures under way, whatever the size of the sources.
 """
 
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
-from bg_filter.findings import Detector, Finding
+from bg_filter.findings import Detector
 from bg_filter.listing import Candidate
-from bg_filter.pictures import Picture
+from bg_filter.pictures import Picture, Rgb
 from shared.verdicts import Verdict
 
 BATCHES_AHEAD = 2
@@ -49,54 +50,60 @@ def inspect(
         short_side_px: Longest short side of a photograph to keep; None keeps the original bytes.
     """
     waiting = iter(candidates)
-    under_way: deque[tuple[Candidate, Future[_Loaded | None]]] = deque()
+    under_way: deque[Future[_Loaded]] = deque()
     pool = ThreadPoolExecutor(num_decoders, thread_name_prefix="decode")
-    try:
-        while True:
-            for candidate in islice(waiting, (1 + BATCHES_AHEAD) * batch_size - len(under_way)):
-                under_way.append((candidate, pool.submit(_load, candidate, short_side_px)))
-            if not under_way:
-                return
-            batch = [under_way.popleft() for _ in range(min(batch_size, len(under_way)))]
-            yield _look_at([(candidate, future.result()) for candidate, future in batch], detector)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with warnings.catch_warnings():  # here, because what it changes belongs to all threads
+        warnings.filterwarnings("ignore", module="PIL")  # whatever is odd about a picture is in its verdict
+        try:
+            while True:
+                for candidate in islice(waiting, (1 + BATCHES_AHEAD) * batch_size - len(under_way)):
+                    under_way.append(pool.submit(_load, candidate, detector.identity, short_side_px))
+                if not under_way:
+                    return
+                batch = [under_way.popleft() for _ in range(min(batch_size, len(under_way)))]
+                yield _look_at([future.result() for future in batch], detector)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 class _Loaded(NamedTuple):
-    picture: Picture
-    photo: bytes
+    """What is needed of a picture from here on; the whole of it may be large.
+
+    Attributes:
+        verdict: Without a finding yet.
+        photo: The file to keep.
+        seen: What the detector gets; None if the picture could not be decoded.
+    """
+
+    verdict: Verdict
+    photo: bytes = b""
+    seen: Rgb | None = None
 
 
-def _load(candidate: Candidate, short_side_px: int | None) -> _Loaded | None:
+def _load(candidate: Candidate, detector: str, short_side_px: int | None) -> _Loaded:
     picture = Picture.decode(candidate.source.read(candidate.name))
-    return None if picture is None else _Loaded(picture, picture.stored(short_side_px=short_side_px))
-
-
-def _look_at(batch: list[tuple[Candidate, _Loaded | None]], detector: Detector) -> list[Inspected]:
-    pictures = [loaded.picture.rgb for _, loaded in batch if loaded is not None]
-    findings = iter(detector.detect(pictures) if pictures else ())
-    return [
-        Inspected(Verdict(candidate.key, "bad", detector.identity), photo=b"")
-        if loaded is None
-        else Inspected(
-            _verdict(candidate.key, loaded.picture, next(findings), detector.identity), loaded.photo
-        )
-        for candidate, loaded in batch
-    ]
-
-
-def _verdict(key: str, picture: Picture, finding: Finding, detector: str) -> Verdict:
+    if picture is None:
+        return _Loaded(Verdict(candidate.key, "bad", detector))
     width_px, height_px = picture.image.size
-    return Verdict(
-        key=key,
+    verdict = Verdict(
+        key=candidate.key,
         codec=picture.codec,
         detector=detector,
         width_px=width_px,
         height_px=height_px,
-        confidence=finding.confidence,
-        box=finding.box,
         mean_rgb=picture.mean_rgb,
         contrast=picture.contrast,
         difference_hash=picture.difference_hash,
     )
+    return _Loaded(verdict, picture.stored(short_side_px=short_side_px), picture.seen)
+
+
+def _look_at(batch: list[_Loaded], detector: Detector) -> list[Inspected]:
+    pictures = [loaded.seen for loaded in batch if loaded.seen is not None]
+    findings = iter(detector.detect(pictures) if pictures else ())
+    return [
+        Inspected(loaded.verdict, loaded.photo)
+        if loaded.seen is None
+        else Inspected(replace(loaded.verdict, **next(findings)._asdict()), loaded.photo)
+        for loaded in batch
+    ]

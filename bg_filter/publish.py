@@ -12,7 +12,7 @@ from jaxtyping import Bool
 
 from bg_filter.lmdb_keys import list_keys
 from bg_filter.pictures import Picture
-from bg_filter.selection import Outcome, SelectionRules, count, judge
+from bg_filter.selection import Outcome, SelectionRules, count, judge, summary
 from bg_filter.sources import PhotoSource, open_sources
 from shared.backgrounds import BackgroundWriter
 from shared.errors import BackgroundError
@@ -44,16 +44,7 @@ class Selection:
 
     def to_text(self) -> str:
         """Return the selection for people, in a line."""
-        dropped = ", ".join(f"{self.outcomes[outcome]} {reason}" for outcome, reason in _REASONS.items())
-        return f"Kept {self.outcomes[Outcome.KEPT]}; dropped {dropped}."
-
-
-_REASONS = {
-    Outcome.PERSON: "with people",
-    Outcome.BAD: "undecodable",
-    Outcome.UNIFORM: "without contrast",
-    Outcome.DUPLICATE: "duplicates",
-}
+        return summary(self.outcomes)
 
 
 def reselect(database: Path, rules: SelectionRules, *, sources: Sequence[Path] = ()) -> Selection:
@@ -116,11 +107,16 @@ def _fetch(
     source_name, name = key.split("/", 1)
     if source_name not in available:
         was_at = Path(writer.noted("sources")[source_name])
+        if not was_at.exists():
+            raise BackgroundError(
+                f"{writer.path}: expected the photographs of {source_name} in {was_at}, found nothing. "
+                "Say where they are now with --source, or give a threshold that is not higher than before."
+            )
         available |= {source.name: source for source in open_sources([was_at])}
     picture = Picture.decode(available[source_name].read(name))
     if picture is None:
         raise BackgroundError(
             f"{writer.path}: expected the picture {key} in {available[source_name].path}, found none. "
-            "Give the source that was filtered, or stricter rules."
+            "Give the source that was filtered (--source, if it has moved), or stricter rules."
         )
     return picture.stored(short_side_px=short_side_px)

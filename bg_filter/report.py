@@ -9,22 +9,23 @@ import html
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8
 from PIL import Image
 
 from bg_filter.pictures import Picture
-from bg_filter.selection import Outcome, SelectionRules, judge
+from bg_filter.selection import IN_WORDS, Outcome, SelectionRules, count, judge, summary
 from bg_filter.sheet import COLUMNS, Sample, confidence_histogram, sheet
 from bg_filter.sources import PhotoSource, open_sources
-from shared.backgrounds import BackgroundReader
 from shared.errors import BackgroundError
+from shared.verdict_reader import VerdictReader
 from shared.verdicts import CODECS, VerdictRows
 
 SAMPLE_SEED = 0
+NAMED_CATEGORIES = 5  # in the picture; the page names all
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class ReportFiles:
 def write_report(
     database: Path, out: Path | None = None, *, samples_per_strip: int = 2 * COLUMNS
 ) -> ReportFiles:
-    """Write ``report.html`` and ``report.png``.
+    """Write ``report.html`` and ``report.png``, also if the run is unfinished or nothing was kept.
 
     Args:
         database: Directory that ``filter-backgrounds`` wrote.
@@ -51,26 +52,47 @@ def write_report(
         samples_per_strip: Pictures to show of each kind.
 
     Raises:
-        BackgroundError: The database is missing, unfinished, or something else.
+        BackgroundError: The database is missing or something else, or nothing was looked at yet.
     """
-    reader = BackgroundReader(database)
+    reader = VerdictReader(database)
     rows = reader.rows()
-    outcomes = judge(rows, SelectionRules(**reader.selection["rules"]))
+    if len(rows) == 0:
+        raise BackgroundError(
+            f"{database}: expected pictures that were looked at, found none. "
+            "Repeat its `meshcycle filter-backgrounds` command."
+        )
+    selection = reader.noted("selection") or {}
+    rules = SelectionRules(**selection.get("rules", {}))
+    outcomes = judge(rows, rules)
     strips = choose_samples(rows, outcomes, samples_per_strip)
     pictures = _pictures(reader, {int(row) for chosen in strips.values() for row in chosen})
-    threshold = float(reader.selection["rules"]["threshold"])
     decodable = rows["codec"] != CODECS.index("bad")
+    by_category = _count_by_category(reader, outcomes)
+    headlines = [
+        summary(count(outcomes)),
+        _category_line(by_category),
+        _throughput(reader.noted("runs") or ()),
+    ]
+    if not selection:
+        headlines.append("The run is unfinished: this is what it has looked at so far, by the default rules.")
     page = sheet(
+        headlines,
         [
             (title, [_sample(rows[row], pictures[int(row)], outcomes[row]) for row in chosen])
             for title, chosen in strips.items()
         ],
-        confidence_histogram(rows["confidence"][decodable], threshold=threshold),
+        confidence_histogram(rows["confidence"][decodable], threshold=rules.threshold),
     )
     files = ReportFiles(html=(out or database) / "report.html", png=(out or database) / "report.png")
-    files.png.parent.mkdir(parents=True, exist_ok=True)
-    page.save(files.png)
-    files.html.write_text(_html(reader, outcomes, page), encoding="utf-8")
+    try:
+        files.png.parent.mkdir(parents=True, exist_ok=True)
+        page.save(files.png)
+        files.html.write_text(_html(reader, rules, by_category, page), encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise BackgroundError(
+            f"{files.png.parent}: expected a folder to write the report to, found a problem: {error}. "
+            "Give another --out."
+        ) from error
     return files
 
 
@@ -82,14 +104,24 @@ def choose_samples(
     by_confidence = rows["confidence"]
     rng = np.random.default_rng(SAMPLE_SEED)
     return {
-        "Kept, although the detector had a suspicion": kept[np.argsort(-by_confidence[kept])][:count],
-        "Dropped, although the detector was in doubt": dropped[np.argsort(by_confidence[dropped])][:count],
+        "Kept, closest to the threshold: is there a person who was missed?": _least(
+            -by_confidence, kept, count
+        ),
+        "Dropped, closest to the threshold: photographs lost?": _least(by_confidence, dropped, count),
+        "Dropped with the highest confidence: these should be people": _least(-by_confidence, dropped, count),
         "Kept: a random sample": rng.permutation(kept)[:count],
-        "Dropped: a random sample": rng.permutation(dropped)[:count],
+        "Dropped for a person: a random sample": rng.permutation(dropped)[:count],
     }
 
 
-def _pictures(reader: BackgroundReader, wanted: set[int]) -> Mapping[int, Image.Image | None]:
+def _least(
+    values: Float32[np.ndarray, " verdicts"], among: Int64[np.ndarray, " some"], count: int
+) -> Int64[np.ndarray, " chosen"]:
+    chosen: Int64[np.ndarray, " chosen"] = among[np.argsort(values[among], kind="stable")[:count]]
+    return chosen
+
+
+def _pictures(reader: VerdictReader, wanted: set[int]) -> Mapping[int, Image.Image | None]:
     """Fetch pictures by row: stored ones from the database, the others from their sources."""
     sources: dict[str, PhotoSource | None] = {}
     pictures: dict[int, Image.Image | None] = {}
@@ -101,7 +133,7 @@ def _pictures(reader: BackgroundReader, wanted: set[int]) -> Mapping[int, Image.
     return pictures
 
 
-def _from_source(reader: BackgroundReader, key: str, opened: dict[str, PhotoSource | None]) -> bytes:
+def _from_source(reader: VerdictReader, key: str, opened: dict[str, PhotoSource | None]) -> bytes:
     source_name, name = key.split("/", 1)
     if source_name not in opened:
         try:
@@ -117,21 +149,26 @@ def _sample(row: np.void, image: Image.Image | None, outcome: int) -> Sample:
     return Sample(image, float(row["confidence"]), (left, top, right, bottom), outcome == Outcome.KEPT)
 
 
-def _html(reader: BackgroundReader, outcomes: UInt8[np.ndarray, " verdicts"], page: Image.Image) -> str:
+def _html(
+    reader: VerdictReader,
+    rules: SelectionRules,
+    by_category: Mapping[str, list[int]],
+    page: Image.Image,
+) -> str:
     file = io.BytesIO()
     page.save(file, "PNG")
     picture = base64.b64encode(file.getvalue()).decode()
     facts = {
-        "Kept": f"{len(reader):,} of {reader.num_verdicts:,} pictures",
-        "Rules": ", ".join(f"{name} {value}" for name, value in reader.selection["rules"].items()),
+        "Rules": ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asdict(rules).items()),
         "Detector": "; ".join(reader.noted("detectors") or ()),
-        "Throughput": _throughput(reader.noted("runs") or ()),
-        "Fingerprint": reader.fingerprint,
+        "Fingerprint": str(
+            (reader.noted("selection") or {}).get("fingerprint", "none, the run is unfinished")
+        ),
     }
     return _PAGE.format(
         database=html.escape(str(reader.path)),
         facts=_table(facts.items()),
-        categories=_table(_counts_by_category(reader, outcomes)),
+        categories=_category_table(by_category),
         picture=picture,
         width_px=page.width,
     )
@@ -140,18 +177,33 @@ def _html(reader: BackgroundReader, outcomes: UInt8[np.ndarray, " verdicts"], pa
 def _throughput(runs: Iterable[Mapping[str, float]]) -> str:
     looked_at = sum(run["looked_at"] for run in runs)
     wall_s = sum(run["wall_s"] for run in runs)
-    return f"{looked_at:,.0f} pictures in {wall_s:,.0f} s, {looked_at / max(wall_s, 1e-9):,.1f} per second"
+    return f"{looked_at:,.0f} pictures in {wall_s:,.0f} s, {looked_at / max(wall_s, 1e-9):,.1f} per second."
 
 
-def _counts_by_category(
-    reader: BackgroundReader, outcomes: UInt8[np.ndarray, " verdicts"]
-) -> list[tuple[str, ...]]:
+def _count_by_category(
+    reader: VerdictReader, outcomes: UInt8[np.ndarray, " verdicts"]
+) -> dict[str, list[int]]:
+    """Return the number of pictures of each outcome, by source."""
     counts: Counter[tuple[str, int]] = Counter(
         zip((key.split("/", 1)[0] for key in reader.seen_keys()), outcomes.tolist(), strict=True)
     )
     categories = sorted({category for category, _ in counts})
-    header = ("Category", *(outcome.name.lower() for outcome in Outcome))
-    return [header, *((c, *(f"{counts[c, outcome]:,}" for outcome in Outcome)) for c in categories)]
+    return {category: [counts[category, outcome] for outcome in Outcome] for category in categories}
+
+
+def _category_line(by_category: Mapping[str, list[int]]) -> str:
+    shown = list(by_category.items())[:NAMED_CATEGORIES]
+    kept = [f"{category} {numbers[Outcome.KEPT]:,} of {sum(numbers):,}" for category, numbers in shown]
+    rest = len(by_category) - len(shown)
+    return "Kept of " + ", ".join(kept) + (f", and {rest} more sources." if rest else ".")
+
+
+def _category_table(by_category: Mapping[str, list[int]]) -> str:
+    lines = [("Category", "pictures", "share kept", *IN_WORDS.values())]
+    for category, numbers in by_category.items():
+        share = f"{numbers[Outcome.KEPT] / sum(numbers):.0%}"
+        lines.append((category, f"{sum(numbers):,}", share, *(f"{number:,}" for number in numbers)))
+    return _table(lines)
 
 
 def _table(lines: Iterable[Iterable[str]]) -> str:
@@ -170,9 +222,12 @@ td {{ padding: 0.2em 1em 0.2em 0; border-bottom: 1px solid #ddd; vertical-align:
 tr td:first-child {{ font-weight: bold; }}
 </style>
 <h1>Backgrounds in {database}</h1>
-{facts}
+<p>Green was kept, red was dropped. The number is the confidence of a person, the frame is where. The filter
+has done its work if no green picture shows a person and few red ones show none.</p>
+<img alt="Counts, histogram and samples" src="data:image/png;base64,{picture}">
+<h2>By category</h2>
 {categories}
-<p>Green was kept, red was dropped. The number is the confidence of a person, the frame is where.</p>
-<img alt="Samples and histogram" src="data:image/png;base64,{picture}">
+<h2>How</h2>
+{facts}
 </html>
 """

@@ -1,5 +1,6 @@
 """From verdicts to a selection: which pictures are good backgrounds, and why the others are not."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -19,6 +20,15 @@ class Outcome(IntEnum):
     PERSON = 2
     UNIFORM = 3
     DUPLICATE = 4
+
+
+IN_WORDS = {
+    Outcome.KEPT: "kept",
+    Outcome.BAD: "undecodable",
+    Outcome.PERSON: "with people",
+    Outcome.UNIFORM: "without contrast",
+    Outcome.DUPLICATE: "duplicates",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,13 @@ def judge(rows: VerdictRows, rules: SelectionRules) -> UInt8[np.ndarray, " verdi
 def count(outcomes: UInt8[np.ndarray, " verdicts"]) -> dict[Outcome, int]:
     """Return how many pictures have each outcome."""
     return {outcome: int((outcomes == outcome).sum()) for outcome in Outcome}
+
+
+def summary(outcomes: Mapping[Outcome, int]) -> str:
+    """Return what became of some pictures, in a line."""
+    kept, total = outcomes[Outcome.KEPT], sum(outcomes.values())
+    dropped = ", ".join(f"{outcomes[why]:,} {IN_WORDS[why]}" for why in Outcome if why != Outcome.KEPT)
+    return f"Kept {kept:,} of {total:,} ({kept / max(1, total):.0%}); dropped {dropped}."
 
 
 def _later_copies(rows: VerdictRows, usable: Bool[np.ndarray, " verdicts"]) -> Bool[np.ndarray, " verdicts"]:

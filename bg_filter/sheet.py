@@ -11,6 +11,7 @@ TILE_PX = 150
 COLUMNS = 8
 MARGIN_PX = 6
 TITLE_PX = 34
+LINE_PX = 27
 HISTOGRAM_PX = 180
 MIN_BOXED_CONFIDENCE = 0.02  # below that, the place means nothing
 WIDTH_PX = COLUMNS * (TILE_PX + MARGIN_PX) + MARGIN_PX
@@ -38,13 +39,19 @@ class Sample:
     is_kept: bool
 
 
-def sheet(strips: Sequence[tuple[str, Sequence[Sample]]], histogram: Image.Image) -> Image.Image:
-    """Return one picture of titled strips, under the histogram."""
+def sheet(
+    headlines: Sequence[str], strips: Sequence[tuple[str, Sequence[Sample]]], histogram: Image.Image
+) -> Image.Image:
+    """Return one picture: what is to be said, the histogram, and titled strips."""
     heights = [TITLE_PX + _rows(samples) * (TILE_PX + MARGIN_PX) for _, samples in strips]
-    page = Image.new("RGB", (WIDTH_PX, histogram.height + sum(heights) + MARGIN_PX), PAPER)
-    page.paste(histogram)
+    top_px = MARGIN_PX + len(headlines) * LINE_PX
+    page = Image.new("RGB", (WIDTH_PX, top_px + histogram.height + sum(heights) + MARGIN_PX), PAPER)
     draw = ImageDraw.Draw(page)
-    top_px = histogram.height
+    for number, headline in enumerate(headlines):
+        corner = (MARGIN_PX, MARGIN_PX + number * LINE_PX)
+        draw.text(corner, headline, fill=INK, font=_font(20 if number == 0 else 15))
+    page.paste(histogram, (0, top_px))
+    top_px += histogram.height
     for (title, samples), height in zip(strips, heights, strict=True):
         draw.text((MARGIN_PX, top_px + 8), title, fill=INK, font=_font(17))
         for place, sample in enumerate(samples):
@@ -70,7 +77,7 @@ def tile(sample: Sample) -> Image.Image:
         x_min, y_min, x_max, y_max = np.array(sample.box) * (width, height, width, height)
         if sample.confidence >= MIN_BOXED_CONFIDENCE and x_max > x_min and y_max > y_min:
             draw.rectangle((left + x_min, top + y_min, left + x_max, top + y_max), outline=colour, width=2)
-    label = f"{sample.confidence:.2f}"
+    label = f"{sample.confidence:.{3 if sample.confidence < 0.1 else 2}f}"
     draw.rectangle((0, 0, 8 + draw.textlength(label, _font(14)), 19), fill=colour)
     draw.text((4, 1), label, fill=PAPER, font=_font(14))
     draw.rectangle((0, 0, TILE_PX - 1, TILE_PX - 1), outline=colour)
@@ -81,7 +88,12 @@ def confidence_histogram(confidences: Float32[np.ndarray, " pictures"], *, thres
     """Return the number of pictures over the confidence, on a logarithmic scale, split at the threshold."""
     page = Image.new("RGB", (WIDTH_PX, HISTOGRAM_PX), PAPER)
     draw = ImageDraw.Draw(page)
-    draw.text((MARGIN_PX, 8), "Pictures over the confidence of a person", fill=INK, font=_font(17))
+    draw.text(
+        (MARGIN_PX, 8),
+        "Number of pictures (logarithmic) over the confidence of a person",
+        fill=INK,
+        font=_font(17),
+    )
     left, right, top, bottom = 20, WIDTH_PX - 20, 44, HISTOGRAM_PX - 26
     edges = np.linspace(0, 1, 101)
     counts, _ = np.histogram(np.clip(confidences, 0, 1), edges)

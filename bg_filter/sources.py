@@ -41,7 +41,11 @@ class PhotoSource(Protocol):
         ...
 
     def read(self, name: str) -> bytes:
-        """Return an encoded picture; empty if the source has nothing under that name."""
+        """Return an encoded picture; empty if the source has nothing under that name.
+
+        Raises:
+            BackgroundError: The source itself has gone.
+        """
         ...
 
 
@@ -54,7 +58,7 @@ class LmdbSource:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.name = path.resolve().name.removesuffix("_lmdb")
+        self.name = _name(path)
         if (path / "data.mdb").stat().st_size == 0 or self._num_entries == 0:
             raise BackgroundError(f"{path}: expected photographs, found an empty LMDB. Download it again.")
         with self._environment.begin() as transaction:
@@ -85,12 +89,23 @@ class LmdbSource:
         return f"{status.st_size} bytes, {status.st_mtime_ns} ns, {self._num_entries} entries"
 
     def names(self) -> NameArray:
-        """Return the keys without reading a value, if the file is one that allows it."""
+        """Return the keys without reading a value, if the file is one that allows it.
+
+        Raises:
+            BackgroundError: The keys are numbers rather than names.
+        """
         listed = list_keys(self.path / "data.mdb")
         if listed is not None:
             return listed
         with self._environment.begin() as transaction:
-            width = max(map(len, transaction.cursor().iternext(values=False)))
+            width = 1
+            for key in transaction.cursor().iternext(values=False):
+                width = max(width, len(key))
+                if key.endswith(b"\0"):  # NumPy pads with zero bytes, and would lose this one
+                    raise BackgroundError(
+                        f"{self.path}: expected names as keys, found {key!r}. "
+                        "LSUN's are text; give the LMDB as it was downloaded, or a folder with the pictures."
+                    )
             keys = transaction.cursor().iternext(values=False)
             return np.fromiter(keys, dtype=f"S{width}", count=self._num_entries)
 
@@ -107,7 +122,7 @@ class FolderSource:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.name = path.resolve().name
+        self.name = _name(path)
 
     def names(self) -> NameArray:
         """List the files, as paths relative to the folder with forward slashes."""
@@ -120,31 +135,42 @@ class FolderSource:
         return np.array(sorted(found), dtype=np.bytes_)
 
     def read(self, name: str) -> bytes:
-        """Return the content of a file; empty if it has gone since it was listed."""
+        """Return the content of a file; empty if it has gone since it was listed, or cannot be read."""
         try:
             return (self.path / name).read_bytes()
-        except OSError:
+        except OSError as error:
+            if not self.path.is_dir():  # a mount that went away is no reason to call every picture bad
+                raise BackgroundError(
+                    f"{self.path}: expected a folder with pictures, found it gone while reading them. "
+                    "Repeat the command when it is back; it goes on where it stopped."
+                ) from error
             return b""
 
 
 def open_sources(paths: Sequence[Path]) -> list[PhotoSource]:
-    """Recognise every path; a folder of LMDB directories stands for all of them.
+    """Recognise every path; a folder of LMDB directories, or of folders of them, stands for all of them.
+
+    What is given twice counts once.
 
     Raises:
         BackgroundError: A path is missing or holds no photographs, or two sources have the same name.
     """
-    sources = [source for path in paths for source in _sources_at(path)]
-    for name, count in Counter(source.name for source in sources).items():
+    found = {each.resolve(): (kind, each) for path in paths for kind, each in _sources_at(path)}
+    for name, count in Counter(_name(path) for path in found).items():
         if count > 1:
-            same = " and ".join(str(source.path) for source in sources if source.name == name)
+            same = " and ".join(str(path) for _, path in found.values() if _name(path) == name)
             raise BackgroundError(
                 f"{same}: expected sources with names of their own, found {count} called {name}. "
                 "Filter them into separate databases, or rename one directory."
             )
-    return sources
+    return [kind(path) for kind, path in found.values()]
 
 
-def _sources_at(path: Path) -> list[PhotoSource]:
+def _name(path: Path) -> str:
+    return path.resolve().name.removesuffix("_lmdb")
+
+
+def _sources_at(path: Path) -> list[tuple[type[LmdbSource | FolderSource], Path]]:
     if not path.exists():
         raise BackgroundError(
             f"{path}: expected an LSUN directory or a folder with pictures, found nothing. "
@@ -155,13 +181,12 @@ def _sources_at(path: Path) -> list[PhotoSource]:
             f"{path}: expected an LSUN directory or a folder with pictures, found a file. "
             "Give the directory; LSUN's archives must be unpacked first."
         )
-    if (path / "data.mdb").is_file():
-        return [LmdbSource(path)]
-    categories = sorted(child for child in path.iterdir() if (child / "data.mdb").is_file())
-    if categories:
-        return [LmdbSource(category) for category in categories]
+    for level in ("", "*/", "*/*/"):  # a category, a folder of categories, and one for each split
+        categories = sorted(file.parent for file in path.glob(level + "data.mdb"))
+        if categories:
+            return [(LmdbSource, category) for category in categories]
     if any(file.suffix.lower() in SUFFIXES for file in path.rglob("*")):
-        return [FolderSource(path)]
+        return [(FolderSource, path)]
     raise BackgroundError(
         f"{path}: expected data.mdb or pictures ({', '.join(sorted(SUFFIXES))}), found neither. "
         "Give a directory such as bedroom_train_lmdb, or a folder with photographs."

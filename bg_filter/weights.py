@@ -68,8 +68,8 @@ def weights_file(name: str, *, option: str = "--weights") -> Path:
                 attempt_download_asset(cached)
         except (OSError, MemoryError) as error:  # requests' errors are OSErrors; MemoryError is a full disk
             raise WeightsUnavailableError(
-                f"{name}: expected to download these detector weights, found no way to: {error} "
-                f"Give a file with {option}."
+                f"{name}: expected to download these detector weights, found no way to: "
+                f"{str(error).removeprefix('❌').strip()} Give a file with {option}."
             ) from error
     return cached
 

@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -27,24 +27,18 @@ import lmdb
 import numpy as np
 from jaxtyping import Bool
 
-from shared.background_lmdb import (
-    DATABASE_FILES,
-    DATABASES,
-    FORMAT,
-    open_databases,
-    reading_environment,
-)
+from shared.background_lmdb import DATABASES, FORMAT, open_databases
 from shared.errors import BackgroundError
-from shared.local_copy import fetch
 from shared.place import Place
-from shared.verdicts import VERDICT_ROW, Verdict, VerdictRows
+from shared.verdict_reader import VerdictReader, read_rows
+from shared.verdicts import Verdict, VerdictRows
 
 _POSITION = struct.Struct(">I")
 _FIRST_MAP_BYTES = 64 << 20
 _FILTER = "meshcycle filter-backgrounds"
 
 
-class BackgroundReader:
+class BackgroundReader(VerdictReader):
     """The selected photographs of a background database, by position.
 
     Pickles as a place and a fingerprint. Each process opens the database for itself, also after a fork, and a
@@ -61,18 +55,10 @@ class BackgroundReader:
     """
 
     def __init__(self, place: Place, *, fingerprint: str | None = None) -> None:
-        self.place = place
+        super().__init__(place)
         self._expected = fingerprint
-        self._databases: dict[bytes, Any] = {}
-        self._environment: lmdb.Environment | None = None
-        self._pid = -1
         if fingerprint is None:
             _ = self.selection
-
-    @cached_property
-    def path(self) -> Path:
-        """Folder of the database on this machine."""
-        return fetch(self.place, only=DATABASE_FILES)
 
     @cached_property
     def selection(self) -> Mapping[str, Any]:
@@ -95,10 +81,6 @@ class BackgroundReader:
             )
         return selection
 
-    @cached_property
-    def _detectors(self) -> tuple[str, ...]:
-        return tuple(self.noted("detectors") or ())
-
     def __len__(self) -> int:
         return int(self.selection["count"])
 
@@ -110,12 +92,6 @@ class BackgroundReader:
         """Hash of the selected photographs, the detectors and the rules of the selection."""
         return str(self.selection["fingerprint"])
 
-    @property
-    def num_verdicts(self) -> int:
-        """Number of pictures that were looked at."""
-        with self._begin() as transaction:
-            return int(transaction.stat(self._databases[b"verdicts"])["entries"])
-
     def key(self, position: int) -> str:
         """Return the name of a photograph."""
         return os.fsdecode(self._key(position))
@@ -124,61 +100,15 @@ class BackgroundReader:
         """Return a photograph as an encoded JPEG, WebP or PNG file."""
         return self._get(b"photos", self._key(position))
 
-    def stored_photo(self, key: str) -> bytes | None:
-        """Return a stored photograph by name, selected or not; None if the picture was not stored."""
-        with self._begin() as transaction:
-            value = transaction.get(os.fsencode(key), db=self._databases[b"photos"])
-        return None if value is None else bytes(value)
-
     def verdict(self, position: int) -> Verdict:
         """Return what is known about a photograph, its mean colour among it."""
         key = self._key(position)
         return Verdict.unpacked(os.fsdecode(key), self._get(b"verdicts", key), self._detectors)
 
-    def rows(self) -> VerdictRows:
-        """Return all verdicts as an array, in key order (55 bytes each)."""
-        with self._begin() as transaction:
-            return _rows(transaction.cursor(self._databases[b"verdicts"]))
-
-    def seen_keys(self) -> Iterator[str]:
-        """Walk over the names of every picture that was looked at, in the order of `rows`."""
-        with self._begin() as transaction:
-            for key in transaction.cursor(self._databases[b"verdicts"]).iternext(values=False):
-                yield os.fsdecode(bytes(key))
-
-    def verdicts(self) -> Iterator[Verdict]:
-        """Walk over every picture that was looked at, in key order."""
-        with self._begin() as transaction:
-            for key, row in transaction.cursor(self._databases[b"verdicts"]):
-                yield Verdict.unpacked(os.fsdecode(bytes(key)), bytes(row), self._detectors)
-
-    def noted(self, name: str) -> Any:
-        """Return a note of the filter, or None."""
-        with self._begin() as transaction:
-            value = transaction.get(name.encode(), db=self._databases[b"meta"])
-        return None if value is None else json.loads(bytes(value))
-
     def _key(self, position: int) -> bytes:
         if not 0 <= position < len(self):
             raise IndexError(f"{self.path}: position {position} is outside [0, {len(self)})")
         return self._get(b"positions", _POSITION.pack(position))
-
-    def _get(self, database: bytes, key: bytes) -> bytes:
-        with self._begin() as transaction:
-            value = transaction.get(key, db=self._databases[database])
-        if value is None:
-            raise BackgroundError(
-                f"{self.path}: expected {key!r} in {database.decode()}, found nothing. "
-                f"The file is damaged: make it again with `{_FILTER}`."
-            )
-        return bytes(value)
-
-    def _begin(self) -> lmdb.Transaction:
-        if self._environment is None or self._pid != os.getpid():
-            self._environment = reading_environment(self.path)
-            self._databases = open_databases(self._environment, self.path)
-            self._pid = os.getpid()
-        return self._environment.begin()
 
 
 class BackgroundWriter:
@@ -260,7 +190,7 @@ class BackgroundWriter:
     def rows(self) -> VerdictRows:
         """Return all verdicts as an array, in key order (55 bytes each)."""
         with self._environment.begin(buffers=True) as transaction:
-            return _rows(transaction.cursor(self._databases[b"verdicts"]))
+            return read_rows(transaction.cursor(self._databases[b"verdicts"]))
 
     def without_photo(self, keep: Bool[np.ndarray, " verdicts"]) -> list[str]:
         """Return the keys of those rows to keep whose photograph is not stored. Touches every photograph."""
@@ -312,10 +242,3 @@ class BackgroundWriter:
                     f"{self.path}: expected to write to it, found the disk full or failing ({error}). "
                     "Make room and repeat the command; it goes on where it stopped."
                 ) from error
-
-
-def _rows(cursor: lmdb.Cursor) -> VerdictRows:
-    joined = bytearray()
-    for row in cursor.iternext(keys=False, values=True):
-        joined += row
-    return np.frombuffer(joined, VERDICT_ROW)

@@ -5,10 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from photo_sources import encoded
 from PIL import Image
 
@@ -117,28 +120,86 @@ def test_a_network_that_also_finds_outlines_will_do(tmp_path: Path) -> None:
     assert 0 <= finding.confidence < 0.1
 
 
-def test_a_network_that_finds_no_objects_is_reported(tmp_path: Path) -> None:
-    picture = Picture.decode(encoded())
-    assert picture is not None
-    detector = YoloDetector(untrained("yolov8n-cls", tmp_path), device="cpu")
+def test_a_network_that_finds_no_objects_is_reported_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(BackgroundError, match="expected a network that finds objects"):
-        detector.detect([picture.rgb])
+        YoloDetector(untrained("yolov8n-cls", tmp_path), device="cpu")
+
+
+def exported(weights: str, folder: Path, **options: Any) -> DetectorSettings:
+    """Export a copy of a network to a format of inference."""
+    copy = shutil.copy(weights, folder)
+    with quiet_ultralytics():
+        path = importlib.import_module("ultralytics").YOLO(copy).export(**options, verbose=False)
+    return DetectorSettings(weights=(str(path),))
+
+
+@pytest.fixture(scope="module")
+def square_people(assets: Path) -> list[Rgb]:
+    """Most exports take squares only, so square pictures are seen in the same frame."""
+    return [picture[:256, :256] for picture in pictures_in(assets / "scenes" / "people", every=7)]
+
+
+def assert_same_findings(first: YoloDetector, second: YoloDetector, pictures: Sequence[Rgb]) -> None:
+    for one, other in zip(first.detect(pictures), second.detect(pictures), strict=True):
+        assert one.confidence == pytest.approx(other.confidence, abs=1e-3)
+        np.testing.assert_allclose(one.box, other.box, atol=1e-3)
 
 
 @pytest.mark.filterwarnings("ignore")  # PyTorch has much to say about tracing
 def test_an_export_finds_the_same_people(
-    detector: YoloDetector, weights: str, assets: Path, tmp_path: Path
+    detector: YoloDetector, weights: str, square_people: list[Rgb], tmp_path: Path
 ) -> None:
-    """An export takes squares only, so square pictures are seen by both in the same frame."""
-    copy = Path(shutil.copy(weights, tmp_path))
-    with quiet_ultralytics():
-        model = importlib.import_module("ultralytics").YOLO(str(copy))
-        path = model.export(format="torchscript", imgsz=320, verbose=False)
-    exported = YoloDetector(DetectorSettings(weights=(str(path),)), device="cpu")
-    pictures = [picture[:256, :256] for picture in pictures_in(assets / "scenes" / "people", every=13)]
-    for first, second in zip(detector.detect(pictures), exported.detect(pictures), strict=True):
-        assert first.confidence == pytest.approx(second.confidence, abs=1e-3)
-        np.testing.assert_allclose(first.box, second.box, atol=1e-3)
+    settings = exported(weights, tmp_path, format="torchscript", imgsz=320)
+    assert_same_findings(detector, YoloDetector(settings, device="cpu"), square_people)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("options", "frame"),
+    [
+        ({"imgsz": 320}, "320 px"),
+        ({"imgsz": 320, "batch": 4}, "320 px"),
+        ({"imgsz": 320, "dynamic": True}, "320 px"),
+        ({"imgsz": [320, 384]}, "320x384 px"),
+    ],
+)
+def test_an_onnx_export_finds_the_same_people_in_the_frames_that_it_takes(
+    detector: YoloDetector,
+    weights: str,
+    square_people: list[Rgb],
+    tmp_path: Path,
+    options: dict[str, Any],
+    frame: str,
+) -> None:
+    """Of one picture at a time, of a fixed batch, of any size, and of an oblong frame."""
+    pytest.importorskip("onnxruntime", reason="needs meshcycle[export]")
+    onnx = YoloDetector(exported(weights, tmp_path, format="onnx", **options), device="cpu")
+    assert onnx.identity.startswith(f"{frame}: yolov8n.onnx sha256:")
+    if frame == "320 px":
+        assert_same_findings(detector, onnx, square_people)
+    else:  # the same scale, with more grey beside it
+        for one, other in zip(detector.detect(square_people), onnx.detect(square_people), strict=True):
+            assert one.confidence == pytest.approx(other.confidence, abs=0.15)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_export_that_drops_doubtful_boxes_itself_is_reported(weights: str, tmp_path: Path) -> None:
+    """It drops what is below 0.25, so that a lower threshold would find nothing more."""
+    pytest.importorskip("onnxruntime", reason="needs meshcycle[export]")
+    settings = exported(weights, tmp_path, format="onnx", imgsz=64, nms=True)
+    with pytest.raises(BackgroundError, match="Export it without nms=True"):
+        YoloDetector(settings, device="cpu")
+
+
+def test_too_large_a_batch_for_the_gpu_is_reported(
+    detector: YoloDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("bg_filter.detector._draw", refuse)
+    with pytest.raises(DeviceError, match="Give a smaller --batch-size"):
+        detector.detect([np.zeros((8, 8, 3), np.uint8)])
 
 
 def test_missing_weights_are_reported() -> None:
@@ -163,6 +224,21 @@ def test_a_failed_download_says_which_option_helps(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(downloads, "attempt_download_asset", refuse)
     with pytest.raises(WeightsUnavailableError, match=r"no way to yolov8s\.pt\. Give a file with --weights"):
         YoloDetector(DetectorSettings(weights=("yolov8s.pt",)), device="cpu")
+
+
+def test_an_engine_without_its_runtime_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "people.engine").write_bytes(b"not an engine")
+    with pytest.raises(BackgroundError, match="found a problem"):
+        YoloDetector(DetectorSettings(weights=(str(tmp_path / "people.engine"),)), device="cpu")
+
+
+def test_an_export_without_its_runtime_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    (tmp_path / "people.onnx").write_bytes(b"not a network")
+    with pytest.raises(BackgroundError, match=r"Install meshcycle\[export\]"):
+        YoloDetector(DetectorSettings(weights=(str(tmp_path / "people.onnx"),)), device="cpu")
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "toaster"])

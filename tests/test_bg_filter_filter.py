@@ -154,7 +154,7 @@ def test_a_new_selection_equals_a_fresh_run(source: Path, tmp_path: Path, thresh
 def test_a_looser_selection_needs_the_source_and_says_so(source: Path, tmp_path: Path) -> None:
     filtered(source, tmp_path / "out", threshold=0.5)
     moved = source.rename(tmp_path / "bedroom_val")
-    with pytest.raises(BackgroundError, match=r"bedroom_val_lmdb: .* found nothing"):
+    with pytest.raises(BackgroundError, match=r"bedroom_val_lmdb, found nothing\. .* --source"):
         reselect(tmp_path / "out", SelectionRules(threshold=0.8))
     assert reselect(tmp_path / "out", SelectionRules(threshold=0.8), sources=[moved]).restored > 0
 
@@ -186,6 +186,17 @@ def test_one_database_is_made_in_one_way(source: Path, tmp_path: Path) -> None:
         filter_backgrounds([source], tmp_path / "out", detector=other)
     with pytest.raises(BackgroundError, match="with the short_side_px None, found 32"):
         filter_backgrounds([source], tmp_path / "out", detector=RedIsPeople(), short_side_px=32)
+
+
+@pytest.mark.parametrize("inside", [".", "out"])
+def test_nothing_is_written_into_a_source(tmp_path: Path, inside: str) -> None:
+    """The report's picture would be a photograph of the next run."""
+    source = tmp_path / "photos"
+    source.mkdir()
+    (source / "a.jpg").write_bytes(encoded())
+    with pytest.raises(BackgroundError, match="found it inside"):
+        filtered(source, source / inside)
+    assert [file.name for file in source.iterdir()] == ["a.jpg"]
 
 
 def test_a_missing_database_cannot_be_selected_from(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """One picture: recognised by its bytes, decoded whole or not at all, kept as it is unless asked otherwise."""
 
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -34,6 +35,69 @@ def test_a_picture_too_large_to_be_a_photograph_is_not_decoded() -> None:
     file = io.BytesIO()
     Image.new("1", (9000, 9000)).save(file, "PNG")
     assert Picture.decode(file.getvalue()) is None
+
+
+@pytest.mark.parametrize("side_px", [20_000, 2**31 - 1])
+def test_a_header_that_claims_an_absurd_size_is_not_a_picture(side_px: int) -> None:
+    """One flipped bit is enough for that; Pillow's error for it is none of its usual ones."""
+    content = bytearray(encoded(codec="PNG"))
+    header = b"IHDR" + side_px.to_bytes(4, "big") * 2 + content[24:29]
+    content[12:33] = header + zlib.crc32(header).to_bytes(4, "big")
+    assert Picture.decode(bytes(content)) is None
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "1", "LA", "RGBA", "CMYK"])
+def test_every_mode_is_seen_in_colour(mode: str) -> None:
+    file = io.BytesIO()
+    Image.open(io.BytesIO(encoded())).convert(mode).save(file, "JPEG" if mode == "CMYK" else "PNG")
+    picture = Picture.decode(file.getvalue())
+    assert picture is not None
+    assert picture.rgb.shape == (32, 48, 3)
+    assert picture.stored(short_side_px=None) is picture.encoded
+
+
+def test_sixteen_bits_of_grey_are_not_clipped_to_white() -> None:
+    ramp = np.linspace(0, 65535, 48 * 32).reshape(32, 48).astype(np.uint16)
+    file = io.BytesIO()
+    Image.fromarray(ramp).save(file, "PNG")
+    picture = Picture.decode(file.getvalue())
+    assert picture is not None
+    assert picture.mean_rgb == pytest.approx((0.5, 0.5, 0.5), abs=0.01)
+    with Image.open(io.BytesIO(picture.stored(short_side_px=None))) as kept:
+        assert kept.mode == "RGB"
+        np.testing.assert_allclose(np.asarray(kept), picture.rgb, atol=3)
+
+
+def test_the_first_frame_of_an_animation_counts() -> None:
+    still = Image.open(io.BytesIO(encoded(codec="PNG")))
+    file = io.BytesIO()
+    still.save(file, "WEBP", save_all=True, append_images=[still.rotate(180)], lossless=True)
+    picture = Picture.decode(file.getvalue())
+    assert picture is not None
+    np.testing.assert_array_equal(picture.rgb, np.asarray(still))
+
+
+@pytest.mark.parametrize(("size", "seen"), [((1279, 30), (1279, 30)), ((6000, 4000), (667, 445))])
+def test_a_detector_gets_large_pictures_reduced(size: tuple[int, int], seen: tuple[int, int]) -> None:
+    """A hundred are under way at once; whole ones of a camera would take gigabytes."""
+    picture = Picture.decode(encoded(0.5, size=size))
+    assert picture is not None
+    assert picture.image.size == size
+    assert picture.seen.shape[1::-1] == seen
+    np.testing.assert_allclose(picture.seen.mean(axis=(0, 1)), picture.rgb.mean(axis=(0, 1)), atol=1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.filterwarnings("ignore")
+def test_damage_never_stops_the_filter(seed: int) -> None:
+    """Bytes are changed at random, mostly in the headers."""
+    rng = np.random.default_rng(seed)
+    for codec in ("JPEG", "WEBP", "PNG"):
+        whole = np.frombuffer(encoded(codec=codec), np.uint8)
+        for _ in range(100):
+            damaged = whole.copy()
+            damaged[rng.integers(0, rng.choice([60, len(whole)]), 3)] = rng.integers(0, 256, 3)
+            Picture.decode(damaged.tobytes())
 
 
 def test_measures_are_those_of_the_pixels() -> None:

@@ -1,6 +1,7 @@
 """The pipeline keeps the order, bounds what is under way, and stops cleanly."""
 
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -79,3 +80,11 @@ def test_a_failing_detector_stops_the_decoders() -> None:
 
 def test_nothing_in_nothing_out() -> None:
     assert list(inspect([], RedIsPeople(), batch_size=BATCH_SIZE, num_decoders=1)) == []
+
+
+def test_warnings_are_as_before_whatever_the_threads_did() -> None:
+    """`warnings.catch_warnings` inside of threads would leave them ignored for good."""
+    before = list(warnings.filters)
+    for _ in inspect(SlowSource(30).candidates(), RedIsPeople(), batch_size=BATCH_SIZE, num_decoders=8):
+        assert ("ignore", None, Warning) == warnings.filters[0][:3]
+    assert warnings.filters == before

@@ -8,10 +8,13 @@ from photo_sources import RedIsPeople, encoded, hex_name, write_lmdb
 from PIL import Image
 
 from bg_filter.filter import filter_backgrounds
+from bg_filter.publish import reselect
 from bg_filter.report import choose_samples, write_report
 from bg_filter.selection import SelectionRules, judge
 from bg_filter.sheet import DROPPED_COLOUR, KEPT_COLOUR, Sample, confidence_histogram, tile
-from shared.backgrounds import BackgroundReader
+from shared.backgrounds import BackgroundReader, BackgroundWriter
+from shared.errors import BackgroundError
+from shared.verdicts import Verdict
 
 
 @pytest.fixture
@@ -31,16 +34,16 @@ def test_doubtful_cases_come_first(database: Path) -> None:
     strips = choose_samples(rows, judge(rows, SelectionRules(threshold=0.45)), 3)
     shown = [rows["confidence"][chosen] for chosen in strips.values()]
     np.testing.assert_allclose(shown[:2], [[0.4, 0.4, 0.3], [0.5, 0.5, 0.6]], atol=0.01)
-    assert max(shown[2]) < 0.45 < min(shown[3])
+    np.testing.assert_allclose(shown[2], [0.9, 0.8, 0.8], atol=0.01)
+    assert max(shown[3]) < 0.45 < min(shown[4])
 
 
 def test_the_page_counts_every_outcome_by_category_and_needs_no_other_file(database: Path) -> None:
     files = write_report(database)
     page = files.html.read_text()
-    assert "10 of 20 pictures" in page
-    assert "<td>bedroom</td><td>5</td><td>0</td><td>5</td><td>0</td><td>0</td>" in page
-    assert "<td>kitchen</td><td>5</td><td>1</td><td>4</td><td>0</td><td>0</td>" in page
-    assert "20 pictures in" in page
+    counts = "<td>10</td><td>50%</td><td>5</td><td>{}</td><td>{}</td><td>0</td><td>0</td>"
+    assert "<td>bedroom</td>" + counts.format(0, 5) in page
+    assert "<td>kitchen</td>" + counts.format(1, 4) in page
     assert "src=" in page
     assert page.count("src=") == page.count('src="data:image/png;base64,')
     with Image.open(files.png) as picture:
@@ -53,6 +56,30 @@ def test_a_source_that_has_gone_leaves_gaps_only(database: Path, tmp_path: Path)
     files = write_report(database, tmp_path / "report")
     assert files.png.parent == tmp_path / "report"
     assert files.png.exists()
+
+
+def test_a_database_that_keeps_nothing_is_shown_too(database: Path) -> None:
+    """That is when one wants to see why."""
+    reselect(database, SelectionRules(threshold=0))
+    assert "<td>0%</td>" in write_report(database).html.read_text()
+
+
+def test_an_unfinished_run_shows_what_it_has_looked_at(tmp_path: Path) -> None:
+    BackgroundWriter(tmp_path).close()
+    with pytest.raises(BackgroundError, match="pictures that were looked at, found none"):
+        write_report(tmp_path)
+    with BackgroundWriter(tmp_path) as writer:
+        writer.note("sources", {"a": str(tmp_path / "a")})
+        writer.add([Verdict("a/1", "jpeg", "d", confidence=0.9), Verdict("a/2", "bad", "d")], {})
+    page = write_report(tmp_path).html.read_text()
+    assert "unfinished" in page
+    assert "<td>a</td><td>2</td><td>0%</td><td>0</td><td>1</td><td>1</td><td>0</td><td>0</td>" in page
+
+
+def test_a_report_that_cannot_be_written_says_which_option_helps(database: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BackgroundError, match="Give another --out"):
+        write_report(database, tmp_path / "file")
 
 
 def test_a_tile_tells_kept_from_dropped_and_shows_where() -> None:

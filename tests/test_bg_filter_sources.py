@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import lmdb
 import numpy as np
 import pytest
 from photo_sources import encoded, hex_name, write_lmdb
@@ -146,6 +147,66 @@ def test_a_background_database_is_not_filtered_again(tmp_path: Path) -> None:
     BackgroundWriter(tmp_path).close()
     with pytest.raises(BackgroundError, match="found a background database"):
         open_sources([tmp_path])
+
+
+def test_a_folder_of_splits_stands_for_all_their_categories(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        write_lmdb(tmp_path / split / f"bedroom_{split}_lmdb", {hex_name(1): b"."})
+    assert [source.name for source in open_sources([tmp_path])] == ["bedroom_train", "bedroom_val"]
+
+
+def test_what_is_given_twice_counts_once(tmp_path: Path) -> None:
+    category = write_lmdb(tmp_path / "lsun" / "bedroom_lmdb", {hex_name(1): b"."})
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b".")
+    paths = [category, tmp_path / "lsun", tmp_path / "photos", tmp_path / "lsun" / ".." / "photos"]
+    assert [source.name for source in open_sources(paths)] == ["bedroom", "photos"]
+
+
+@pytest.mark.parametrize("keys", [[b"a\0", b"b\0"], [b"a", b"bc\0"]])
+def test_keys_that_numpy_would_cut_short_are_reported(tmp_path: Path, keys: list[bytes]) -> None:
+    with lmdb.open(str(tmp_path)) as environment, environment.begin(write=True) as transaction:
+        for key in keys:
+            transaction.put(key, b".")
+    with pytest.raises(BackgroundError, match="expected names as keys"):
+        LmdbSource(tmp_path).names()
+
+
+def test_other_names_than_those_of_lsun_will_do(tmp_path: Path) -> None:
+    keys = sorted([b"a", b"b/c", b" ", b"\xff\xfe", "\u00e9".encode(), b"x" * 400])
+    with lmdb.open(str(tmp_path)) as environment, environment.begin(write=True) as transaction:
+        for key in keys:
+            transaction.put(key, key)
+    source = LmdbSource(tmp_path)
+    listing = Listing([source], cache=tmp_path / "names")
+    read = [candidate.source.read(candidate.name) for candidate in listing.candidates(listing.choose())]
+    assert read == keys
+
+
+def test_a_folder_that_goes_away_does_not_turn_its_pictures_bad(tmp_path: Path) -> None:
+    (tmp_path / "mount").mkdir()
+    (tmp_path / "mount" / "a.jpg").write_bytes(b"x")
+    source = FolderSource(tmp_path / "mount")
+    (tmp_path / "mount").rename(tmp_path / "unmounted")
+    with pytest.raises(BackgroundError, match="found it gone while reading"):
+        source.read("a.jpg")
+
+
+@pytest.mark.parametrize("damaged", ["bedroom.npy", "bedroom.json"])
+def test_a_damaged_list_of_names_is_made_again(tmp_path: Path, damaged: str) -> None:
+    source = LmdbSource(write_lmdb(tmp_path / "bedroom_lmdb", {hex_name(1): b"."}))
+    Listing([source], cache=tmp_path / "names")
+    content = (tmp_path / "names" / damaged).read_bytes()
+    (tmp_path / "names" / damaged).write_bytes(content[: len(content) // 2])
+    assert all_keys(Listing([source], cache=tmp_path / "names")) == [f"bedroom/{hex_name(1)}"]
+    assert (tmp_path / "names" / damaged).read_bytes() == content
+
+
+def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    source = LmdbSource(write_lmdb(tmp_path / "bedroom_lmdb", {hex_name(1): b"."}))
+    (tmp_path / "file").touch()
+    with pytest.raises(BackgroundError, match="give another --out"):
+        Listing([source], cache=tmp_path / "file" / "names")
 
 
 def test_two_sources_of_one_name_are_reported(tmp_path: Path) -> None:
