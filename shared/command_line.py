@@ -1,5 +1,6 @@
 """What the commands of all parts have in common: their errors, their options, and how they report."""
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,13 @@ class ErrorReportingGroup(click.Group):
             return super().invoke(ctx)
         except MeshcycleError as error:
             raise UserError(str(error)) from error
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise UserError(
+                f"{error.filename or 'disk'}: expected space on the disk, found {error.strerror}. "
+                "Free some; the same command goes on from here."
+            ) from error
         except KeyboardInterrupt:
             click.echo("Interrupted. The same command goes on from here.", err=True)
             ctx.exit(INTERRUPTED)

@@ -1,5 +1,6 @@
 """The command line: help and examples for everything, clear errors with exit code 2, completion."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -76,6 +77,10 @@ def test_a_shell_can_complete_commands_and_their_values(words: str, expected: st
     [
         (["train", "nowhere.toml"], "nowhere.toml: expected a"),
         (["evaluate", "nowhere"], "nowhere: expected a run"),
+        (
+            ["evaluate", "--predictions", "pred.json", "--data", ".", "--tta", "--fingertips", "legacy"],
+            "--tta, --fingertips: only for a RUN",
+        ),
         (["inspect", "nowhere"], "nowhere: expected a synthetic shard"),
         (["filter-backgrounds", "nowhere", "--out", "out"], "'nowhere' does not exist"),
         (["render", "nowhere", "--out", "out", "--backgrounds", "."], "expected"),
@@ -103,6 +108,16 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.inspection.inspect_shards", broken)
     result = CliRunner().invoke(main, ["inspect", "."])
     assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_a_full_disk_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: list[Path]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("trainer.inspection.inspect_shards", full)
+    result = CliRunner().invoke(main, ["inspect", "."])
+    assert result.exit_code == 2
+    assert "expected space on the disk, found No space left on device. Free some" in result.stderr
 
 
 def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,5 @@
 import pickle
+import resource
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 from shared.errors import CheckpointError
+from trainer import checkpoint as module
 from trainer.checkpoint import (
     STATE,
     WEIGHTS,
@@ -67,6 +69,55 @@ def test_a_checkpoint_that_was_cut_short_is_not_seen(tmp_path: Path) -> None:
     cut.mkdir()
     (cut / WEIGHTS).write_bytes(b"half")
     assert latest_checkpoint(tmp_path) == whole
+
+
+@pytest.mark.parametrize("name", ["save_file", "_flush"])
+def test_what_a_kill_left_behind_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A kill while weights or state are written loses that checkpoint, and no space on the disk for good."""
+
+    class Killed(BaseException): ...
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    before = saved(tmp_path, Moment(0))
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, die)
+        with pytest.raises(Killed):
+            saved(tmp_path, Moment(1))
+    assert latest_checkpoint(tmp_path) == before
+    assert len(list(tmp_path.iterdir())) == 2
+    saved(tmp_path, Moment(2))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["round-0000", "round-0002"]
+
+
+@pytest.mark.parametrize("room", [100, 1500])
+def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path: Path, room: int) -> None:
+    """Weights take about 1200 bytes, so that one limit hits them and the other the state."""
+    before = saved(tmp_path, Moment(0))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        with pytest.raises(
+            CheckpointError, match=r"round-0001: expected to write a checkpoint, found .*Free"
+        ):
+            saved(tmp_path, Moment(1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == [before]
+
+
+def test_tokens_of_other_coarse_vertices_are_refused(tmp_path: Path) -> None:
+    """Their number and shapes are the same, so that weights would load, and predict nonsense."""
+    trained, other = network(), network()
+    for module_, vert_ids in ((trained, [3, 1, 2]), (other, [1, 2, 3])):
+        module_.register_buffer("coarse_vert_ids", torch.tensor(vert_ids), persistent=False)
+    path = saved(tmp_path, Moment(0), trained)
+    load_weights(trained, path)
+    with pytest.raises(CheckpointError, match=r"expected the coarse mesh that it was trained with"):
+        load_weights(other, path)
 
 
 def test_a_run_without_checkpoints_has_no_latest(tmp_path: Path) -> None:

@@ -139,6 +139,18 @@ def test_what_is_no_checkpoint_is_refused(run: Path, tmp_path: Path) -> None:
         load_trained(run)
 
 
+def test_a_checkpoint_of_another_hand_model_is_refused(run: Path) -> None:
+    """Another hand with as many vertices would load, and be wrong without a word."""
+    (run / "checkpoints" / "round-0004" / "provenance.json").write_text(
+        '{"hand_model_sha256": "0123456789abc"}'
+    )
+    with pytest.raises(
+        HandModelError,
+        match=r"round-0004: expected the hand model of its training \(sha256 0123456789ab\), found",
+    ):
+        load_trained(run, device="cpu")
+
+
 def test_a_device_that_is_missing_is_an_error_and_not_a_fallback(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,17 +1,20 @@
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fakes import PointRenderer
 from small_hands import TINY_BACKBONE
 from small_run import NUM_IMAGES, small_config
 
-from shared.errors import ConfigError
+from shared.errors import ConfigError, HandModelError
+from shared.hand_model import EMBEDDED_MODEL, load_hand_model
 from shared.predictions import read_predictions
 from shared.rounds import SyntheticRound
 from trainer import loop, predict, recycling
@@ -79,6 +82,7 @@ def test_a_run_can_be_repeated_from_its_folder(uninterrupted: Path) -> None:
     assert (checkpoint / "config.toml").read_text() == (uninterrupted / "config.toml").read_text()
     provenance = json.loads((checkpoint / "provenance.json").read_text())
     assert provenance.keys() >= {"commit", "lock_sha256", "packages", "python"}
+    assert provenance["hand_model_sha256"] == load_hand_model().sha256
 
 
 @pytest.mark.parametrize(
@@ -201,6 +205,18 @@ def test_a_run_can_be_made_longer_but_not_different(tmp_path: Path) -> None:
         ConfigError, match=r"expected optimiser.weight_decay = 0.0001 as in the run.*found 0.5"
     ):
         train(other, renderer=None, resume=True)
+
+
+def test_a_run_does_not_go_on_with_another_hand_model(tmp_path: Path) -> None:
+    """The path in the configuration is the same; what lies there has changed."""
+    hand = tmp_path / "hand.npz"
+    shutil.copy(EMBEDDED_MODEL, hand)
+    config = small_config(tmp_path, rounds=1, recycle=None, hand_model=hand)
+    train(config, renderer=None, resume=False)
+    with np.load(hand) as fields:
+        np.savez(tmp_path / "hand.npz", **{**fields, "v_template": fields["v_template"] * np.float32(1.01)})
+    with pytest.raises(HandModelError, match=r"run: expected the hand model of its training.*hand\.npz"):
+        train(config, renderer=None, resume=True)
 
 
 def test_recycling_without_a_renderer_is_refused_before_anything_is_deleted(tmp_path: Path) -> None:

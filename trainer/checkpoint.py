@@ -8,6 +8,7 @@ round-0003-step-00000500/   a moment inside a round, deleted when the round has 
     provenance.json     commit, lock and versions
 """
 
+import hashlib
 import os
 import re
 import shutil
@@ -18,15 +19,18 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from shared.errors import CheckpointError
 
 WEIGHTS = "model.safetensors"
 STATE = "state.pt"
 FORMAT = "meshcycle-checkpoint-1"
+
+_COARSE_MESH = "coarse_mesh"
+_UNFINISHED = ".unfinished"
 
 _NAME = re.compile(r"round-(\d{4,})(?:-step-(\d{8,}))?")
 
@@ -70,21 +74,31 @@ def save_checkpoint(
         network: Its weights and statistics are saved in 32 bits or as they are.
         state: Tensors, numbers, strings, and containers of them.
         texts: Further files by name, for people.
+
+    Raises:
+        CheckpointError: It cannot be written, for example because the disk is full.
     """
     if folder.exists():
         return
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    aside = folder.with_name(_UNFINISHED)  # one name, so that the next one replaces what a kill left behind
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    save_file(weights, aside / WEIGHTS, metadata={"format": FORMAT})
-    torch.save({"format": FORMAT, **state}, aside / STATE)
-    for name, text in texts.items():
-        (aside / name).write_text(text, encoding="utf-8")
-    for file in aside.iterdir():
-        _flush(file)
-    aside.rename(folder)
-    _flush(folder.parent)
+    try:
+        aside.mkdir(parents=True)
+        save_file(weights, aside / WEIGHTS, metadata={"format": FORMAT, **_coarse_mesh(network)})
+        torch.save({"format": FORMAT, **state}, aside / STATE)
+        for name, text in texts.items():
+            (aside / name).write_text(text, encoding="utf-8")
+        for file in aside.iterdir():
+            _flush(file)
+        aside.rename(folder)
+        _flush(folder.parent)
+    except (OSError, SafetensorError, RuntimeError) as error:  # the last is torch's writer on a full disk
+        shutil.rmtree(aside, ignore_errors=True)
+        raise CheckpointError(
+            f"{folder}: expected to write a checkpoint, found {str(error).splitlines()[0]}. "
+            "Free space on the disk; the same command goes on from the checkpoint before."
+        ) from error
 
 
 def load_weights(network: nn.Module, folder: Path) -> None:
@@ -96,6 +110,8 @@ def load_weights(network: nn.Module, folder: Path) -> None:
     path = folder / WEIGHTS
     try:
         weights = load_file(path)
+        with safe_open(path, framework="pt") as file:
+            trained_with = file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: expected the weights of a checkpoint, {error}.") from error
     wanted = network.state_dict()
@@ -109,7 +125,22 @@ def load_weights(network: nn.Module, folder: Path) -> None:
             f"{path}: expected the {len(wanted)} tensors of {type(network).__name__}, found {len(weights)}; "
             f"{len(differing)} differ, first {differing[0]}. Use the configuration beside the checkpoint."
         )
+    found = _coarse_mesh(network).get(_COARSE_MESH)
+    wanted_mesh = trained_with.get(_COARSE_MESH, found)
+    if found != wanted_mesh:
+        raise CheckpointError(
+            f"{path}: expected the coarse mesh that it was trained with ({wanted_mesh}), found {found}. "
+            "Put coarse-mesh-*.npz of its run two folders above the checkpoint."
+        )
     network.load_state_dict(weights)
+
+
+def _coarse_mesh(network: nn.Module) -> dict[str, str]:
+    """Return which vertices the tokens of a network stand for: weights in another order would be nonsense."""
+    vert_ids = getattr(network, "coarse_vert_ids", None)
+    if not isinstance(vert_ids, Tensor):
+        return {}
+    return {_COARSE_MESH: hashlib.sha256(vert_ids.cpu().numpy().tobytes()).hexdigest()[:16]}
 
 
 def load_state(folder: Path) -> dict[str, Any]:

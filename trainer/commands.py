@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import click
+from click.core import ParameterSource
 
 from shared.command_line import as_json, examples, existing_folder, file_path, hand_model_option, report
 
@@ -43,7 +44,10 @@ from shared.command_line import as_json, examples, existing_folder, file_path, h
 )
 @hand_model_option
 @as_json
+@click.pass_context
 def evaluate(
+    ctx: click.Context,
+    /,
     run: Path | None,
     data: Path | None,
     split: Literal["training", "evaluation"],
@@ -68,6 +72,11 @@ def evaluate(
     if predictions is not None:
         if data is None or run is not None:
             raise click.UsageError("--predictions goes with --data, and without RUN.")
+        needless = [option for name, option in _OF_A_NETWORK.items() if _is_given(ctx, name)]
+        if needless:
+            raise click.UsageError(
+                f"{', '.join(needless)}: only for a RUN; --predictions holds points alone."
+            )
         scores = score_file(predictions, FreiHandSplit(data, split))
     elif run is None:
         raise click.UsageError("Give a RUN, or --predictions and --data.")
@@ -77,7 +86,9 @@ def evaluate(
 
         trained = load_trained(run, device=device, hand_model=hand_model, fingertips=fingertips)
         photographs = FreiHandSplit(data or trained.config.data.root, split)
-        evaluation = evaluate_checkpoint(trained, photographs, tta=tta)
+        evaluation = evaluate_checkpoint(
+            trained, photographs, tta=tta, workers=min(trained.config.data.workers, len(photographs) // 500)
+        )
         if pred_json is not None:
             write_submission(pred_json, evaluation.submission)
         if sheet is not None:
@@ -93,6 +104,22 @@ def evaluate(
     if csv_path is not None:
         scores.write_csv(csv_path)
     report(scores.to_json(), scores.to_text(), as_json=as_json)
+
+
+_OF_A_NETWORK = {
+    "pred_json": "--pred-json",
+    "sheet": "--sheet",
+    "worst": "--worst",
+    "tta": "--tta",
+    "fingertips": "--fingertips",
+    "device": "--device",
+    "hand_model": "--hand-model",
+}
+"""Options of ``evaluate`` that mean nothing for a file of predictions."""
+
+
+def _is_given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 @click.command(

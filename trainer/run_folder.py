@@ -8,8 +8,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.errors import ConfigError
+from shared.errors import CheckpointError, ConfigError, HandModelError
 from shared.files import sha256_of, write_durably
+from shared.hand_model import EMBEDDED_MODEL
 from shared.rounds import MANIFEST, round_name
 from trainer.config import TrainConfig, load_config
 from trainer.toml import to_toml
@@ -92,15 +93,16 @@ def open_run(config: TrainConfig, *, resume: bool) -> RunFolder:
             shutil.rmtree(run.root / name, ignore_errors=True)
         run.metrics.unlink(missing_ok=True)
     write_durably(run.root / CONFIG, [to_toml(config).encode()])
-    write_durably(run.root / PROVENANCE, [json.dumps(_provenance(), indent=1).encode()])
+    write_durably(run.root / PROVENANCE, [json.dumps(_provenance(config), indent=1).encode()])
     return run
 
 
 def require_same(config: TrainConfig, run: RunFolder) -> None:
-    """Make sure that a run, if it has begun, began with this configuration.
+    """Make sure that a run, if it has begun, began with this configuration and this hand model.
 
     Raises:
         ConfigError: They differ in more than speed.
+        HandModelError: The file of the hand model is another, or not there.
     """
     if not (run.root / CONFIG).exists():
         return
@@ -115,6 +117,51 @@ def require_same(config: TrainConfig, run: RunFolder) -> None:
                 f"{run.root}: expected {key} = {wanted} as in the run that is to be resumed, found {found}. "
                 "Set it back, choose another run_dir, or start afresh with --fresh."
             )
+    require_hand_model(_hash_hand_model(config), run.root, given=config.hand_model)
+
+
+def require_hand_model(sha256: str, folder: Path, *, given: Path | None) -> None:
+    """Make sure that a hand model is the one that a run or a checkpoint was trained with, if it says which.
+
+    Args:
+        sha256: Of the hand model's file.
+        folder: Of the run or the checkpoint.
+        given: That file; None is the embedded hand.
+
+    Raises:
+        HandModelError: It is another file.
+        CheckpointError: What the folder says cannot be read.
+    """
+    recorded = _recorded_hand_model(folder)
+    if recorded is not None and recorded != sha256:
+        raise HandModelError(
+            f"{folder}: expected the hand model of its training (sha256 {recorded[:12]}), found "
+            f"{given or 'the embedded hand'} ({sha256[:12]}). Give the file that it was trained with."
+        )
+
+
+def _recorded_hand_model(folder: Path) -> str | None:
+    path = folder / PROVENANCE
+    if not path.exists():
+        return None
+    try:
+        sha256 = json.loads(path.read_text(encoding="utf-8")).get("hand_model_sha256")
+    except (OSError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path}: expected what a run was started with, found {error}. Copy the checkpoint again."
+        ) from error
+    return None if sha256 is None else str(sha256)
+
+
+def _hash_hand_model(config: TrainConfig) -> str:
+    path = config.hand_model or EMBEDDED_MODEL
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise HandModelError(
+            f"{path}: expected a hand model, found {error.strerror}. "
+            "Give the path of MANO_RIGHT.pkl, or none at all."
+        ) from error
 
 
 def _flat(config: TrainConfig) -> dict[str, object]:
@@ -128,7 +175,7 @@ def _flat(config: TrainConfig) -> dict[str, object]:
     return flat
 
 
-def _provenance() -> dict[str, object]:
+def _provenance(config: TrainConfig) -> dict[str, object]:
     """Return what a reader needs to run the same program again."""
     source = Path(__file__).parents[1]
     lock = source / "requirements.lock"
@@ -137,6 +184,7 @@ def _provenance() -> dict[str, object]:
     return {
         "commit": _git(source, "rev-parse", "HEAD"),
         "changed_files": (_git(source, "status", "--porcelain", "--untracked-files=no") or "").splitlines(),
+        "hand_model_sha256": _hash_hand_model(config),
         "lock_sha256": sha256_of(lock) if lock.exists() else None,
         "python": platform.python_version(),
         "packages": known,

@@ -35,11 +35,16 @@ def describe(error: ValidationError, kind: type[BaseModel], *, where: str) -> st
         place = ".".join(str(part) for part in problem["loc"] if part in known)
         found = problem["input"]
         if problem["type"] == "extra_forbidden":
-            key = str(problem["loc"][-1])
-            place = ".".join(filter(None, (place, key)))
+            *tables, key = (str(part) for part in problem["loc"])
+            place = ".".join([*(table for table in tables if table in known), key])
             near = difflib.get_close_matches(key, known, n=1)
             advice = f"Did you mean {near[0]}?" if near else "Remove it."
+            if key in known:
+                advice = f"It belongs to {_homes_of(key, kind)}."
             lines.append(f"{where}: {place}: expected a known key, found {key}. {advice}")
+        elif problem["type"] == "union_tag_invalid":
+            tag, names = problem["ctx"]["tag"], problem["ctx"]["expected_tags"]
+            lines.append(f"{where}: {place}.name: expected one of {names}, found '{tag}'.")
         elif problem["type"] == "missing":
             lines.append(f"{where}: {place}: expected a value, found none. Add the key.")
         else:
@@ -47,6 +52,28 @@ def describe(error: ValidationError, kind: type[BaseModel], *, where: str) -> st
             shown = "" if isinstance(found, dict) else f", found {found!r}"
             lines.append(f"{where}: {place}: expected {message}{shown}." if place else f"{where}: {message}")
     return "\n".join(lines)
+
+
+def _homes_of(key: str, kind: type[BaseModel]) -> str:
+    """Name the tables of a file in which a key may stand."""
+    fields = kind.model_json_schema()
+    tables = fields.get("properties", {})
+    homes = ["the top of the file"] if key in tables else []
+    for name, table in tables.items():
+        if key in _keys({"$defs": {"table": _resolved(table, fields)}}):
+            homes.append(f"[{name}]")
+    return " or ".join(homes) or "another table"
+
+
+def _resolved(table: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Follow references, and put the keys of alternatives side by side."""
+    kinds = [table, *table.get("anyOf", ()), *table.get("oneOf", ()), *table.get("allOf", ())]
+    names = [kind["$ref"].rpartition("/")[2] for kind in kinds if "$ref" in kind]
+    keys: dict[str, Any] = {}
+    for name in names:
+        definition = schema.get("$defs", {}).get(name, {})
+        keys |= definition.get("properties", {}) | _resolved(definition, schema).get("properties", {})
+    return {"properties": keys}
 
 
 def to_toml(config: BaseModel) -> str:

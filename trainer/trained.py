@@ -11,7 +11,7 @@ from shared.hand_model import Fingertips, HandModel, load_hand_model
 from trainer.checkpoint import WEIGHTS, best_checkpoint, load_weights
 from trainer.config import TrainConfig, load_config
 from trainer.models.build import build_network
-from trainer.run_folder import CONFIG
+from trainer.run_folder import CONFIG, require_hand_model
 from trainer.types import HandNetwork
 
 type DeviceName = Literal["auto", "cpu", "cuda"]
@@ -51,14 +51,23 @@ def load_trained(
 
     Raises:
         CheckpointError: There is no checkpoint, or it does not fit its own configuration.
+        HandModelError: It was trained with another hand model.
         DeviceError: There is no such device.
     """
     folder = find_checkpoint(path)
     config = load_config(folder / CONFIG)
-    model = load_hand_model(hand_model or config.hand_model, fingertips=fingertips)
-    network = build_network(config.model, model, from_checkpoint=True)
+    hand_model = hand_model or config.hand_model
+    model = load_hand_model(hand_model, fingertips=fingertips)
+    require_hand_model(model.sha256, folder, given=hand_model)
+    network = build_network(config.model, model, cache_dir=_cache_of(folder), from_checkpoint=True)
     load_weights(network, folder)
     return TrainedHand(folder, config, model, network.to(choose_device(device)).eval())
+
+
+def _cache_of(folder: Path) -> Path | None:
+    """Return the folder of the run, if that still holds the coarse mesh that it was trained with."""
+    run_dir = folder.absolute().parents[1]
+    return run_dir if any(run_dir.glob("coarse-mesh-*.npz")) else None
 
 
 def find_checkpoint(path: Path) -> Path:
