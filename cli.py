@@ -37,7 +37,7 @@ from shared.command_line import (
     output_path,
     report,
 )
-from trainer.commands import bench_train, evaluate, inspect
+from trainer.commands import bench_train, evaluate, export, inspect
 
 SOME_SKIPPED = 3
 """Exit code."""
@@ -398,7 +398,16 @@ def bench() -> None:
     """Measure speed, beside a peer in the same run."""
 
 
-for command in (make_photographs, make_versions, filter_backgrounds, render, evaluate, inspect, backgrounds):
+for command in (
+    make_photographs,
+    make_versions,
+    filter_backgrounds,
+    render,
+    evaluate,
+    export,
+    inspect,
+    backgrounds,
+):
     main.add_command(command)
 for command in (bench_render, bench_farm, bench_train, bench_filter):
     bench.add_command(command)

@@ -41,6 +41,10 @@ class DeviceError(MeshcycleError):
     """A device that was asked for does not exist on this machine."""
 
 
+class ExportError(MeshcycleError):
+    """An exported network does not compute what the trained one does."""
+
+
 class TrainingError(MeshcycleError):
     """Training cannot go on, for example because the loss is not finite."""
 

@@ -91,10 +91,10 @@ class FastMetro(HandNetwork):
         """Predict one hand per crop; coordinates are computed in 32 bits even under autocast."""
         features = self.conv_1x1(self.backbone(images))
         tokens = Encoded(
-            camera=self.cam_token_embed.weight.expand(len(images), -1, -1),
+            camera=self.cam_token_embed.weight.expand(images.shape[0], -1, -1),
             image=features.flatten(2).transpose(1, 2),
             points=torch.cat([self.joint_token_embed.weight, self.vertex_token_embed.weight]).expand(
-                len(images), -1, -1
+                images.shape[0], -1, -1
             ),
         )
         rows, columns = features.shape[2:]

@@ -35,10 +35,10 @@ class TemplateTokens(nn.Module):
 
     def forward(self, image: Float[Tensor, "batch channels"]) -> Float[Tensor, "batch points channels+3"]:
         """Return the tokens of a batch of images."""
-        shape = (len(image), len(self.template_m), -1)
+        shape = (image.shape[0], len(self.template_m), -1)
         tokens = torch.cat([self.template_m.expand(shape), image[:, None].expand(shape)], dim=2)
         if self.training and self.masked_share > 0:
-            share = self.masked_share * torch.rand(len(image), 1, 1, device=image.device)
+            share = self.masked_share * torch.rand(image.shape[0], 1, 1, device=image.device)
             masked = torch.rand(*tokens.shape[:2], 1, device=image.device) < share
             tokens = tokens.masked_fill(masked, _MASKED_VALUE)
         return tokens
