@@ -58,10 +58,17 @@ def test_sizes_and_dropout_reach_the_network() -> None:
 
 
 def test_released_weights_are_read_at_the_start_only(tmp_path: Path) -> None:
-    config = table(name="fastmetro", size="S", dims=(32, 16), weights=tmp_path / "state_dict.bin")
+    files = {"weights": tmp_path / "state_dict.bin", "coarse_mesh": tmp_path / "mano_downsampling.npz"}
+    config = table(name="fastmetro", size="S", dims=(32, 16), **files)
     with pytest.raises(CheckpointError, match=r"state_dict\.bin"):
         build_network(config, open_hand())
     build_network(config, open_hand(), from_checkpoint=True)
+
+
+def test_released_weights_need_the_vertices_that_they_were_trained_with(tmp_path: Path) -> None:
+    """Tokens of another coarse mesh have the same names and shapes, and would predict nonsense."""
+    with pytest.raises(ValidationError, match="Add the key coarse_mesh"):
+        table(name="fastmetro", weights=tmp_path / "state_dict.bin")
 
 
 def test_imagenet_weights_are_not_fetched_for_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,19 @@ def test_a_coarse_mesh_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         np.testing.assert_array_equal(getattr(cached, field.name), getattr(open_hand_mesh(), field.name))
 
 
+def test_how_well_it_restores_hands_is_told_each_time_and_kept_beside_the_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        coarse_mesh(open_hand(), cache_dir=tmp_path)
+        coarse_mesh(open_hand(), cache_dir=tmp_path)
+    told = [message for message in caplog.messages if "restoring the template leaves 0.0" in message]
+    assert len(told) == 2
+    assert told[0] == told[1]
+    with np.load(next(tmp_path.iterdir())) as kept:
+        assert kept["residuals_mm"].tolist() == list(residuals(open_hand(), open_hand_mesh()))
+
+
 def test_another_hand_model_does_not_get_the_cached_mesh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -235,6 +235,14 @@ def export(
 @click.option("--input", "input_px", default=224, show_default=True, help="Side of the pictures.")
 @click.option("--steps", default=10, show_default=True, help="Steps to measure.")
 @click.option("--compile", is_flag=True, help="Compile our step.")
+@click.option(
+    "--precision",
+    type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]),
+    help="Arithmetic of our step. Default: bf16-mixed on a GPU, 32-true on a CPU.",
+)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to measure."
+)
 @existing_folder("--data", help="Also measure data loading from this dataset.")
 @as_json
 def bench_train(
@@ -243,6 +251,8 @@ def bench_train(
     input_px: int,
     steps: int,
     compile: bool,
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] | None,
+    device: Literal["auto", "cpu", "cuda"],
     data: Path | None,
     as_json: bool,
 ) -> None:
@@ -261,6 +271,8 @@ def bench_train(
         input_px=input_px,
         steps=steps,
         compile=compile,
+        precision=precision,
+        accelerator=device,
         data_root=data,
     )
     report(result.to_json(), result.to_text(), as_json=as_json)

@@ -187,7 +187,8 @@ class Trainer:
                 bar.update(self._feed.photos_per_step)
                 if log and number % LOG_EVERY_STEPS == 0:
                     loss = float(losses.total)
-                    bar.set_postfix(loss=f"{loss:.2f}", refresh=False)
+                    waiting = self._standing.wait_share
+                    bar.set_postfix(loss=f"{loss:.2f}", waiting=f"{waiting:.0%}", refresh=False)
                     log.step(number, loss=loss, learning_rate=self._engine.learning_rate.value)
                 last_s, before_s = time.perf_counter(), last_s
                 self._standing.spend("train", last_s - before_s)
@@ -244,7 +245,7 @@ class Trainer:
             learning_rate=self._engine.learning_rate.value,
             steps=steps,
             photos_per_s=steps * self._feed.photos_per_step / train_s,
-            data_wait_share=standing.wait_s / train_s,
+            data_wait_share=standing.wait_share,
             losses=self._meter.means(),
             scores=standing.scores,
             rendered=rendered,

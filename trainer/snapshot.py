@@ -26,6 +26,12 @@ class Standing:
     best_mm: float = float("inf")
     best_round: int = 0
 
+    @property
+    def wait_share(self) -> float:
+        """Share of the round's training so far that was spent waiting for data."""
+        train_s = self.wall_s.get("train", 0.0)
+        return self.wait_s / train_s if train_s > 0 else 0.0
+
     def spend(self, stage: str, seconds: float) -> None:
         """Add to the duration of a stage."""
         self.wall_s[stage] = self.wall_s.get(stage, 0.0) + seconds

@@ -90,25 +90,38 @@ def coarse_mesh(
         model: Any hand model.
         published: METRO's ``mano_downsampling.npz``, whose choice of vertices released weights need; the
             template is decimated if left out.
-        cache_dir: Keeps the result under a name made of hashes; nothing is kept if left out.
+        cache_dir: Keeps the result and its residuals under a name made of hashes, if given.
 
     Raises:
         HandModelError: The model's mesh cannot be thinned out that far, or METRO's file cannot be used.
     """
     chosen = read_published_mesh(published) if published else None
     if cache_dir is None:
-        return _make(model, chosen)
+        made = _make(model, chosen)
+        _tell(model, made, residuals(model, made))
+        return made
     choice = hashlib.sha256(chosen.vert_ids.tobytes()).hexdigest() if chosen else "decimated"
     path = cache_dir / f"coarse-mesh-{model.sha256[:16]}-{choice[:16]}-{RECIPE}.npz"
     if path.exists():
         try:
-            return _read(path)
+            kept, found = _read(path)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             logger.warning("%s: expected a coarse mesh, found %s; making it again", path, error)
+        else:
+            _tell(model, kept, found)
+            return kept
     made = _make(model, chosen)
+    found = residuals(model, made)
     buffer = io.BytesIO()
-    np.savez(buffer, vert_ids=made.vert_ids, neighbours=made.neighbours, upsampling=made.upsampling)
+    np.savez(
+        buffer,
+        vert_ids=made.vert_ids,
+        neighbours=made.neighbours,
+        upsampling=made.upsampling,
+        residuals_mm=np.array(found),
+    )
     write_durably(path, [buffer.getvalue()])
+    _tell(model, made, found)
     return made
 
 
@@ -153,14 +166,15 @@ def _make(model: HandModel, chosen: CoarseVertices | None) -> CoarseMesh:
             f"model.coarse_mesh: expected vertices of {model.name}, which has {model.num_verts}, "
             f"found number {vert_ids.max()}. Give hand_model the path of MANO_RIGHT.pkl."
         )
-    mesh = CoarseMesh(vert_ids, neighbours, fit_upsampling(model, vert_ids))
-    found = residuals(model, mesh)
+    return CoarseMesh(vert_ids, neighbours, fit_upsampling(model, vert_ids))
+
+
+def _tell(model: HandModel, mesh: CoarseMesh, found: Residuals) -> None:
     logger.info(
         "coarse mesh of %s: %d vertices; restoring the template leaves %.2f mm (at most %.2f), "
         "other hands %.2f mm (at most %.2f)",
         *(model.name, len(mesh), *found),
     )
-    return mesh
 
 
 def _decimated(model: HandModel) -> CoarseVertices:
@@ -171,9 +185,10 @@ def _decimated(model: HandModel) -> CoarseVertices:
     return CoarseVertices(vert_ids, neighbours)
 
 
-def _read(path: Path) -> CoarseMesh:
+def _read(path: Path) -> tuple[CoarseMesh, Residuals]:
     with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as fields:
-        return CoarseMesh(fields["vert_ids"], fields["neighbours"], fields["upsampling"])
+        mesh = CoarseMesh(fields["vert_ids"], fields["neighbours"], fields["upsampling"])
+        return mesh, Residuals(*fields["residuals_mm"].tolist())
 
 
 def _distances_m(

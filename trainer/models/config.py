@@ -1,9 +1,9 @@
 """The table [model]: one section per network, chosen by its ``name``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from trainer.sections import Section
 
@@ -43,6 +43,15 @@ class FastMetroModel(_TransformerModel):
     """Token sizes of the two transformers; smaller ones, multiples of 8, suit machines without a GPU."""
     weights: Path | None = None
     """A released state dict to start from, of the same size and backbone; it needs its own `coarse_mesh`."""
+
+    @model_validator(mode="after")
+    def _tokens_stand_for_known_vertices(self) -> Self:
+        if self.weights is not None and self.coarse_mesh is None:
+            raise ValueError(
+                "weights: expected METRO's mano_downsampling.npz as coarse_mesh beside them, found none, "
+                "so that their tokens would stand for other vertices. Add the key coarse_mesh"
+            )
+        return self
 
 
 class MetroModel(_TransformerModel):
