@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -73,5 +74,10 @@ def examples(*lines: str) -> str:
 
 
 def report(value: dict[str, Any], text: str, *, as_json: bool) -> None:
-    """Print a result on stdout for people or for programs; whatever else there is to say goes to stderr."""
+    """Print a result on stdout for people or for programs; whatever else there is to say goes to stderr.
+
+    Of the processes that torchrun starts, the first one reports.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        return
     click.echo(json.dumps(value, indent=1, default=str) if as_json else text)

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from command_lines import COMMANDS, GROUPS, complaint_about, shell_lines
 
 from cli import main
+from shared.command_line import report
 from shared.errors import DatasetError
 
 
@@ -118,6 +119,16 @@ def test_a_full_disk_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(main, ["inspect", "."])
     assert result.exit_code == 2
     assert "expected space on the disk, found No space left on device. Free some" in result.stderr
+
+
+@pytest.mark.parametrize(("rank", "printed"), [("0", '{\n "a": 1\n}\n'), ("1", "")])
+def test_of_several_processes_the_first_reports(
+    rank: str, printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Otherwise what torchrun prints would be several documents of JSON."""
+    monkeypatch.setenv("RANK", rank)
+    report({"a": 1}, "text", as_json=True)
+    assert capsys.readouterr().out == printed
 
 
 def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
