@@ -86,9 +86,8 @@ def evaluate(
 
         trained = load_trained(run, device=device, hand_model=hand_model, fingertips=fingertips)
         photographs = FreiHandSplit(data or trained.config.data.root, split)
-        evaluation = evaluate_checkpoint(
-            trained, photographs, tta=tta, workers=min(trained.config.data.workers, len(photographs) // 500)
-        )
+        workers = min(trained.config.data.workers, len(photographs) // 500)  # they take seconds to start
+        evaluation = evaluate_checkpoint(trained, photographs, tta=tta, workers=workers)
         if pred_json is not None:
             write_submission(pred_json, evaluation.submission)
         if sheet is not None:
