@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from unittest.mock import patch
@@ -53,10 +53,32 @@ def complaint_about(line: str) -> str | None:
     return None if result.exit_code == 0 else f"{line}: {result.stderr.strip().splitlines()[-1]}"
 
 
-def _nothing_happens() -> ExitStack:
-    """Take away what commands do, and their demand that paths exist."""
+def inputs_and_outputs(line: str) -> tuple[list[str], list[str]]:
+    """Return the paths that a command reads, and those that it writes.
+
+    An argument is read, and so is an option whose file must exist; other paths are written.
+    """
+    words = shlex.split(line, comments=True)
+    inputs: list[str] = []
+    outputs: list[str] = []
+
+    def note(context: click.Context) -> None:
+        for parameter in context.command.params:
+            if isinstance(parameter.type, click.Path):
+                given = context.params.get(parameter.name or "")
+                paths = given if isinstance(given, tuple) else (given,) if given else ()
+                reads = isinstance(parameter, click.Argument) or parameter.type.exists
+                (inputs if reads else outputs).extend(map(str, paths))
+
+    with _nothing_happens(click.pass_context(lambda context, **_: note(context))):
+        CliRunner().invoke(main, words[words.index(PROGRAM) + 1 :], catch_exceptions=False)
+    return inputs, outputs
+
+
+def _nothing_happens(instead: Callable[..., object] | None = None) -> ExitStack:
+    """Replace what commands do, and take away their demand that paths exist."""
     stack = ExitStack()
     for command in COMMANDS.values():
-        stack.enter_context(patch.object(command, "callback", None))
+        stack.enter_context(patch.object(command, "callback", instead))
     stack.enter_context(patch.object(click.Path, "convert", lambda self, value, parameter, context: value))
     return stack
