@@ -85,7 +85,7 @@ def save_checkpoint(
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     try:
         aside.mkdir(parents=True)
-        save_file(weights, aside / WEIGHTS, metadata={"format": FORMAT, **_coarse_mesh(network)})
+        save_file(weights, aside / WEIGHTS, metadata=_coarse_mesh(network) or {"format": FORMAT})
         torch.save({"format": FORMAT, **state}, aside / STATE)
         for name, text in texts.items():
             (aside / name).write_text(text, encoding="utf-8")
@@ -136,7 +136,10 @@ def load_weights(network: nn.Module, folder: Path) -> None:
 
 
 def _coarse_mesh(network: nn.Module) -> dict[str, str]:
-    """Return which vertices the tokens of a network stand for: weights in another order would be nonsense."""
+    """Return which vertices the tokens of a network stand for: weights in another order would be nonsense.
+
+    One key at most: safetensors writes several in an order that changes from file to file.
+    """
     vert_ids = getattr(network, "coarse_vert_ids", None)
     if not isinstance(vert_ids, Tensor):
         return {}
