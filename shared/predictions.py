@@ -1,7 +1,7 @@
 """Prediction shards: the meshes that one render task draws, in one safetensors file.
 
     tensors   verts_m (N, V, 3), joints_m (N, 21, 3), camera (N, 3) as scale, tx_m, ty_m; float32
-    metadata  format, sample_ids (JSON list), round, image_px
+    metadata  shard, a JSON object: format, sample_ids, round, image_px
 
 Safetensors is read alike by every NumPy and PyTorch version and runs no code. The camera is that of the
 whole photograph, not of the network's crop, so that a render is a twin of the photograph.
@@ -21,6 +21,7 @@ from shared.files import write_durably
 from shared.types import WeakPerspective
 
 FORMAT = "meshcycle-predictions-1"
+_KEY = "shard"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,16 +58,17 @@ def write_predictions(path: Path, shard: PredictionShard) -> None:
 
 
 def encode_predictions(shard: PredictionShard) -> bytes:
-    """Return the content of the file."""
+    """Return the content of the file; equal shards give equal bytes."""
     metadata = {
         "format": FORMAT,
-        "sample_ids": json.dumps(shard.sample_ids),
-        "round": str(shard.round_index),
-        "image_px": str(shard.image_px),
+        "sample_ids": shard.sample_ids,
+        "round": shard.round_index,
+        "image_px": shard.image_px,
     }
     tensors = {"verts_m": shard.verts_m, "joints_m": shard.joints_m, "camera": shard.cameras}
     contiguous = {name: np.ascontiguousarray(value, dtype="<f4") for name, value in tensors.items()}
-    return save(contiguous, metadata)
+    # One key, because safetensors writes several in an order that changes from file to file.
+    return save(contiguous, {_KEY: json.dumps(metadata)})
 
 
 def read_predictions(path: Path) -> PredictionShard:
@@ -77,14 +79,14 @@ def read_predictions(path: Path) -> PredictionShard:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
+            metadata = json.loads((file.metadata() or {}).get(_KEY, "{}"))
             if metadata.get("format") != FORMAT:
                 raise ShardError(
                     f"{path}: expected a prediction shard of format {FORMAT}, found "
                     f"{metadata.get('format', 'none')}. Predict again with this release."
                 )
             shard = PredictionShard(
-                sample_ids=tuple(json.loads(metadata["sample_ids"])),
+                sample_ids=tuple(metadata["sample_ids"]),
                 verts_m=file.get_tensor("verts_m"),
                 joints_m=file.get_tensor("joints_m"),
                 cameras=file.get_tensor("camera"),

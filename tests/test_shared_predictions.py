@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from shared.errors import ShardError
-from shared.predictions import PredictionShard, read_predictions, write_predictions
+from shared.predictions import PredictionShard, encode_predictions, read_predictions, write_predictions
 from shared.types import WeakPerspective
 
 
@@ -36,6 +37,11 @@ def test_what_is_written_is_read(shard: PredictionShard, tmp_path: Path) -> None
     assert [child.name for child in path.parent.iterdir()] == [path.name]
 
 
+def test_equal_predictions_are_equal_bytes(shard: PredictionShard) -> None:
+    """The hash of its predictions is part of a synthetic shard, which must not change from run to run."""
+    assert len({encode_predictions(shard) for _ in range(20)}) == 1
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ShardError, match=r"none\.safetensors: expected a prediction shard"):
         read_predictions(tmp_path / "none.safetensors")
@@ -52,7 +58,7 @@ def test_a_truncated_file_is_refused(shard: PredictionShard, tmp_path: Path, kep
 
 def test_another_format_is_refused(shard: PredictionShard, tmp_path: Path) -> None:
     path = tmp_path / "shard.safetensors"
-    save_file({"verts_m": shard.verts_m}, path, {"format": "something-else"})
+    save_file({"verts_m": shard.verts_m}, path, {"shard": '{"format": "something-else"}'})
     with pytest.raises(ShardError, match=r"meshcycle-predictions-1, found something-else\. Predict again"):
         read_predictions(path)
 
@@ -61,12 +67,7 @@ def test_parts_that_disagree_are_refused(shard: PredictionShard, tmp_path: Path)
     path = tmp_path / "shard.safetensors"
     write_predictions(path, shard)
     tensors = load_file(path) | {"camera": shard.cameras[:1]}
-    metadata = {
-        "format": "meshcycle-predictions-1",
-        "sample_ids": '["00000003", "00000001"]',
-        "round": "3",
-        "image_px": "224",
-    }
-    save_file(tensors, path, metadata)
+    with safe_open(path, framework="numpy") as file:
+        save_file(tensors, path, file.metadata())
     with pytest.raises(ShardError, match=r"disagree in number: \[1, 2\]"):
         read_predictions(path)
