@@ -31,12 +31,15 @@ from render_worker.commands import (
 from shared.command_line import (
     ErrorReportingGroup,
     as_json,
+    backgrounds_option,
     examples,
     existing_folder,
     hand_model_option,
     output_path,
+    place,
     report,
 )
+from shared.place import Place
 from trainer.commands import bench_train, evaluate, export, inspect
 
 SOME_SKIPPED = 3
@@ -78,7 +81,7 @@ def main() -> None:
     )
 )
 @output_path("Folder of the dataset; an unfinished one is continued.", required=True)
-@existing_folder("--backgrounds", required=True, help="Database that filter-backgrounds wrote.")
+@backgrounds_option("Database that filter-backgrounds wrote, or its URL.", required=True)
 @click.option("--training", default=1000, show_default=True, help="Images of the training split.")
 @click.option("--evaluation", default=200, show_default=True, help="Images of the evaluation split.")
 @click.option("--versions", default=1, show_default=True, help="Training images of each pose; 4 in FreiHAND.")
@@ -90,7 +93,7 @@ def main() -> None:
 @as_json
 def make_dataset(
     out: Path,
-    backgrounds: Path,
+    backgrounds: Place,
     training: int,
     evaluation: int,
     versions: int,
@@ -213,8 +216,8 @@ def ablate(config_path: Path, table_only: bool, ray_address: str | None, as_json
 @click.option(
     "--checkpoint",
     required=True,
-    type=click.Path(path_type=Path),
-    help="Run whose best checkpoint predicts, or one checkpoint.",
+    type=place,
+    help="Run whose best checkpoint predicts, or one checkpoint; a folder or a URL.",
 )
 @output_path("Folder for overlays, meshes and JSON.", required=True)
 @click.option(
@@ -267,7 +270,7 @@ def predict(
     ctx: click.Context,
     /,
     source: Path,
-    checkpoint: Path,
+    checkpoint: Place,
     out: Path,
     boxes: tuple[tuple[float, float, float, float], ...],
     detector: str | None,
@@ -333,7 +336,7 @@ def turntable_view(hand_model: Any, settings: Any) -> Any:
     )
 )
 @existing_folder("--data", help="Also look at this dataset in FreiHAND's layout.")
-@existing_folder("--backgrounds", help="Also look at this background database, or LSUN LMDB.")
+@backgrounds_option("Also look at this background database, its URL, or an LSUN LMDB.")
 @click.option("--weights", help="Also load these YOLO weights.")
 @click.option("--ray-address", help="Address of a running Ray cluster. Default: start Ray on this machine.")
 @hand_model_option

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from shared.command_line import as_json, examples, output_path, report
+from shared.command_line import as_json, examples, output_path, output_place, place, report
+from shared.place import Place
 
 
 def detector_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -57,12 +58,13 @@ def selection_options(command: Callable[..., None]) -> Callable[..., None]:
         "meshcycle filter-backgrounds lsun/bedroom_train_lmdb --out data/backgrounds",
         "meshcycle filter-backgrounds lsun my-photographs --out data/backgrounds --threshold 0.1",
         "meshcycle filter-backgrounds lsun --out data/backgrounds --limit 20000 --subset-seed 0",
+        "meshcycle filter-backgrounds lsun --out s3://farm/backgrounds",
         "meshcycle filter-backgrounds lsun --out data/backgrounds --weights yolov8n.pt --weights hands.pt "
         "--classes person --classes hand",
     )
 )
 @click.argument("sources", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@output_path("Folder of the background database; an unfinished one is continued.", required=True)
+@output_place("Folder, or URL, of the background database; an unfinished one is continued.", required=True)
 @detector_options
 @click.option(
     "--threshold",
@@ -79,7 +81,7 @@ def selection_options(command: Callable[..., None]) -> Callable[..., None]:
 @as_json
 def filter_backgrounds(
     sources: tuple[Path, ...],
-    out: Path,
+    out: Place,
     weights: tuple[str, ...],
     classes: tuple[str, ...],
     input_px: int,
@@ -96,22 +98,26 @@ def filter_backgrounds(
     """Store the photographs without people as backgrounds.
 
     SOURCES are LSUN LMDB folders, folders of those, or folders of pictures. A killed run goes on where it
-    stopped. Look at the result with `meshcycle backgrounds report`.
+    stopped. What goes to a URL is made in a local copy first, and published when it is finished. Look at the
+    result with `meshcycle backgrounds report`.
     """
     from bg_filter.filter import filter_backgrounds as run
     from bg_filter.selection import SelectionRules
+    from shared.background_lmdb import DATABASE_FILES
+    from shared.local_copy import working_copy
 
-    result = run(
-        sources,
-        out,
-        settings=detector_settings(weights, classes, input_px),
-        rules=SelectionRules(threshold, min_contrast, drop_duplicates),
-        limit=limit,
-        subset_seed=subset_seed,
-        short_side_px=short_side,
-        batch_size=batch_size,
-        device=device,
-    )
+    with working_copy(out, only=DATABASE_FILES) as folder:
+        result = run(
+            sources,
+            folder,
+            settings=detector_settings(weights, classes, input_px),
+            rules=SelectionRules(threshold, min_contrast, drop_duplicates),
+            limit=limit,
+            subset_seed=subset_seed,
+            short_side_px=short_side,
+            batch_size=batch_size,
+            device=device,
+        )
     report(result.to_json(), result.to_text(), as_json=as_json)
 
 
@@ -127,7 +133,7 @@ def backgrounds() -> None:
         "meshcycle backgrounds rethreshold data/backgrounds --threshold 0.2 --source /new/place/of/lsun",
     )
 )
-@click.argument("database", type=click.Path(path_type=Path))
+@click.argument("database", type=place)
 @click.option("--threshold", type=click.FloatRange(0, 1), required=True, help="Confidence that counts.")
 @selection_options
 @click.option(
@@ -139,7 +145,7 @@ def backgrounds() -> None:
 )
 @as_json
 def rethreshold(
-    database: Path,
+    database: Place,
     threshold: float,
     min_contrast: float,
     drop_duplicates: bool,
@@ -148,28 +154,34 @@ def rethreshold(
 ) -> None:
     """Select anew from the stored verdicts.
 
-    Nothing is detected again, so this takes seconds. Photographs that are wanted now and were not kept are
-    fetched from the sources.
+    DATABASE is a folder that filter-backgrounds wrote, or its URL. Nothing is detected again, so this takes
+    seconds. Photographs that are wanted now and were not kept are fetched from the sources.
     """
     from bg_filter.publish import reselect
     from bg_filter.selection import SelectionRules
+    from shared.background_lmdb import DATABASE_FILES
+    from shared.local_copy import working_copy
 
-    result = reselect(database, SelectionRules(threshold, min_contrast, drop_duplicates), sources=sources)
+    rules = SelectionRules(threshold, min_contrast, drop_duplicates)
+    with working_copy(database, only=DATABASE_FILES) as folder:
+        result = reselect(folder, rules, sources=sources)
     report(result.to_json(), result.to_text(), as_json=as_json)
 
 
 @backgrounds.command("report", epilog=examples("meshcycle backgrounds report data/backgrounds --out report"))
-@click.argument("database", type=click.Path(path_type=Path))
-@output_path("Folder of the report. Default: the database.")
+@click.argument("database", type=place)
+@output_path("Folder of the report. Default: the database, or its local copy.")
 @as_json
-def report_backgrounds(database: Path, out: Path | None, as_json: bool) -> None:
+def report_backgrounds(database: Place, out: Path | None, as_json: bool) -> None:
     """Show what was kept and dropped, doubtful cases first.
 
     Writes a page and a picture, and prints where they are.
     """
     from bg_filter.report import write_report
+    from shared.background_lmdb import DATABASE_FILES
+    from shared.local_copy import fetch
 
-    files = write_report(database, out)
+    files = write_report(fetch(database, only=DATABASE_FILES), out)
     report({"html": str(files.html), "png": str(files.png)}, f"{files.html}\n{files.png}", as_json=as_json)
 
 

@@ -8,6 +8,7 @@ from bg_filter.pictures import Picture
 from bg_filter.sources import open_sources
 from shared.backgrounds import BackgroundReader
 from shared.errors import BackgroundError
+from shared.place import Place, is_url
 
 _LOOKED_AT = 64
 """Pictures per database."""
@@ -30,8 +31,10 @@ def photographs(path: str) -> str:
         BackgroundError: It cannot be read, or a picture of a background database cannot be decoded.
     """
     folder = Path(path)
-    reader, why_none = _reader(folder)
+    reader, why_none = _reader(path if is_url(path) else folder)
     if reader is None:
+        if is_url(path):
+            raise BackgroundError(why_none)
         try:
             return _source(folder)
         except BackgroundError:
@@ -47,10 +50,10 @@ def photographs(path: str) -> str:
     return f"{len(reader)} photographs without people, of {reader.num_verdicts} looked at"
 
 
-def _reader(folder: Path) -> tuple[BackgroundReader | None, str]:
+def _reader(place: Place) -> tuple[BackgroundReader | None, str]:
     """Return a reader, or why there is none, with the file closed: LMDB opens none twice in a process."""
     try:
-        return BackgroundReader(folder), ""
+        return BackgroundReader(place), ""
     except BackgroundError as error:
         return None, str(error)
 

@@ -7,7 +7,18 @@ from typing import Any, Literal
 
 import click
 
-from shared.command_line import as_json, examples, existing_folder, hand_model_option, output_path, report
+from shared.command_line import (
+    as_json,
+    backgrounds_option,
+    examples,
+    existing_folder,
+    hand_model_option,
+    output_path,
+    output_place,
+    place,
+    report,
+)
+from shared.place import Place
 
 device_option = click.option("--device", help="cpu, cuda, optix, hip, metal, oneapi or auto.")
 engine_option = click.option("--engine", help="cycles, or eevee on a GPU.")
@@ -101,20 +112,22 @@ def make_photographs(out: Path, as_json: bool) -> None:
     epilog=examples(
         "meshcycle render runs/realhands/predictions/round-0003 --backgrounds data/backgrounds --out twins",
         "meshcycle render predictions --backgrounds data/backgrounds --out twins --device optix --samples 64",
+        "meshcycle render s3://farm/run/predictions/round-0003 --backgrounds s3://farm/backgrounds \\",
+        "    --out s3://farm/twins",
     )
 )
-@click.argument("predictions", type=click.Path(path_type=Path))
-@output_path("Folder of the round of synthetic shards.", required=True)
-@existing_folder("--backgrounds", required=True, help="Database that filter-backgrounds wrote.")
+@click.argument("predictions", type=place)
+@output_place("Folder, or URL, of the round of synthetic shards.", required=True)
+@backgrounds_option("Database that filter-backgrounds wrote, or its URL.", required=True)
 @render_options
 @click.option("--seed", default=0, show_default=True, help="Decides backgrounds, crops and light.")
 @click.option("--round", "round_index", default=0, show_default=True, help="Number of the round.")
 @hand_model_option
 @as_json
 def render(
-    predictions: Path,
-    out: Path,
-    backgrounds: Path,
+    predictions: Place,
+    out: Place,
+    backgrounds: Place,
     seed: int,
     round_index: int,
     hand_model: Path | None,
@@ -124,15 +137,21 @@ def render(
 ) -> None:
     """Render the prediction shards of one round.
 
-    PREDICTIONS is a folder such as RUN/predictions/round-0003. Shards that are whole already are kept.
+    PREDICTIONS is a folder such as RUN/predictions/round-0003, or the URL of one. Shards that are whole
+    already are kept. What goes to a URL is made in a local copy first, and published when the round is whole.
     """
     from render_worker.pool import RenderPool
     from shared.hand_model import load_hand_model
+    from shared.local_copy import fetch, working_copy
     from shared.renderer import RenderJob
 
-    job = RenderJob(predictions, out, round_index, run_seed=seed, checkpoint_sha256="", config_sha256="")
     model = load_hand_model(hand_model)
-    with RenderPool(render_settings(settings), model, backgrounds, address=ray_address) as pool:
+    with (
+        RenderPool(render_settings(settings), model, backgrounds, address=ray_address) as pool,
+        working_copy(out, only=("*.tar", "*.json")) as folder,
+    ):
+        predicted = fetch(predictions, only=("*.safetensors",))
+        job = RenderJob(predicted, folder, round_index, seed, checkpoint_sha256="", config_sha256="")
         result = pool.render_round(job)
     report(asdict(result), str(result), as_json=as_json)
 
@@ -146,7 +165,7 @@ def render(
 )
 @existing_folder("--data", required=True, help="Dataset with one version and silhouettes (skin or mask).")
 @output_path("Folder of the new dataset; an unfinished one is continued.", required=True)
-@existing_folder("--backgrounds", required=True, help="Database that filter-backgrounds wrote.")
+@backgrounds_option("Database that filter-backgrounds wrote, or its URL.", required=True)
 @click.option(
     "--split",
     type=click.Choice(["training", "evaluation"]),
@@ -161,7 +180,7 @@ def render(
 def make_versions(
     data: Path,
     out: Path,
-    backgrounds: Path,
+    backgrounds: Place,
     split: Literal["training", "evaluation"],
     composited: int,
     originals: bool,

@@ -4,7 +4,6 @@ import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event
 from types import TracebackType
 from typing import Any, Final, Self, cast
@@ -19,6 +18,7 @@ from render_worker.worker import Batch, Refusal, Request, SceneStarter, WorkerSt
 from shared.backgrounds import BackgroundReader
 from shared.errors import MeshcycleError
 from shared.hand_model import HandModel
+from shared.place import Place
 from shared.renderer import RenderJob, RenderReport, RenderSettings
 
 _CHUNK: Final = 8
@@ -43,7 +43,7 @@ class RenderPool:
     Args:
         settings: How pictures are made, and by how many workers.
         hand_model: Whose hands will be drawn.
-        backgrounds_dir: Database that ``filter-backgrounds`` wrote; every worker must be able to read it.
+        backgrounds: What ``filter-backgrounds`` wrote: a folder that every worker can read, or a URL.
         address: Of a running Ray cluster; None starts one on this machine.
         start_scene: Replaces Blender in tests.
     """
@@ -52,14 +52,14 @@ class RenderPool:
         self,
         settings: RenderSettings,
         hand_model: HandModel,
-        backgrounds_dir: Path,
+        backgrounds: Place,
         *,
         address: str | None = None,
         start_scene: SceneStarter = start_blender,
     ) -> None:
         self.settings = settings
         self.hand_model = hand_model
-        self.photographs = BackgroundReader(backgrounds_dir)
+        self.photographs = BackgroundReader(backgrounds)
         self._address = address
         self._start_scene = start_scene
         self._workers: list[Any] = []

@@ -150,6 +150,6 @@ class RenderWorker:
         return Batch(answers, psutil.Process().memory_info().rss)
 
     def state(self) -> WorkerState:
-        """Return what the worker draws with; starts Blender if it does not run yet."""
-        scene = self._studio.scene
+        """Return what the worker draws with; starts Blender and fetches the photographs if need be."""
+        scene, _ = self._studio.scene, len(self._studio.photographs)
         return WorkerState(scene.bpy_version, scene.device)

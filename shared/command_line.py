@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from shared.errors import MeshcycleError
+from shared.place import is_url
 
 INTERRUPTED: Final = 130
 """Exit code."""
@@ -42,6 +43,23 @@ class ErrorReportingGroup(click.Group):
             ctx.exit(INTERRUPTED)
 
 
+class PlaceType(click.Path):
+    """A path, or a URL, which is looked at when it is used."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Let URLs pass, and check paths."""
+        return value if is_url(value) else super().convert(value, param, ctx)
+
+
+place: Final = PlaceType(path_type=Path)
+
+
+def backgrounds_option(help_text: str, **attributes: Any) -> Callable[[Any], Any]:
+    """Make the option ``--backgrounds``, for a folder that must exist or a URL."""
+    kind = PlaceType(exists=True, file_okay=False, path_type=Path)
+    return click.option("--backgrounds", type=kind, help=help_text, **attributes)
+
+
 def existing_folder(*names: str, **attributes: Any) -> Callable[[Any], Any]:
     """Make an option for a folder that must exist."""
     kind = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -49,8 +67,13 @@ def existing_folder(*names: str, **attributes: Any) -> Callable[[Any], Any]:
 
 
 def output_path(help_text: str, **attributes: Any) -> Callable[[Any], Any]:
-    """Make the option ``--out``."""
+    """Make the option ``--out`` for a path."""
     return click.option("--out", type=click.Path(path_type=Path), help=help_text, **attributes)
+
+
+def output_place(help_text: str, **attributes: Any) -> Callable[[Any], Any]:
+    """Make the option ``--out`` for a path or a URL."""
+    return click.option("--out", type=place, help=help_text, **attributes)
 
 
 def file_path(*names: str, **attributes: Any) -> Callable[[Any], Any]:

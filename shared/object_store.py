@@ -4,6 +4,7 @@ Credentials and endpoints come from where the backend looks for them, for S3 the
 ``~/.aws``, with AWS_ENDPOINT_URL for servers other than Amazon's.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,8 @@ class ObjectStore:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
+        for library in ("botocore", "aiobotocore"):  # they announce where they found credentials
+            logging.getLogger(library).setLevel(logging.WARNING)
         with self._failing_as("access"):
             from fsspec.core import url_to_fs  # here, because `meshcycle --help` needs none of it
 

@@ -1,6 +1,10 @@
 """Whatever goes wrong with a store is one line that says what to do."""
 
+import os
+import subprocess
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,3 +49,29 @@ def test_expired_credentials_are_told_from_other_trouble(
     monkeypatch.setattr(store._files, "cat_file", expired)
     with pytest.raises(StorageError, match=r"access is refused .*token has expired.*Renew the credentials"):
         store.read("key")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "Could not connect to the endpoint URL"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no credentials"),
+    ],
+)
+def test_a_command_without_network_or_credentials_prints_one_line(
+    bucket: str, tmp_path: Path, changes: dict[str, str], expected: str
+) -> None:
+    environment = {name: value for name, value in {**os.environ, **changes}.items() if value}
+    environment |= {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "cli.py", "inspect", f"{bucket}/run"],
+        cwd=Path(__file__).parents[1],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert [line.startswith("Error: s3://") for line in lines] == [True]
+    assert expected in lines[0]

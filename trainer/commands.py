@@ -6,7 +6,16 @@ from typing import Literal
 import click
 from click.core import ParameterSource
 
-from shared.command_line import as_json, examples, existing_folder, file_path, hand_model_option, report
+from shared.command_line import (
+    as_json,
+    examples,
+    existing_folder,
+    file_path,
+    hand_model_option,
+    place,
+    report,
+)
+from shared.place import Place
 
 
 @click.command(
@@ -17,7 +26,7 @@ from shared.command_line import as_json, examples, existing_folder, file_path, h
         "meshcycle evaluate --predictions pred.json --data data/freihand --json",
     )
 )
-@click.argument("run", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
+@click.argument("run", metavar="[RUN]", required=False, type=place)
 @existing_folder("--data", help="Dataset in FreiHAND's layout. Default: the one of the run.")
 @click.option(
     "--split",
@@ -48,7 +57,7 @@ from shared.command_line import as_json, examples, existing_folder, file_path, h
 def evaluate(
     ctx: click.Context,
     /,
-    run: Path | None,
+    run: Place | None,
     data: Path | None,
     split: Literal["training", "evaluation"],
     predictions: Path | None,
@@ -64,7 +73,8 @@ def evaluate(
 ) -> None:
     """Score a run or a prediction file, as FreiHAND does.
 
-    RUN is the run_dir of a training, whose best checkpoint is taken, or the folder of one checkpoint.
+    RUN is the run_dir of a training, whose best checkpoint is taken, or the folder of one checkpoint; a URL
+    of either will do, such as that of a run's mirror.
     """
     from shared.freihand import FreiHandSplit
     from trainer.evaluate import evaluate_checkpoint, score_file
@@ -128,7 +138,7 @@ def _is_given(ctx: click.Context, name: str) -> bool:
         "meshcycle inspect runs/realhands/synthetic/round-0003 --sheet worst.png --worst --count 24",
     )
 )
-@click.argument("paths", metavar="SHARD|RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="SHARD|RUN...", nargs=-1, required=True, type=place)
 @file_path("--sheet", help="Write a contact sheet (PNG) of the latest round here.")
 @file_path("--gallery", help="Write a self-contained HTML page to browse and filter the twins here.")
 @file_path("--curves", help="Write the curves of the runs (PNG, PDF or SVG) here.")
@@ -141,7 +151,7 @@ def _is_given(ctx: click.Context, name: str) -> bool:
 @hand_model_option
 @as_json
 def inspect(
-    paths: tuple[Path, ...],
+    paths: tuple[Place, ...],
     sheet: Path | None,
     gallery: Path | None,
     curves: Path | None,
@@ -154,18 +164,20 @@ def inspect(
 ) -> None:
     """List synthetic shards, and draw what is in them.
 
-    Every argument is a shard (.tar), a folder with shards, or a run. A strip of the sheet shows the
-    photograph, the prediction on it, its synthetic twin, and what the best checkpoint of the run sees in it.
-    The gallery shows the same, to be sorted and filtered in any browser.
+    Every argument is a shard (.tar), a folder with shards, a run, or the URL of a folder or run. A strip of
+    the sheet shows the photograph, the prediction on it, its synthetic twin, and what the best checkpoint of
+    the run sees in it. The gallery shows the same, to be sorted and filtered in any browser.
     """
-    from trainer.inspection import inspect_shards
+    from shared.local_copy import fetch
+    from trainer.inspection import INSPECTED, inspect_shards
 
-    inspection = inspect_shards(list(paths))
+    folders = [fetch(path, only=INSPECTED) for path in paths]
+    inspection = inspect_shards(folders)
     report(inspection.to_json(), inspection.to_text(), as_json=as_json)
     if curves is not None:
         from trainer.curves import draw_curves
 
-        draw_curves(paths, curves)
+        draw_curves(folders, curves)
     if sheet is None and gallery is None:
         return
     from trainer.shard_context import context_of
@@ -192,7 +204,7 @@ def inspect(
         "meshcycle export runs/realhands/checkpoints/round-0011 hand.onnx --tolerance 1e-5 --json",
     )
 )
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=place)
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--onnx", "file_format", flag_value="onnx", default="onnx", help="Write ONNX, the only format.")
 @click.option(
@@ -205,7 +217,7 @@ def inspect(
 @hand_model_option
 @as_json
 def export(
-    run: Path, out: Path, file_format: str, tolerance: float, hand_model: Path | None, as_json: bool
+    run: Place, out: Path, file_format: str, tolerance: float, hand_model: Path | None, as_json: bool
 ) -> None:
     """Export a network as ONNX, checked against PyTorch.
 

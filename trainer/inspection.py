@@ -10,6 +10,8 @@ from shared.rounds import MANIFEST
 from shared.shards import index_path, read_index
 from shared.synthetic import Provenance
 
+INSPECTED = ("*.tar", "*.json", "*.jsonl", "*.toml")
+"""Files of a run that are needed here."""
 HASH_DIGITS = 8
 MAX_QUARANTINED = 20
 """Reasons that the text lists; the JSON has all of them."""

@@ -20,7 +20,7 @@ from trainer.run_folder import CONFIG, RunFolder, require_same
 
 logger = logging.getLogger(__name__)
 
-_MIRRORED = ("*.toml", "*.json", "*.jsonl", "checkpoints/*", "predictions/*", "synthetic/*")
+_MIRRORED = ("*.toml", "*.json", "*.jsonl", "*.npz", "checkpoints/*", "predictions/*", "synthetic/*")
 
 
 class Mirror:

@@ -8,6 +8,8 @@ import torch
 
 from shared.errors import CheckpointError, DeviceError
 from shared.hand_model import Fingertips, HandModel, load_hand_model
+from shared.local_copy import fetch
+from shared.place import Place, is_url
 from trainer.checkpoint import WEIGHTS, best_checkpoint, load_weights
 from trainer.config import TrainConfig, load_config
 from trainer.models.build import build_network
@@ -35,7 +37,7 @@ class TrainedHand:
 
 
 def load_trained(
-    path: Path,
+    place: Place,
     *,
     device: DeviceName = "auto",
     hand_model: Path | None = None,
@@ -44,7 +46,7 @@ def load_trained(
     """Load a checkpoint, or the best one of a run.
 
     Args:
-        path: Folder of a checkpoint or of a run.
+        place: Folder of a checkpoint or of a run, or the URL of one.
         device: Where to put the network; ``auto`` is a GPU if there is one.
         hand_model: Replaces the path in the configuration, for checkpoints from other machines.
         fingertips: Which vertices of MANO count as fingertips.
@@ -52,9 +54,10 @@ def load_trained(
     Raises:
         CheckpointError: There is no checkpoint, or it does not fit its own configuration.
         HandModelError: It was trained with another hand model.
+        StorageError: The URL cannot be read, or holds no checkpoint.
         DeviceError: There is no such device.
     """
-    folder = find_checkpoint(path)
+    folder = find_checkpoint(place)
     config = load_config(folder / CONFIG)
     hand_model = hand_model or config.hand_model
     model = load_hand_model(hand_model, fingertips=fingertips)
@@ -70,12 +73,14 @@ def _cache_of(folder: Path) -> Path | None:
     return run_dir if any(run_dir.glob("coarse-mesh-*.npz")) else None
 
 
-def find_checkpoint(path: Path) -> Path:
-    """Return a checkpoint's folder itself, or the best checkpoint of a run.
+def find_checkpoint(place: Place) -> Path:
+    """Return a checkpoint's folder itself, or the best checkpoint of a run; of a URL, no more is fetched.
 
     Raises:
         CheckpointError: There is none.
+        StorageError: The URL cannot be read, or holds none.
     """
+    path = _fetched(str(place)) if is_url(place) else Path(place)
     if (path / WEIGHTS).exists():
         return path
     if (path / "checkpoints").is_dir():
@@ -85,6 +90,13 @@ def find_checkpoint(path: Path) -> Path:
         f"{path}: expected a run, or the folder of a checkpoint with {WEIGHTS}, found {found}. "
         "Give the run_dir of a training configuration."
     )
+
+
+def _fetched(url: str) -> Path:
+    """Return a local copy of a checkpoint, or of a run as far as its best checkpoint needs it."""
+    best = fetch(url, only=("checkpoints/best", WEIGHTS)) / "checkpoints/best"
+    needed = f"checkpoints/{best.read_text(encoding='utf-8').strip()}/*" if best.exists() else "*"
+    return fetch(url, only=(needed, "coarse-mesh-*.npz"))
 
 
 def choose_device(name: DeviceName) -> torch.device:
