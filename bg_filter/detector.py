@@ -125,7 +125,7 @@ class _Network:
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             raise BackgroundError(
                 f"{name}: expected a network that finds objects in frames of {self._limits} pixels, "
-                f"found a problem: {_first_line(error)}. Give other --weights."
+                f"found a problem: {_first_sentence(error)}. Give other --weights."
             ) from error
 
     def best_person(self, frames: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 5"]:
@@ -167,15 +167,17 @@ def _load(path: Path, device: torch.device) -> Any:
         runtime = "meshcycle[export]" if path.suffix == ".onnx" else "the runtime of this format"
         remedy = f"Install {runtime}, or give" if isinstance(error, ImportError) else "Give"
         raise BackgroundError(
-            f"{path}: expected weights that ultralytics can load, found a problem: {_first_line(error)}. "
+            f"{path}: expected weights that ultralytics can load, found a problem: {_first_sentence(error)}. "
             f"{remedy} other --weights."
         ) from error
     network.eval()
     return network
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+def _first_sentence(error: Exception) -> str:
+    """What libraries have to say can be long; the remedy that follows is ours."""
+    lines = (str(error).strip() or type(error).__name__).splitlines()
+    return lines[0].removeprefix("ERROR ❌️ ").split(". ")[0].rstrip(".")
 
 
 def _device(name: str) -> torch.device:

@@ -91,6 +91,15 @@ def test_a_background_that_cannot_be_decoded_is_found(tmp_path: Path) -> None:
         look_at_backgrounds(str(tmp_path))
 
 
+def test_cut_weights_are_told_in_a_sentence_and_a_remedy(tmp_path: Path, assets: Path) -> None:
+    """What PyTorch says about a cut file goes on for four sentences; the remedy is none of them."""
+    cut = tmp_path / "cut.pt"
+    cut.write_bytes((assets / "yolo" / "yolov8n.pt").read_bytes()[:100_000])
+    finding = examined(Check("detector", "bg_filter.health:detector_weights", {"weights": str(cut)}))
+    assert (finding.status, finding.remedy) == ("problem", "Give other --weights.")
+    assert len(finding.found) < len(str(cut)) * 2 + 250
+
+
 def test_unfiltered_photographs_are_told_from_filtered_ones(tmp_path: Path) -> None:
     lsun = write_lmdb(tmp_path / "bedroom_val_lmdb", {hex_name(n): encoded(seed=n) for n in range(3)})
     assert look_at_backgrounds(str(lsun)) == (
