@@ -172,6 +172,15 @@ def test_every_linked_file_exists(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_readme_leads_to_every_page_and_names_configurations_that_exist() -> None:
+    readme = (ROOT / "README.md").read_text()
+    pages = [f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")]
+    assert [page for page in pages if f"]({page})" not in readme] == []
+    named = re.findall(r"`((?:table\d|baseline)-[\w-]+)`", readme)
+    assert [name for name in named if not (ROOT / "configs" / f"{name}.toml").exists()] == []
+    assert len(named) >= 10
+
+
 def test_the_page_on_formats_lists_every_exit_code() -> None:
     codes = re.findall(r"^  (\d+) ", EXIT_CODES, re.MULTILINE)
     table = (ROOT / "docs" / "formats.md").read_text().split("## Exit codes")[1]
