@@ -27,6 +27,7 @@ from render_worker.commands import (
     render,
     render_options,
     render_settings,
+    render_workers,
 )
 from shared.command_line import (
     ErrorReportingGroup,
@@ -147,7 +148,7 @@ def make_dataset(
 )
 @click.argument("config_path", metavar="CONFIG", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--resume/--fresh", default=True, help="Go on from the last checkpoint, or begin anew.")
-@click.option("--ray-address", help="Address of a running Ray cluster. Default: Ray on this machine.")
+@click.option("--ray-address", help="HEAD:PORT of a render farm. Default: this machine.")
 @as_json
 def train(config_path: Path, resume: bool, ray_address: str | None, as_json: bool) -> None:
     """Train, and render the predictions between the rounds.
@@ -184,7 +185,7 @@ def render_pool(config: Any, ray_address: str | None) -> Any:
 )
 @click.argument("config_path", metavar="CONFIG", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--table", "table_only", is_flag=True, help="Print the table as it stands; train nothing.")
-@click.option("--ray-address", help="Address of a running Ray cluster. Default: Ray on this machine.")
+@click.option("--ray-address", help="HEAD:PORT of a render farm. Default: this machine.")
 @as_json
 def ablate(config_path: Path, table_only: bool, ray_address: str | None, as_json: bool) -> None:
     """Train and score the variants of the paper's tables.
@@ -406,6 +407,7 @@ for command in (
     make_versions,
     filter_backgrounds,
     render,
+    render_workers,
     evaluate,
     export,
     inspect,

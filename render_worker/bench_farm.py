@@ -22,7 +22,7 @@ from render_worker.picture import DrawRequest, HandGeometry, HandLayer
 from render_worker.placement import hand_box
 from render_worker.pool import RenderPool
 from render_worker.twin_round import PackedTwin, render_round
-from render_worker.worker import Refusal, Request, Studio, WorkerState
+from render_worker.worker import Refusal, Request, Studio, Tally, WorkerState
 from shared.hand_model import HandModel
 from shared.predictions import PredictionShard, encode_predictions
 from shared.renderer import RenderJob, RenderSettings
@@ -229,9 +229,9 @@ class _WatchedDrawer:
         self.memory_before_mb = self.memory_peak_mb = _own_memory_mb()
 
     @property
-    def num_workers(self) -> int:
-        """Number of running workers."""
-        return self._pool.num_workers
+    def tally(self) -> Tally:
+        """How the pool fares."""
+        return self._pool.tally
 
     def start(self) -> WorkerState:
         """Start the workers."""

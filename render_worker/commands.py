@@ -29,14 +29,16 @@ def render_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         click.option("--samples", type=click.IntRange(min=1), help="Samples per pixel."),
         click.option(
-            "--workers", type=click.IntRange(min=1), help="Blender processes. Default: one per core."
+            "--workers",
+            type=click.IntRange(min=1),
+            help="Blender processes. Default: one per core, or all of a farm.",
         ),
         device_option,
         engine_option,
         click.option(
             "--workers-per-gpu", type=click.IntRange(min=1), help="Blender processes that share a GPU."
         ),
-        click.option("--ray-address", help="Address of a running Ray cluster. Default: this machine."),
+        click.option("--ray-address", help="HEAD:PORT of a render farm. Default: this machine."),
     )
     for option in options:
         command = option(command)
@@ -154,6 +156,59 @@ def render(
         job = RenderJob(predicted, folder, round_index, seed, checkpoint_sha256="", config_sha256="")
         result = pool.render_round(job)
     report(asdict(result), str(result), as_json=as_json)
+
+
+@click.command(
+    epilog=examples(
+        "meshcycle render-workers --head --host 10.0.0.5 --workers 0",
+        "meshcycle render-workers --address 10.0.0.5:6379",
+        "meshcycle train configs/demo.toml --ray-address 10.0.0.5:6379",
+    )
+)
+@click.option("--address", help="HEAD:PORT of the farm to join.")
+@click.option("--head", is_flag=True, help="Start a farm here; the machine that trains is a good place.")
+@click.option(
+    "--host", help="Address of this machine for the others; 0.0.0.0: let Ray find it. Default: loopback only."
+)
+@click.option("--port", default=6379, show_default=True, help="Where the head listens.")
+@click.option(
+    "--workers", type=click.IntRange(min=0), help="Blender processes. Default: one per core, or per GPU."
+)
+@click.option(
+    "--device", default="cpu", show_default=True, help="cpu, cuda, optix, hip, metal, oneapi or auto."
+)
+@click.option("--patience", default=600.0, show_default=True, help="Seconds to wait for a silent head.")
+@click.option("--dashboard/--no-dashboard", default=True, help="Let the head serve Ray's dashboard, locally.")
+def render_workers(
+    address: str | None,
+    head: bool,
+    host: str | None,
+    port: int,
+    workers: int | None,
+    device: str,
+    patience: float,
+    dashboard: bool,
+) -> None:
+    """Offer this machine to a render farm.
+
+    It stays until Ctrl-C. A farm has one head, started with --head; other machines join it with --address.
+    Everything that takes --ray-address uses what the farm offers at that moment. Machines may come and go
+    while it renders.
+    """
+    if head == (address is not None):
+        raise click.UsageError("Give --address HEAD:PORT to join a farm, or --head to start one.")
+    from render_worker.farm import FarmNode
+
+    settings = render_settings({"device": device})
+    FarmNode(
+        address,
+        host=host,
+        port=port,
+        workers=workers,
+        device=settings.device,
+        patience_s=patience,
+        dashboard=dashboard,
+    ).serve()
 
 
 @click.command(

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tqdm import tqdm
-
 from render_worker.look import Look
 from render_worker.portrait import PortraitRequest
+from render_worker.progress import FrameBar
 from render_worker.twin_round import INVISIBLE, Drawer
 from render_worker.worker import Refusal
 from shared.errors import RenderError
@@ -90,17 +89,12 @@ def render_dataset(
         PortraitRequest(replace(hand_of(index % writer.num_poses), index=index), seed, look)
         for index in missing
     )
-    with tqdm(
-        total=len(missing),
-        desc=f"Making {split} images with {drawer.num_workers} workers",
-        unit="frame",
-        disable=None,
-    ) as bar:
+    with FrameBar(f"Making {split} images", total=len(missing)) as bar:
         for request, answer in drawer.draw(requests):
             if isinstance(answer, Refusal):
                 raise RenderError(f"image {answer.sample_id}: {answer.reason}")
             assert isinstance(request, PortraitRequest), "only portraits were asked for"
             writer.add(request.hand, answer.jpeg, mask_jpeg=answer.mask_jpeg)
-            bar.update()
+            bar.update(drawer.tally)
     writer.finish()
     return DatasetReport(split, len(missing), num_images - len(missing), wall_s=time.monotonic() - start_s)

@@ -7,11 +7,12 @@ import ray
 
 from render_worker.actor import connect
 from render_worker.mesh import CappedMesh
+from render_worker.offers import RESOURCE
 from render_worker.picture import DrawRequest
 from render_worker.placement import choose_light
 from render_worker.worker import start_blender
 from shared.hand_model import load_hand_model
-from shared.renderer import RenderSettings
+from shared.renderer import RenderDevice, RenderSettings
 from shared.seeds import rng_of
 from shared.types import WeakPerspective
 
@@ -45,11 +46,20 @@ def cycles_gpus() -> str:
     return scene.device if not scene.device.startswith("CPU") else "none for Cycles; it renders on the CPU"
 
 
+def drawing_device(device: RenderDevice) -> str:
+    """Name what Blender draws with if it is asked for this kind of device."""
+    settings = RenderSettings(device=device, samples=1)
+    return start_blender(CappedMesh.of(load_hand_model()), settings).device
+
+
 def ray_works(address: str = "") -> str:
     """Run a task on a cluster, or on a Ray that is started for it."""
     connect(address or None, RenderSettings(workers=1))
-    task = ray.remote(lambda: "done")
+    task = ray.remote(num_cpus=0)(lambda: "done")
     assert ray.get(task.remote()) == "done"
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    cores, gpus = resources.get("CPU", 0), resources.get("GPU", 0)
-    return f"ray {ray.__version__} ran a task on {address or 'this machine'}: {cores:g} cores, {gpus:g} GPUs"
+    names = [
+        name for name in ("CPU", "GPU", *sorted(resources)) if name in ("CPU", "GPU") or RESOURCE in name
+    ]
+    found = ", ".join(f"{resources.get(name, 0):g} {name}" for name in names)
+    return f"ray {ray.__version__} ran a task on {address or 'this machine'}: {found}"

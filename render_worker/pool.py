@@ -1,22 +1,41 @@
 """A pool of Blender processes on one machine or many, which survives the death of any of them."""
 
 import itertools
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
 import ray
-from ray.exceptions import ObjectLostError, OutOfMemoryError, RayActorError, RayTaskError
+from ray.exceptions import (
+    ActorUnavailableError,
+    ActorUnschedulableError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayActorError,
+)
 
 from render_worker.actor import RenderActor, connect
+from render_worker.crew import Crew, Worker, result_of
 from render_worker.mesh import CappedMesh
+from render_worker.offers import Offer, offers_of_cluster, offers_of_this_machine
 from render_worker.twin_round import render_round
-from render_worker.worker import Batch, Refusal, Request, SceneStarter, WorkerState, start_blender
+from render_worker.worker import (
+    KERNELS_S,
+    Batch,
+    Refusal,
+    Request,
+    SceneStarter,
+    Tally,
+    WorkerState,
+    start_blender,
+)
 from shared.backgrounds import BackgroundReader
-from shared.errors import MeshcycleError
+from shared.errors import RenderError
 from shared.hand_model import HandModel
 from shared.place import Place
 from shared.renderer import RenderJob, RenderReport, RenderSettings
@@ -25,20 +44,36 @@ _CHUNK: Final = 8
 """Pictures per call: enough to forget the cost of a call, few enough for all workers to finish together."""
 _STRIKES: Final = 2
 """Workers that a single request may kill before it is given up."""
+_LOSSES: Final = 5
+"""Calls of a chunk that may be lost with their machine until it is blamed: a request kills no machines."""
+_TICK_S: Final = 1.0
+_GRACE_S: Final = 30.0
+"""A worker ends itself when a picture takes too long; this much later, the pool ends it from outside."""
 
 
 @dataclass(eq=False)
 class _Chunk[Picture]:
-    """Requests that one worker draws in one call, and how many workers have died of them."""
+    """Requests that one worker draws in one call, how many workers died of them, and how many were lost."""
 
     requests: tuple[Request[Picture], ...]
     deaths: int = 0
+    losses: int = 0
+
+
+@dataclass(eq=False)
+class _Call[Picture]:
+    """A chunk that is being drawn."""
+
+    worker: Worker
+    chunk: _Chunk[Picture]
+    started_s: float
 
 
 class RenderPool:
     """Draws whatever it is asked for; a `shared.renderer.Renderer`.
 
-    Entering it is cheap. The first use starts Ray and the workers, and they stay for the next.
+    Entering it is cheap. The first use starts or joins Ray and hires the workers, and they stay for the next.
+    Machines may join and leave at any time, also in the middle of a round.
 
     Args:
         settings: How pictures are made, and by how many workers.
@@ -60,11 +95,10 @@ class RenderPool:
         self.settings = settings
         self.hand_model = hand_model
         self.photographs = BackgroundReader(backgrounds)
+        self.tally = Tally()
         self._address = address
         self._start_scene = start_scene
-        self._workers: list[Any] = []
-        self._gpu_share = 0.0
-        self._state: WorkerState | None = None
+        self._crew: Crew | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -76,28 +110,20 @@ class RenderPool:
 
     def close(self) -> None:
         """Stop the workers; they start again when they are needed. Ray itself stays for the next pool."""
-        self._state = None
-        while self._workers:
-            ray.kill(self._workers.pop())
+        if self._crew is not None:
+            self._crew.close()
+            self._crew = None
 
     def start(self) -> WorkerState:
-        """Start the workers unless they run, and return what the first of them draws with.
+        """Hire workers unless they are there, and return what one of them draws with.
 
         Raises:
-            RenderError: There is no cluster, or no Blender for this Python.
+            RenderError: There is no cluster, nobody to draw, or no Blender for this Python.
             DeviceError: The device that the settings ask for does not exist.
         """
-        if self._state is None:
-            crew = connect(self._address, self.settings)
-            self._gpu_share = crew.gpu_share
-            self._workers = [self._new_worker() for _ in range(crew.num_workers)]
-            self._state = cast("WorkerState", _result(self._workers[0].state.remote()))
-        return self._state
-
-    @property
-    def num_workers(self) -> int:
-        """Number of running workers; zero before the first use."""
-        return len(self._workers)
+        crew = self._ready_crew()
+        assert crew.state is not None, "a crew is ready when one worker is"
+        return crew.state
 
     def render_round(self, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
         """Draw every prediction exactly once, or quarantine it by name; then commit the round.
@@ -114,65 +140,132 @@ class RenderPool:
         """Yield every request with its picture, or with the reason why there is none, as they become ready.
 
         Requests are taken from the iterable only as workers become free. When a worker dies, another takes
-        its place, and what it was drawing is halved and tried again, until the request that kills workers is
-        alone and refused.
+        its place; each of the requests that it was drawing is tried again alone, and one that kills workers
+        alone is refused. What is lost with a whole machine is drawn again as it was.
         """
-        self.start()
+        crew = self._ready_crew()
+        self.tally = Tally(workers=crew.num_ready)
         fresh = map(_Chunk, itertools.batched(requests, _CHUNK))
         again: deque[_Chunk[Picture]] = deque()
-        idle = list(range(len(self._workers)))
-        running: dict[Any, tuple[int, _Chunk[Picture]]] = {}
-        while True:
-            while idle and (chunk := again.popleft() if again else next(fresh, None)):
-                place = idle.pop()
-                running[self._workers[place].draw.remote(chunk.requests)] = (place, chunk)
-            if not running:
-                return
-            (ready, *_), _ = ray.wait(list(running))
-            place, chunk = running.pop(ready)
-            idle.append(place)
-            try:
-                batch = cast("Batch[Picture]", _result(ready))
-            except (RayActorError, ObjectLostError, OutOfMemoryError):
-                self._replace(place)
-                chunk.deaths += 1
-                if len(chunk.requests) == 1 and chunk.deaths >= _STRIKES:
-                    reason = f"{chunk.deaths} workers died while drawing it"
-                    yield chunk.requests[0], Refusal(chunk.requests[0].sample_id, reason)
-                else:
-                    again.extend(_halves(chunk))
+        waiting = next(fresh, None)
+        running: dict[Any, _Call[Picture]] = {}
+        try:
+            while waiting or running:
+                crew.follow()
+                while crew.idle and waiting:
+                    worker = crew.idle.pop()
+                    reference = worker.actor.draw.remote(waiting.requests)
+                    running[reference] = _Call(worker, waiting, time.monotonic())
+                    waiting = again.popleft() if again else next(fresh, None)
+                for reference in _ready([*running, *crew.starting]):
+                    if reference in crew.starting:
+                        crew.welcome(reference)
+                    else:
+                        yield from self._finish(crew, running.pop(reference), reference, again)
+                self._end_overdue(running)
+                crew.be_patient()
+                self.tally.see(workers=crew.num_ready)
+                waiting = waiting or (again.popleft() if again else None)
+        finally:
+            for call in running.values():  # the caller wants no more: nothing else ends a call
+                crew.dismiss(call.worker)
+
+    def _finish[Picture](
+        self, crew: Crew, call: _Call[Picture], reference: Any, again: deque[_Chunk[Picture]]
+    ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+        """Yield what a call has brought, or put its requests back to be tried again."""
+        chunk = call.chunk
+        try:
+            batch = cast("Batch[Picture]", result_of(reference))
+        except (RayActorError, ActorUnschedulableError, ObjectLostError, OutOfMemoryError) as error:
+            self.tally.lost_workers += 1
+            crew.dismiss(call.worker)
+            if chunk.losses < _LOSSES and (_is_lost(error) or not crew.is_there(call.worker)):
+                chunk.losses += 1
+                self.tally.retried += len(chunk.requests)
+                again.append(chunk)
             else:
-                if batch.memory_bytes > self.settings.worker_memory_mb << 20:
-                    self._replace(place)
-                yield from zip(chunk.requests, batch.answers, strict=True)
+                chunk.deaths += 1
+                yield from self._blame(call, again)
+        else:
+            if batch.memory_bytes > self.settings.worker_memory_mb << 20 or not crew.is_wanted(call.worker):
+                crew.dismiss(call.worker)
+            else:
+                crew.idle.append(call.worker)
+            yield from zip(chunk.requests, batch.answers, strict=True)
 
-    def _replace(self, place: int) -> None:
-        """Put a fresh worker in the place of one that died or grew too large."""
-        ray.kill(self._workers[place])
-        self._workers[place] = self._new_worker()
+    def _blame[Picture](
+        self, call: _Call[Picture], again: deque[_Chunk[Picture]]
+    ) -> Iterator[tuple[Request[Picture], Refusal]]:
+        """Try every request of a chunk that killed a worker alone; refuse one that kills them alone."""
+        chunk = call.chunk
+        if len(chunk.requests) > 1:
+            again.extend(_Chunk((request,)) for request in chunk.requests)
+        elif chunk.deaths < _STRIKES:
+            again.append(chunk)
+        else:
+            (request,) = chunk.requests
+            slow = time.monotonic() - call.started_s >= self.settings.timeout_s
+            reason = f"not drawn within {self.settings.timeout_s:g} s" if slow else "died while drawing it"
+            yield request, Refusal(request.sample_id, f"{chunk.deaths} workers {reason}")
+            return
+        self.tally.retried += len(chunk.requests)
 
-    def _new_worker(self) -> Any:
-        return RenderActor.options(num_gpus=self._gpu_share).remote(
+    def _end_overdue(self, running: dict[Any, _Call[Any]]) -> None:
+        """Kill workers that should long have ended themselves, because they or their machine are frozen."""
+        now_s = time.monotonic()
+        for call in running.values():
+            limit_s = len(call.chunk.requests) * self.settings.timeout_s + _GRACE_S
+            state = call.worker.state
+            if state is not None and not state.device.startswith("CPU"):
+                limit_s += KERNELS_S
+            if now_s - call.started_s > limit_s:
+                ray.kill(call.worker.actor)
+
+    def _ready_crew(self) -> Crew:
+        """Return the crew, with at least one worker who is ready."""
+        if self._crew is None:
+            connect(self._address, self.settings)
+            self._crew = Crew(self._hire, self._look(), self.settings, address=self._address)
+        crew = self._crew
+        while True:
+            crew.follow()
+            if crew.num_ready:
+                return crew
+            for reference in _ready([*crew.starting]):
+                crew.welcome(reference)
+            crew.be_patient()
+
+    def _look(self) -> Any:
+        if self._address is not None:
+            return offers_of_cluster
+        (offer,) = offers_of_this_machine(self.settings)
+        if self.settings.workers is not None and self.settings.workers > offer.slots:
+            raise RenderError(
+                f"render pool: expected at most {offer.slots} workers on this machine, found "
+                f"{self.settings.workers}. Ask for fewer."
+            )
+        return partial(offers_of_this_machine, self.settings)
+
+    def _hire(self, offer: Offer) -> Any:
+        device = {"device": offer.device} if offer.device else {}
+        return RenderActor.options(**offer.options).remote(
             CappedMesh.of(self.hand_model),
-            self.settings,
+            self.settings.model_copy(update=device),
             photographs=self.photographs,
             start_scene=self._start_scene,
         )
 
 
-def _halves[Picture](chunk: _Chunk[Picture]) -> list[_Chunk[Picture]]:
-    """Split a chunk that killed a worker; a single request stays as it is, with its strike."""
-    if len(chunk.requests) == 1:
-        return [chunk]
-    middle = len(chunk.requests) // 2
-    return [_Chunk(chunk.requests[:middle]), _Chunk(chunk.requests[middle:])]
+def _ready(references: list[Any]) -> list[Any]:
+    """Wait a moment for any of them, and return those that are ready."""
+    if not references:
+        time.sleep(_TICK_S)
+        return []
+    ready, _ = ray.wait(references, timeout=_TICK_S)
+    return cast("list[Any]", ready)
 
 
-def _result(reference: Any) -> object:
-    """Wait for a result; an error that a worker raised for the user arrives as itself."""
-    try:
-        return cast("object", ray.get(reference))
-    except RayTaskError as error:
-        if isinstance(error.cause, MeshcycleError):
-            raise error.cause from None
-        raise
+def _is_lost(error: BaseException) -> bool:
+    """Tell whether a call was lost with the way to its worker, which says nothing about the request."""
+    return isinstance(error, ActorUnavailableError | ActorUnschedulableError | ObjectLostError)

@@ -1,30 +1,41 @@
 """Turns the prediction shards of a round into synthetic shards, and commits the round."""
 
 import hashlib
+import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Final, NoReturn, Protocol, cast
+from typing import Final, Protocol, cast
 
-from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
+from render_worker.progress import FrameBar
 from render_worker.twin import TwinRequest
-from render_worker.worker import Refusal, Request, Studio, WorkerState
+from render_worker.worker import Refusal, Request, Studio, Tally, WorkerState
 from shared.backgrounds import BackgroundReader
 from shared.errors import ShardError
 from shared.hand_model import HandModel
 from shared.predictions import PredictionShard, read_predictions
 from shared.renderer import RenderJob, RenderReport, RenderSettings, RenderStopped
 from shared.rounds import MANIFEST, commit_round
-from shared.shards import PackedSample, pack_sample, read_index, write_shard
+from shared.shards import PackedSample, SyntheticShard, pack_sample, read_index, write_shard
 from shared.synthetic import Provenance
+
+logger = logging.getLogger(__name__)
 
 RECIPE: Final = 1
 """To be raised whenever the same request gives another picture, so that one round never mixes two looks."""
 
-INVISIBLE: Final = {"workers", "workers_per_gpu", "worker_memory_mb", "shard_size"}
+INVISIBLE: Final = {
+    "workers",
+    "workers_per_gpu",
+    "worker_memory_mb",
+    "timeout_s",
+    "patience_s",
+    "shard_size",
+}
 """Settings that do not change a picture, and so must not make a shard unusable."""
 
 
@@ -36,8 +47,8 @@ class Drawer(Protocol):
     photographs: BackgroundReader
 
     @property
-    def num_workers(self) -> int:
-        """Number of running workers."""
+    def tally(self) -> Tally:
+        """How the latest call of `draw` fares."""
         ...
 
     def start(self) -> WorkerState:
@@ -100,7 +111,7 @@ class OpenShard:
 
     @property
     def is_whole(self) -> bool:
-        """Whether an earlier attempt left exactly this shard behind."""
+        """Whether an earlier attempt left exactly this shard behind, every byte of it unchanged."""
         try:
             index = read_index(self.tar_path)
         except ShardError:
@@ -108,26 +119,44 @@ class OpenShard:
         names = tuple(name for name in self.names if name not in index.quarantined)
         # On a cluster, the worker that was asked for its device may live on another machine this time.
         provenance = index.provenance.model_copy(update={"device": self.provenance.device})
-        return provenance == self.provenance and tuple(index.samples) == names
+        if provenance != self.provenance or tuple(index.samples) != names:
+            return False
+        if not SyntheticShard(self.tar_path).is_intact():
+            logger.warning(
+                "%s has changed on the disk since it was written; rendering it again.", self.tar_path
+            )
+            return False
+        return True
 
     def write(self) -> None:
-        """Write the shard."""
+        """Write the shard.
+
+        Raises:
+            ShardError: It cannot be written, for example because the disk is full.
+        """
         in_order = [self.answers[name] for name in self.names]
-        write_shard(
-            self.tar_path,
-            [answer for answer in in_order if isinstance(answer, PackedSample)],
-            provenance=self.provenance,
-            quarantined={a.sample_id: a.reason for a in in_order if isinstance(a, Refusal)},
-        )
+        try:
+            write_shard(
+                self.tar_path,
+                [answer for answer in in_order if isinstance(answer, PackedSample)],
+                provenance=self.provenance,
+                quarantined={a.sample_id: a.reason for a in in_order if isinstance(a, Refusal)},
+            )
+        except OSError as error:
+            raise ShardError(
+                f"{self.tar_path}: expected to write a shard, found: {error.strerror}. Make room, then "
+                "repeat the command; shards that are whole are kept."
+            ) from error
 
 
 def render_round(drawer: Drawer, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
     """Draw every prediction of the job exactly once, or quarantine it by name; then commit the round.
 
-    Shards that an earlier attempt finished with the same settings, backgrounds and predictions are kept.
+    Shards that an earlier attempt finished with the same settings, backgrounds and predictions are kept, if
+    every byte of them is still what was written.
 
     Raises:
-        ShardError: There are no predictions, or they cannot be read.
+        ShardError: There are no predictions, or they cannot be read, or a shard cannot be written.
         RenderStopped: Another thread asked for that.
     """
     start_s = time.monotonic()
@@ -139,6 +168,9 @@ def render_round(drawer: Drawer, job: RenderJob, *, stop: Event | None = None) -
         reused=twins.count_by_round()[job.round_index] - rendered,
         quarantined=tuple(twins.quarantined),
         wall_s=time.monotonic() - start_s,
+        workers=drawer.tally.most_workers if rendered else 0,
+        lost_workers=drawer.tally.lost_workers,
+        retried=drawer.tally.retried,
     )
 
 
@@ -184,9 +216,9 @@ class _RoundUnderWay:
 
     def draw_missing(self, paths: Sequence[Path]) -> int:
         """Draw and write all shards that are not whole, and return how many pictures that took."""
-        rendered = 0
-        description = f"Rendering round {self._job.round_index} with {self._drawer.num_workers} workers"
-        with tqdm(total=0, desc=description, unit="frame", disable=None) as bar:
+        rendered = quarantined = 0
+        bar = FrameBar(f"Rendering round {self._job.round_index}")
+        with logging_redirect_tqdm(), bar:
             for request, answer in self._drawer.draw(self._requests(paths, bar)):
                 if self._stop is not None and self._stop.is_set():
                     raise RenderStopped(f"{self._job.out_dir}: the render was stopped")
@@ -196,10 +228,11 @@ class _RoundUnderWay:
                 rendered += isinstance(answer, PackedSample)
                 if shard.is_complete:
                     self._open.pop(packed.shard).write()
-                bar.update()
+                quarantined += isinstance(answer, Refusal)
+                bar.update(self._drawer.tally, quarantined=quarantined)
         return rendered
 
-    def _requests(self, paths: Sequence[Path], bar: "tqdm[NoReturn]") -> Iterator[Request[PackedSample]]:
+    def _requests(self, paths: Sequence[Path], bar: FrameBar) -> Iterator[Request[PackedSample]]:
         """Look at one shard after the other; the bar's total is a guess until the last one was seen."""
         missing = 0
         for left, path in zip(reversed(range(len(paths))), paths, strict=True):
@@ -211,7 +244,7 @@ class _RoundUnderWay:
             if shard.is_whole:
                 continue
             missing += len(shard.names)
-            bar.total = missing + left * len(shard.names)
+            bar.expect(missing + left * len(shard.names))
             (self._job.out_dir / MANIFEST).unlink(missing_ok=True)
             self._open[path.stem] = shard
             for row, name in enumerate(predictions.sample_ids):

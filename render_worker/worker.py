@@ -1,18 +1,24 @@
 """Draws requests one after the other, in whatever process it lives in."""
 
+import faulthandler
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import psutil
 
 from render_worker.backdrop import Photographs
 from render_worker.mesh import CappedMesh
 from render_worker.picture import Scene
-from shared.errors import RenderError
+from render_worker.release import Release, this_release
+from shared.errors import BackgroundError, RenderError
 from shared.renderer import RenderSettings
+
+KERNELS_S: Final = 1800.0
+"""What a GPU may take for its first picture, for which it compiles its kernels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,28 @@ class Batch[Picture](NamedTuple):
     memory_bytes: int
 
 
+@dataclass(slots=True)
+class Tally:
+    """How a pool fares, to be watched.
+
+    Attributes:
+        workers: Workers that can draw, or do.
+        most_workers: The most at any moment.
+        lost_workers: Workers that died, hung, or went away with their machine in the middle of a picture.
+        retried: Pictures that were asked for again because of that.
+    """
+
+    workers: int = 0
+    most_workers: int = 0
+    lost_workers: int = 0
+    retried: int = 0
+
+    def see(self, *, workers: int) -> None:
+        """Note how many workers there are at this moment."""
+        self.workers = workers
+        self.most_workers = max(self.most_workers, workers)
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerState:
     """What a worker says about itself.
@@ -84,10 +112,12 @@ class WorkerState:
     Attributes:
         bpy_version: Version of Blender.
         device: Device that really draws.
+        release: What is installed around it.
     """
 
     bpy_version: str
     device: str
+    release: Release
 
 
 def start_blender(mesh: CappedMesh, settings: RenderSettings) -> Scene:
@@ -132,6 +162,7 @@ class RenderWorker:
         start_scene: SceneStarter = start_blender,
     ) -> None:
         self._start = (mesh, settings, photographs, start_scene)
+        self._has_drawn = False
 
     @cached_property
     def _studio(self) -> Studio:
@@ -140,16 +171,37 @@ class RenderWorker:
         return Studio(start_scene(mesh, settings), mesh, photographs, settings)
 
     def draw[Picture](self, requests: Sequence[Request[Picture]]) -> Batch[Picture]:
-        """Draw all requests; one that cannot be drawn does not keep the others from it."""
+        """Draw all requests; one that cannot be drawn does not keep the others from it.
+
+        A picture that takes longer than the settings allow takes the process with it: nothing else stops
+        Blender in the middle of a render.
+        """
         answers: list[Picture | Refusal] = []
         for request in requests:
-            try:
-                answers.append(request.draw(self._studio))
-            except RenderError as error:
-                answers.append(Refusal(request.sample_id, str(error)))
+            with _dead_after(self._limit_s()):
+                try:
+                    answers.append(request.draw(self._studio))
+                except (RenderError, BackgroundError) as error:
+                    answers.append(Refusal(request.sample_id, str(error)))
+            self._has_drawn = True
         return Batch(answers, psutil.Process().memory_info().rss)
+
+    def _limit_s(self) -> float:
+        """Return how long the next picture may take."""
+        compiles = not self._has_drawn and not self._studio.scene.device.startswith("CPU")
+        return self._studio.settings.timeout_s + (KERNELS_S if compiles else 0.0)
 
     def state(self) -> WorkerState:
         """Return what the worker draws with; starts Blender and fetches the photographs if need be."""
         scene, _ = self._studio.scene, len(self._studio.photographs)
-        return WorkerState(scene.bpy_version, scene.device)
+        return WorkerState(scene.bpy_version, scene.device, this_release())
+
+
+@contextmanager
+def _dead_after(seconds: float) -> Iterator[None]:
+    """End this process, with a traceback in its log, if the block takes longer; works while C code hangs."""
+    faulthandler.dump_traceback_later(seconds, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()

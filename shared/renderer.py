@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from shared.rounds import ShardEntry
 
@@ -25,15 +25,22 @@ class RenderSettings(BaseModel):
     engine: Literal["cycles", "eevee"] = "cycles"
     """EEVEE needs a GPU, so a device other than ``cpu``: in software it takes tens of seconds a frame."""
     device: RenderDevice = "cpu"
-    """A device that is asked for and missing is an error, never a silent fallback."""
+    """A device that is asked for and missing is an error, never a silent fallback. On a farm, ``auto`` takes
+    whatever its machines offer, and any other only the machines that offer it."""
     samples: PositiveInt = 8
     """Cycles samples per pixel. The paper does not say."""
     workers: PositiveInt | None = None
-    """Blender processes; if left out, one per core of the cluster, or `workers_per_gpu` for each GPU."""
+    """Blender processes at most; if left out, all that a farm offers, or on this machine alone one per core,
+    or `workers_per_gpu` for each GPU."""
     workers_per_gpu: PositiveInt = 1
     """Blender processes that share a GPU, where one alone does not fill it."""
     worker_memory_mb: PositiveInt = 2048
     """A process that has grown beyond this is replaced by a fresh one, between two pictures."""
+    timeout_s: PositiveFloat = 120
+    """A picture that takes longer is given up after a second attempt. A GPU's first one, for which kernels
+    are compiled, may take half an hour more."""
+    patience_s: PositiveFloat = 600
+    """A round waits so long while no worker is there, then ends with an error; it can be continued."""
     shard_size: PositiveInt = 128
     """Hands per shard, which is also the unit of work and of retry."""
     extras: tuple[Literal["depth", "normals"], ...] = ()
@@ -81,17 +88,27 @@ class RenderReport:
         reused: Samples found whole from an earlier, interrupted attempt.
         quarantined: Names of the samples that could not be drawn.
         wall_s: Duration of the call.
+        workers: The most that drew at the same time; 0 if nothing had to be drawn.
+        lost_workers: Workers that died, hung or left in the middle of a picture.
+        retried: Pictures that were asked for again because of that.
     """
 
     rendered: int
     reused: int
     quarantined: tuple[str, ...]
     wall_s: float
+    workers: int = 0
+    lost_workers: int = 0
+    retried: int = 0
 
     def __str__(self) -> str:
         kept = f", {self.reused} kept from before" if self.reused else ""
+        again = f", {self.retried} tried again after {self.lost_workers} workers were lost"
         lost = f", quarantined: {', '.join(self.quarantined)}" if self.quarantined else ""
-        return f"{self.rendered} twins rendered in {self.wall_s:.1f} s{kept}{lost}"
+        return (
+            f"{self.rendered} twins rendered in {self.wall_s:.1f} s{kept}"
+            f"{again if self.lost_workers else ''}{lost}"
+        )
 
 
 class RenderStopped(Exception):

@@ -13,7 +13,7 @@ from PIL import Image
 from render_worker.mesh import CappedMesh
 from render_worker.picture import DrawRequest, HandGeometry, HandLayer
 from render_worker.placement import hand_box
-from render_worker.worker import Refusal, RenderWorker, Request, Studio, WorkerState
+from render_worker.worker import Refusal, RenderWorker, Request, Studio, Tally, WorkerState
 from shared.backgrounds import BackgroundReader, BackgroundWriter
 from shared.errors import DeviceError
 from shared.hand_model import HandModel, load_hand_model
@@ -80,10 +80,9 @@ class HomeDrawer:
         stop_after: Pictures after which the user presses Ctrl-C.
     """
 
-    num_workers = 1
-
     def __init__(self, backgrounds: Path, *, stop_after: int | None = None) -> None:
         self.settings = RenderSettings()
+        self.tally = Tally(workers=1)
         self.hand_model = open_hand()
         self.photographs = BackgroundReader(backgrounds)
         self.stop_after = stop_after

@@ -18,7 +18,16 @@ from trainer.toml import to_toml
 CONFIG = "config.toml"
 PROVENANCE = "provenance.json"
 
-_FREE_TO_CHANGE = ("run_dir", "mirror", "compute", "checkpoint", "data.workers", "render.workers")
+_FREE_TO_CHANGE = (
+    "run_dir",
+    "mirror",
+    "compute",
+    "checkpoint",
+    "data.workers",
+    "render.workers",
+    "render.timeout_s",
+    "render.patience_s",
+)
 """What may differ between a run and its continuation; ``rounds`` too, where no schedule depends on it."""
 
 

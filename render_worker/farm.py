@@ -1,0 +1,239 @@
+"""This machine as a part of a render farm: its head, or render slots that join one and stay.
+
+Ray's own ``ray start --block`` does the work in a child process. What is added here: Blender is tried before
+anything is offered, the head is waited for and joined again when it was lost, and leaving is announced, so
+that what is being drawn here is finished first.
+"""
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from render_worker.actor import LOOPBACK, is_loopback
+from render_worker.offers import RESOURCE
+from render_worker.ray_start import LOOPBACK_ONLY
+from render_worker.ray_token import make_token, require_token, token_path
+from render_worker.release import this_release
+from shared.errors import DeviceError, RenderError
+from shared.health import Check, examine
+from shared.renderer import RenderDevice
+
+logger = logging.getLogger(__name__)
+
+_ALL_INTERFACES: Final = ("0.0.0.0", "::")
+_OBJECT_STORE_BYTES: Final = (
+    500 << 20
+)  # requests and pictures in flight; Ray's default is a third of the memory
+_STARTED: Final = "Ray runtime started."
+_LEAVE_WITHIN_S: Final = "20"
+_ENVIRONMENT: Final = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": _LEAVE_WITHIN_S,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FarmNode:
+    """How this machine takes part.
+
+    Attributes:
+        head_address: Host and port of the head to join; None if this machine is the head.
+        host: Address of this machine for the others; None means loopback, or what Ray finds for a head that
+            is elsewhere. 0.0.0.0 means what Ray finds.
+        port: Where the head listens.
+        workers: Blender processes to offer; None for one per core or GPU.
+        device: What they draw with.
+        patience_s: How long a head that does not answer is waited for.
+        dashboard: Whether a head serves Ray's dashboard, on its loopback interface.
+    """
+
+    head_address: str | None = None
+    host: str | None = None
+    port: int = 6379
+    workers: int | None = None
+    device: RenderDevice = "cpu"
+    patience_s: float = 600.0
+    dashboard: bool = True
+
+    @property
+    def is_head(self) -> bool:
+        """Whether others join this machine."""
+        return self.head_address is None
+
+    @property
+    def keeps_to_loopback(self) -> bool:
+        """Whether everything here listens on the loopback interface only."""
+        return is_loopback(self.host or self.head_address or LOOPBACK)
+
+    def serve(self) -> None:
+        """Take part until SIGTERM or Ctrl-C.
+
+        Raises:
+            DeviceError: This machine has no such device.
+            RenderError: Blender does not work here, or the head cannot be reached or joined.
+        """
+        offered = self._offered()
+        if self.is_head:
+            make_token()
+        while True:
+            if self.head_address is not None:
+                require_token(self.head_address)
+                _wait_for(self.head_address, self.patience_s)
+            was_part, told_to_leave, last_words = self._take_part(offered)
+            if told_to_leave:
+                logger.info("Left the farm.")
+                return
+            if not was_part or self.is_head:
+                raise RenderError(self._explained(last_words))
+            logger.warning("Lost the head at %s; joining again when it answers.", self.head_address)
+
+    def _offered(self) -> dict[str, int]:
+        """Return the slots by resource, after trying Blender on the device."""
+        if self.workers == 0:
+            return {}
+        check = Check("Blender", "render_worker.health:drawing_device", {"device": self.device})
+        (finding,) = examine([check])
+        if finding.status != "ok":
+            raise DeviceError(f"{finding.found}. {finding.remedy}")
+        kind, _, names = finding.found.partition(": ")
+        default = len(os.sched_getaffinity(0)) if kind == "CPU" else len(names.split(", "))
+        slots = self.workers or default
+        logger.info("Offering %d render slots: %s, %s.", slots, this_release(), finding.found)
+        return {RESOURCE + kind.lower(): slots}
+
+    def _take_part(self, offered: dict[str, int]) -> tuple[bool, bool, list[str]]:
+        """Run Ray until it ends; return whether it had started, was told to end, and its last words."""
+        last_words: deque[str] = deque(maxlen=40)
+        has_started = False
+        child = subprocess.Popen(
+            self._command(offered),
+            env={**_ENVIRONMENT, **os.environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # Ctrl-C reaches this process only, which then ends the child in order
+        )
+        assert child.stdout is not None
+        with child, _forwarding_signals(child) as told_to_leave:
+            for line in child.stdout:
+                last_words.append(line.rstrip())
+                if _STARTED in line and not has_started:
+                    has_started = True
+                    self._report_start(offered)
+        return has_started, bool(told_to_leave), [*last_words]
+
+    def _command(self, offered: dict[str, int]) -> list[str]:
+        loopback = [LOOPBACK_ONLY] if self.keeps_to_loopback else []
+        command = [sys.executable, "-m", "render_worker.ray_start", *loopback, "start", "--block"]
+        command += ["--num-cpus", "0", "--object-store-memory", str(_OBJECT_STORE_BYTES)]
+        command += ["--resources", json.dumps(offered), "--include-log-monitor", "false"]
+        command += ["--num-gpus", "0"] if {*offered} <= {f"{RESOURCE}cpu"} else []
+        if self.keeps_to_loopback:
+            command += ["--node-ip-address", LOOPBACK]
+        elif self.host is not None and self.host not in _ALL_INTERFACES:
+            command += ["--node-ip-address", socket.gethostbyname(self.host)]
+        if self.head_address is not None:
+            return [*command, "--address", self.head_address, "--dashboard-agent-listen-port", "0"]
+        return [*command, "--head", "--port", str(self.port), "--include-dashboard", str(self.dashboard)]
+
+    def _report_start(self, offered: dict[str, int]) -> None:
+        slots = sum(offered.values())
+        if self.head_address is not None:
+            logger.info("Joined %s with %d render slots. Ctrl-C leaves.", self.head_address, slots)
+            return
+        host = LOOPBACK if self.keeps_to_loopback else self.host
+        if host in _ALL_INTERFACES:
+            host = socket.gethostname()
+        address = f"{host}:{self.port}"
+        logger.info(
+            "Head of a render farm at %s, with %d render slots; its token is in %s. Ctrl-C ends it.\n"
+            "  add workers:  meshcycle render-workers --address %s\n"
+            "  use them:     meshcycle train CONFIG --ray-address %s",
+            *(address, slots, token_path(), address, address),
+        )
+
+    def _explained(self, last_words: list[str]) -> str:
+        """Say what went wrong, from the last words of Ray."""
+        where = f"head at {self.head_address}" if self.head_address else f"head on port {self.port}"
+        said = [line.strip() for line in last_words if line.strip()]
+        mismatch = [line for line in said if line.startswith("This process on node")]
+        if mismatch or any("Version mismatch" in line for line in said):
+            versions = [line for line in said if line.startswith(("Ray:", "Python:"))]
+            return (
+                f"{where}: expected the same Ray and Python on both machines, found {', '.join(versions)}. "
+                "Install the same release of meshcycle on both."
+            )
+        if any("InvalidAuthToken" in line or "AuthenticationError" in line for line in said):
+            return (
+                f"{where}: expected its token, found another one in {token_path()}. Copy it again from the "
+                "head's machine."
+            )
+        reason = said[-1] if said else "nothing"
+        return (
+            f"{where}: expected Ray to run, found that it ended: {reason} "
+            "Look into /tmp/ray/session_latest/logs."
+        )
+
+
+def _wait_for(address: str, patience_s: float) -> None:
+    """Wait until somebody listens at an address.
+
+    Raises:
+        RenderError: Nobody did in time, or it is no address.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise RenderError(
+            f"--address: expected HOST:PORT, found {address}. Write, for example, 10.0.0.5:6379."
+        )
+    give_up_s = time.monotonic() + patience_s
+    has_told = False
+    while True:
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=5):
+                return
+        except OSError as error:
+            reason = error.strerror or str(error)
+        if time.monotonic() > give_up_s:
+            raise RenderError(
+                f"head at {address}: expected it to answer within {patience_s:g} s, found: {reason}. "
+                "Start it with `meshcycle render-workers --head --host ADDRESS`, or correct the address."
+            )
+        if not has_told:
+            logger.info("Waiting up to %g s for the head at %s (%s).", patience_s, address, reason)
+            has_told = True
+        time.sleep(1)
+
+
+@contextmanager
+def _forwarding_signals(child: "subprocess.Popen[str]") -> Iterator[list[int]]:
+    """Let SIGTERM and Ctrl-C end the child in order, and a second one at once; yield those that came."""
+    came: list[int] = []
+
+    def forward(number: int, frame: Any) -> None:
+        del frame
+        came.append(number)
+        if len(came) == 1:
+            logger.info("Leaving; what is being drawn here is finished first. Once more leaves at once.")
+            child.terminate()
+        else:
+            os.killpg(child.pid, signal.SIGKILL)
+
+    before = {number: signal.signal(number, forward) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
