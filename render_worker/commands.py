@@ -1,5 +1,6 @@
 """The commands of the render worker; what they call is imported inside them."""
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -179,6 +180,7 @@ def render(
 )
 @click.option("--patience", default=600.0, show_default=True, help="Seconds to wait for a silent head.")
 @click.option("--dashboard/--no-dashboard", default=True, help="Let the head serve Ray's dashboard, locally.")
+@as_json
 def render_workers(
     address: str | None,
     head: bool,
@@ -188,12 +190,13 @@ def render_workers(
     device: str,
     patience: float,
     dashboard: bool,
+    as_json: bool,
 ) -> None:
     """Offer this machine to a render farm.
 
     It stays until Ctrl-C. A farm has one head, started with --head; other machines join it with --address.
     Everything that takes --ray-address uses what the farm offers at that moment. Machines may come and go
-    while it renders.
+    while it renders. With --json, a line is printed whenever this machine has joined.
     """
     if head == (address is not None):
         raise click.UsageError("Give --address HEAD:PORT to join a farm, or --head to start one.")
@@ -208,7 +211,7 @@ def render_workers(
         device=settings.device,
         patience_s=patience,
         dashboard=dashboard,
-    ).serve()
+    ).serve(lambda farm: click.echo(json.dumps(farm)) if as_json else None)
 
 
 @click.command(

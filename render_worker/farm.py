@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -77,8 +77,11 @@ class FarmNode:
         """Whether everything here listens on the loopback interface only."""
         return is_loopback(self.host or self.head_address or LOOPBACK)
 
-    def serve(self) -> None:
+    def serve(self, started: Callable[[dict[str, Any]], None]) -> None:
         """Take part until SIGTERM or Ctrl-C.
+
+        Args:
+            started: Is told address, slots and release whenever this machine has become a part of the farm.
 
         Raises:
             DeviceError: This machine has no such device.
@@ -91,7 +94,7 @@ class FarmNode:
             if self.head_address is not None:
                 require_token(self.head_address)
                 _wait_for(self.head_address, self.patience_s)
-            was_part, told_to_leave, last_words = self._take_part(offered)
+            was_part, told_to_leave, last_words = self._take_part(offered, started)
             if told_to_leave:
                 logger.info("Left the farm.")
                 return
@@ -113,7 +116,9 @@ class FarmNode:
         logger.info("Offering %d render slots: %s, %s.", slots, this_release(), finding.found)
         return {RESOURCE + kind.lower(): slots}
 
-    def _take_part(self, offered: dict[str, int]) -> tuple[bool, bool, list[str]]:
+    def _take_part(
+        self, offered: dict[str, int], started: Callable[[dict[str, Any]], None]
+    ) -> tuple[bool, bool, list[str]]:
         """Run Ray until it ends; return whether it had started, was told to end, and its last words."""
         last_words: deque[str] = deque(maxlen=40)
         has_started = False
@@ -131,7 +136,8 @@ class FarmNode:
                 last_words.append(line.rstrip())
                 if _STARTED in line and not has_started:
                     has_started = True
-                    self._report_start(offered)
+                    address = self._report_start(offered)
+                    started({"address": address, "slots": offered, "release": str(this_release())})
         return has_started, bool(told_to_leave), [*last_words]
 
     def _command(self, offered: dict[str, int]) -> list[str]:
@@ -148,11 +154,12 @@ class FarmNode:
             return [*command, "--address", self.head_address, "--dashboard-agent-listen-port", "0"]
         return [*command, "--head", "--port", str(self.port), "--include-dashboard", str(self.dashboard)]
 
-    def _report_start(self, offered: dict[str, int]) -> None:
+    def _report_start(self, offered: dict[str, int]) -> str:
+        """Say how the farm is used, and return its address."""
         slots = sum(offered.values())
         if self.head_address is not None:
             logger.info("Joined %s with %d render slots. Ctrl-C leaves.", self.head_address, slots)
-            return
+            return self.head_address
         host = LOOPBACK if self.keeps_to_loopback else self.host
         if host in _ALL_INTERFACES:
             host = socket.gethostname()
@@ -163,6 +170,7 @@ class FarmNode:
             "  use them:     meshcycle train CONFIG --ray-address %s",
             *(address, slots, token_path(), address, address),
         )
+        return address
 
     def _explained(self, last_words: list[str]) -> str:
         """Say what went wrong, from the last words of Ray."""

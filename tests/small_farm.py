@@ -214,7 +214,7 @@ class Farm:
 def start_head(folder: Path, *, port: int) -> Farm:
     """Start the head of a farm, and wait until it answers."""
     farm = Farm(f"127.0.0.1:{port}", folder)
-    options = ("--head", "--port", str(port), "--workers", "0", "--no-dashboard")
+    options = ("--head", "--port", str(port), "--workers", "0", "--no-dashboard", "--json")
     farm.members["head"] = Member.start(folder / "head.log", *options)
     farm.members["head"].wait_for("Head of a render farm")
     return farm

@@ -5,6 +5,7 @@ round that nothing disturbed.
 """
 
 import hashlib
+import json
 import os
 import socket
 import subprocess
@@ -147,6 +148,8 @@ def test_a_farm_without_workers_is_waited_for_and_then_named(
     ):
         pool.render_round(job)
     assert f"meshcycle render-workers --address {farm.address}" in caplog.text
+    (line,) = (line for line in farm.members["head"].log.read_text().splitlines() if line.startswith("{"))
+    assert json.loads(line) == {"address": farm.address, "slots": {}, "release": str(this_release())}
 
 
 def test_everything_listens_on_the_loopback_interface_only(two_machines: Farm, undisturbed: Path) -> None:
