@@ -181,6 +181,15 @@ def test_readme_leads_to_every_page_and_names_configurations_that_exist() -> Non
     assert len(named) >= 10
 
 
+def test_every_versioned_format_is_on_the_page_on_formats() -> None:
+    text = (ROOT / "docs" / "formats.md").read_text()
+    parts = ("shared", "trainer", "bg_filter", "render_worker")
+    files = [path for part in parts for path in (ROOT / part).rglob("*.py")]
+    owners = [path for path in files if re.search(r'^FORMAT\b.* = "', path.read_text(), re.MULTILINE)]
+    assert len(owners) > 4
+    assert [path.name for path in owners if f"](../{path.relative_to(ROOT)})" not in text] == []
+
+
 def test_the_page_on_formats_lists_every_exit_code() -> None:
     codes = re.findall(r"^  (\d+) ", EXIT_CODES, re.MULTILINE)
     table = (ROOT / "docs" / "formats.md").read_text().split("## Exit codes")[1]
