@@ -35,13 +35,22 @@ from shared.command_line import (
     backgrounds_option,
     examples,
     existing_folder,
+    file_path,
     hand_model_option,
     output_path,
     place,
     report,
 )
 from shared.place import Place
-from trainer.commands import bench_train, evaluate, export, inspect
+from trainer.commands import (
+    attention,
+    bench_train,
+    evaluate,
+    export,
+    inspect,
+    photographs_argument,
+    runs_option,
+)
 
 SOME_SKIPPED = 3
 """Exit code."""
@@ -398,6 +407,55 @@ def _unless(given: dict[str, str], option: str) -> str | None:
 
 
 @main.group()
+def figure() -> None:
+    """Draw the paper's figures from your own runs."""
+
+
+@figure.command(
+    epilog=examples(
+        "meshcycle figure recycle a.jpg b.jpg --run runs/realhands --backgrounds unseen --out recycle.pdf",
+        "meshcycle figure recycle a.jpg --run baseline=runs/a --run +recycle=runs/b "
+        "--backgrounds unseen --out recycle.png",
+    )
+)
+@photographs_argument
+@runs_option
+@backgrounds_option("Background database that no run was trained with, or its URL.", required=True)
+@file_path("--out", required=True, help="The figure: PNG, PDF or SVG.")
+@click.option("--seed", default=0, show_default=True, help="Decides backgrounds and light.")
+@render_options
+@hand_model_option
+@as_json
+def recycle(
+    photographs: tuple[Path, ...],
+    runs: dict[str, Place],
+    backgrounds: Place,
+    out: Path,
+    seed: int,
+    hand_model: Path | None,
+    ray_address: str | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Draw meshes, their renders, and meshes of these (Fig. 2, 4).
+
+    A right hand is expected in the middle of every PHOTOGRAPH. Each run predicts it, Blender draws the
+    prediction on a background as it does in training, and the run predicts that; all runs get the same
+    background and light. The mean distance between both meshes stands below, and on stdout.
+    """
+    from render_worker.pool import RenderPool
+    from trainer.recycle_figure import draw_recycle_figure
+    from trainer.square_photographs import common_hand_model
+    from trainer.trained import load_trained
+
+    trained = {name: load_trained(path, hand_model=hand_model) for name, path in runs.items()}
+    model = common_hand_model(trained)
+    with RenderPool(render_settings(settings), model, backgrounds, address=ray_address) as pool:
+        result = draw_recycle_figure(trained, photographs, out, pool, seed=seed)
+    report(result.to_json(), str(result), as_json=as_json)
+
+
+@main.group()
 def bench() -> None:
     """Measure speed, beside a peer in the same run."""
 
@@ -414,6 +472,7 @@ for command in (
     backgrounds,
 ):
     main.add_command(command)
+figure.add_command(attention)
 for command in (bench_render, bench_farm, bench_train, bench_filter):
     bench.add_command(command)
 

@@ -7,7 +7,6 @@ from jaxtyping import Int32
 from PIL import Image
 
 from shared.hand_places import Rgb
-from shared.types import WeakPerspective
 from trainer.overlay import HandInPicture, draw_mesh
 from trainer.photographed_hand import PhotographedHand
 
@@ -44,14 +43,6 @@ def _draw(picture: Image.Image, hand: PhotographedHand, faces: Int32[np.ndarray,
     width, height = (high - low).tolist()
     side = max(width, height)
     square = picture.crop((left, top, left + side, top + side))
-    seen = HandInPicture(hand.verts_m, hand.joints_m, _camera_of(hand, left, top, side), side)
+    seen = HandInPicture(hand.verts_m, hand.joints_m, hand.camera_of_square(left, top, side), side)
     drawn = draw_mesh(square, seen, hand.faces(faces))
     picture.paste(drawn.crop((0, 0, width, height)), (left, top))
-
-
-def _camera_of(hand: PhotographedHand, left_px: int, top_px: int, size_px: int) -> WeakPerspective:
-    """Return the camera of a square part of the photograph."""
-    scale = hand.scale_px_per_m * 2 / size_px
-    x, y = hand.wrist_px
-    tx_m, ty_m = ((place + 0.5 - size_px / 2) / hand.scale_px_per_m for place in (x - left_px, y - top_px))
-    return WeakPerspective(scale=scale, tx_m=tx_m, ty_m=ty_m)

@@ -65,19 +65,32 @@ class HandInPicture:
         return resized
 
 
-def draw_mesh(picture: Image.Image, hand: HandInPicture, faces: Int32[np.ndarray, "faces 3"]) -> Image.Image:
+def draw_mesh(
+    picture: Image.Image,
+    hand: HandInPicture,
+    faces: Int32[np.ndarray, "faces 3"],
+    *,
+    vert_colours: Float[np.ndarray, "verts 3"] | None = None,
+) -> Image.Image:
     """Return the picture with the hand's surface over it, lit and slightly transparent.
 
     Args:
         picture: A square RGB picture of any size.
         hand: What to draw.
         faces: Triangles of the mesh, counter-clockwise seen from outside.
+        vert_colours: Colours, 0 to 255, that say something; the surface is then opaque, and lit more evenly.
     """
     large_px = picture.width * SUPERSAMPLING
     px = hand.project(hand.verts_m, size_px=picture.width)
-    corners_m, colours = _lit_triangles(
-        hand.verts_m.astype(np.float64), faces, num_cuts=_cuts_to_look_smooth(px, faces)
-    )
+    num_cuts = _cuts_to_look_smooth(px, faces)
+    corners_m, normal = _small_triangles(hand.verts_m.astype(np.float64), faces, num_cuts=num_cuts)
+    if vert_colours is None:
+        opacity = MESH_OPACITY
+        colours = _lit(MESH_COLOUR, normal, ambient=AMBIENT, diffuse=DIFFUSE, specular=SPECULAR)
+    else:
+        opacity = 1.0
+        base = _cut(vert_colours[faces], num_cuts).mean(axis=1)
+        colours = _lit(base, normal, ambient=0.72, diffuse=0.36, specular=0.0)
     corners_px = hand.project(corners_m.reshape(-1, 3), size_px=large_px).reshape(-1, 6)
     layer = Image.new("RGB", (large_px, large_px))
     mask = Image.new("L", (large_px, large_px))
@@ -86,7 +99,7 @@ def draw_mesh(picture: Image.Image, hand: HandInPicture, faces: Int32[np.ndarray
         corners = corners_px[triangle].tolist()
         red, green, blue = colours[triangle].tolist()
         on_layer.polygon(corners, fill=(red, green, blue))
-        on_mask.polygon(corners, fill=round(255 * MESH_OPACITY))
+        on_mask.polygon(corners, fill=round(255 * opacity))
     size = picture.size
     drawn = picture.copy()
     drawn.paste(layer.resize(size, Image.Resampling.BOX), mask=mask.resize(size, Image.Resampling.BOX))
@@ -114,30 +127,43 @@ def draw_skeleton(picture: Image.Image, hand: HandInPicture) -> Image.Image:
     return drawn.convert("RGB")
 
 
-def _lit_triangles(
+def _small_triangles(
     verts_m: Float[np.ndarray, "verts 3"], faces: Int32[np.ndarray, "faces 3"], *, num_cuts: int
-) -> tuple[Float[np.ndarray, "triangles 3 3"], UInt8[np.ndarray, "triangles 3"]]:
-    """Cut every face into four, again and again, and return corners and colours; normals are interpolated."""
+) -> tuple[Float[np.ndarray, "triangles 3 3"], Float[np.ndarray, "triangles 3"]]:
+    """Cut every face into four, again and again, and return corners and interpolated normals."""
     normals = np.zeros_like(verts_m)
     a, b, c = (verts_m[faces[:, corner]] for corner in range(3))
     for corner in range(3):
         np.add.at(normals, faces[:, corner], np.cross(b - a, c - a))
-    corners_m, corner_normals = verts_m[faces], _unit(normals)[faces]
-    for _ in range(num_cuts):
-        corners_m, corner_normals = _quartered(corners_m), _quartered(corner_normals)
-    normal = _unit(corner_normals.mean(axis=1))
+    corner_normals = _cut(_unit(normals)[faces], num_cuts)
+    return _cut(verts_m[faces], num_cuts), _unit(corner_normals.mean(axis=1))
+
+
+def _lit(
+    colour: Float[np.ndarray, "*triangles 3"],
+    normal: Float[np.ndarray, "triangles 3"],
+    *,
+    ambient: float,
+    diffuse: float,
+    specular: float,
+) -> UInt8[np.ndarray, "triangles 3"]:
     light = _unit(LIGHT)
-    halfway = _unit(light - FORWARD)
-    diffuse = np.clip(normal @ light, 0, None)
-    specular = np.clip(normal @ halfway, 0, None) ** SHININESS
-    colours = MESH_COLOUR * (AMBIENT + DIFFUSE * diffuse)[:, None] + 255 * SPECULAR * specular[:, None]
-    return corners_m, np.clip(colours, 0, 255).astype(np.uint8)
+    facing = np.clip(normal @ light, 0, None)
+    shining = np.clip(normal @ _unit(light - FORWARD), 0, None) ** SHININESS
+    lit = colour * (ambient + diffuse * facing)[:, None] + 255 * specular * shining[:, None]
+    return np.asarray(np.clip(lit, 0, 255), dtype=np.uint8)
 
 
 def _cuts_to_look_smooth(px: Float[np.ndarray, "verts 2"], faces: Int32[np.ndarray, "faces 3"]) -> int:
     """Return how often to cut, so that flat triangles are a few pixels wide; one to three times."""
     edge_px = float(np.median(np.linalg.norm(px[faces[:, 0]] - px[faces[:, 1]], axis=1)))
     return int(np.clip(np.ceil(np.log2(max(edge_px, 1) / TRIANGLE_PX)), 1, 3))
+
+
+def _cut(corners: Float[np.ndarray, "faces 3 3"], num_cuts: int) -> Float[np.ndarray, "triangles 3 3"]:
+    for _ in range(num_cuts):
+        corners = _quartered(corners)
+    return corners
 
 
 def _quartered(corners: Float[np.ndarray, "faces 3 3"]) -> Float[np.ndarray, "triangles 3 3"]:

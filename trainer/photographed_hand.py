@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Float32, Int32
 
 from shared.hand_places import HandPlace, Rgb, Side
+from shared.types import WeakPerspective
 from trainer.predict import predict_crops
 from trainer.resampling import crop_place
 from trainer.trained import TrainedHand
@@ -49,6 +50,14 @@ class PhotographedHand:
             self.scale_px_per_m * points_m[:, :2].astype(np.float64) + self.wrist_px
         )
         return px
+
+    def camera_of_square(self, left_px: int, top_px: int, size_px: int) -> WeakPerspective:
+        """Return the camera of a square part of the photograph, given by its first pixel and its side."""
+        x, y = self.wrist_px
+        tx_m, ty_m = (
+            (place + 0.5 - size_px / 2) / self.scale_px_per_m for place in (x - left_px, y - top_px)
+        )
+        return WeakPerspective(scale=self.scale_px_per_m * 2 / size_px, tx_m=tx_m, ty_m=ty_m)
 
     def mirrored(self, width_px: int) -> "PhotographedHand":
         """Return the hand that the mirrored photograph shows."""
