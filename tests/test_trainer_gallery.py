@@ -32,8 +32,9 @@ def twin(index: int, *, round_index: int = 0, background: str = "bedroom/a1") ->
         round_index=round_index,
         background=background,
         error_mm=float(index * 7 % 10),
-        drift_mm=float(index * 3 % 10),
-        staleness_mm=1.0,
+        recycled_mm=float(index * 3 % 10),
+        drift_mm=1.0,
+        staleness=1 - round_index,
         twin=np.full((16, 16, 3), (40 * index % 256, 10 * index % 256, round_index * 90), np.uint8),
         mask_png=b"a mask",
         drawn=drawn,
@@ -141,12 +142,12 @@ class TestBrowser:
         assert cards(view("round=0")) == [f"0/0000000{index}" for index in range(5)]
 
     @pytest.mark.parametrize(
-        ("key", "expected"), [("error", "12304"), ("drift", "32104"), ("background", "01234")]
+        ("key", "expected"), [("error", "12304"), ("recycled", "32104"), ("background", "01234")]
     )
     def test_sorting_puts_the_largest_first_and_the_lost_last(
         self, view: Callable[[str], str], key: str, expected: str
     ) -> None:
-        """Errors are 0, 7, 4, 1, drifts 0, 3, 6, 9; the fifth sample has none; equal ones go by name."""
+        """Errors are 0, 7, 4, 1, recycled 0, 3, 6, 9; the fifth sample has none; equal ones go by name."""
         found = cards(view(f"round=0&sort={key}&show=descending"))
         assert "".join(card[-1] for card in found) == expected
 
@@ -157,8 +158,10 @@ class TestBrowser:
             ("find=BEDROOM", "0123"),
             ("find=kitchen", ""),
             ("error=4", "12"),
-            ("drift=5&error=4", "2"),
-            ("staleness=1.5", ""),
+            ("recycled=5&error=4", "2"),
+            ("drift=1.5", ""),
+            ("staleness=1", "0123"),
+            ("staleness=2", ""),
             ("twins=quarantined", "4"),
             ("twins=drawn", "0123"),
         ],

@@ -279,9 +279,9 @@ class TestGallery:
         network = Memory([0, 1])
         trained = TrainedHand(run, config, load_hand_model(), network)
         first, second = gallery_twins(inspection, count=9, split=split, trained=trained)
-        assert first.drift_mm == pytest.approx(0, abs=1e-3)
-        assert first.staleness_mm == first.drift_mm
-        assert second.drift_mm == pytest.approx(
+        assert first.recycled_mm == pytest.approx(0, abs=1e-3)
+        assert first.drift_mm == first.recycled_mm
+        assert second.recycled_mm == pytest.approx(
             second.error_mm, rel=0.01
         )  # this twin is bent away from its label
         assert second.again is not None
@@ -299,7 +299,8 @@ class TestGallery:
         assert [(twin.round_index, twin.sample_id[-1]) for twin in twins] == [
             (0, "0"), (1, "0"), (1, "1"), (1, "2"), (1, "3"), (1, "4"),
         ]  # fmt: skip
-        assert {twin.drift_mm for twin in twins} == {twin.error_mm for twin in twins} == {None}
+        assert [twin.staleness for twin in twins] == [1, 0, 0, 0, None, 0]
+        assert {twin.recycled_mm for twin in twins} == {twin.error_mm for twin in twins} == {None}
         assert twins[4].quarantined == "kills its worker"
         assert twins[4].twin is None
 

@@ -41,8 +41,9 @@ class GalleryTwin:
         background: Key of the photograph behind the hand.
         quarantined: Why there is no twin.
         error_mm: From the drawn hand to the photograph's label.
-        drift_mm: From the drawn hand to what the network sees in the twin.
-        staleness_mm: From the drawn hand to what the network sees in the photograph now.
+        recycled_mm: From the drawn hand to what the network sees in the twin.
+        drift_mm: From the drawn hand to what the network sees in the photograph now.
+        staleness: Rounds since it was drawn, up to the latest one in the page.
         twin: The render.
         mask_png: Its coverage by the hand.
         drawn: The hand in it.
@@ -54,8 +55,9 @@ class GalleryTwin:
     background: str = ""
     quarantined: str | None = None
     error_mm: float | None = None
+    recycled_mm: float | None = None
     drift_mm: float | None = None
-    staleness_mm: float | None = None
+    staleness: int | None = None
     twin: UInt8[np.ndarray, "height width 3"] | None = None
     mask_png: bytes = b""
     drawn: HandInPicture | None = None
@@ -123,8 +125,9 @@ def _entry(twin: GalleryTwin) -> dict[str, int | float | str | None]:
         "background": twin.background,
         "quarantined": twin.quarantined,
         "error": twin.error_mm,
+        "recycled": twin.recycled_mm,
         "drift": twin.drift_mm,
-        "staleness": twin.staleness_mm,
+        "staleness": twin.staleness,
     }
 
 

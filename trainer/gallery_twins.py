@@ -60,24 +60,31 @@ def gallery_twins(
             drawn = {ref.sample_id: ref.shard.read(ref.sample_id) for ref in refs if ref.why_missing is None}
             looks = look_again(drawn, split, trained) if split and trained else {}
             for ref in refs:
-                yield _gallery_twin(ref, drawn.get(ref.sample_id), split, looks.get(ref.sample_id))
+                look = looks.get(ref.sample_id)
+                yield _gallery_twin(ref, drawn.get(ref.sample_id), split, look, latest_round=max(rounds))
 
 
 def _gallery_twin(
-    ref: TwinRef, sample: SyntheticSample | None, split: FreiHandSplit | None, look: SecondLook | None
+    ref: TwinRef,
+    sample: SyntheticSample | None,
+    split: FreiHandSplit | None,
+    look: SecondLook | None,
+    *,
+    latest_round: int,
 ) -> GalleryTwin:
     if sample is None:
         made = ref.shard.index.provenance
         return GalleryTwin(ref.sample_id, made.round_index, quarantined=ref.why_missing)
     labels = sample.labels
-    again, drift, staleness = look or (None, None, None)
+    again, recycled, drift = look or (None, None, None)
     return GalleryTwin(
         sample_id=ref.sample_id,
         round_index=labels.round_index,
         background=labels.background.key,
         error_mm=error_mm(sample, split) if split is not None and split.has_labels else None,
+        recycled_mm=recycled,
         drift_mm=drift,
-        staleness_mm=staleness,
+        staleness=latest_round - labels.round_index,
         twin=twin_rgb(sample),
         mask_png=sample.mask_png,
         drawn=HandInPicture(sample.verts_m, sample.joints_m, labels.camera, labels.image_px),

@@ -28,13 +28,13 @@ class SecondLook(NamedTuple):
 
     Attributes:
         seen: The hand that the network sees in it.
-        drift_mm: From the drawn hand to that one, after alignment.
-        staleness_mm: From the drawn hand to what the network sees in the photograph now, after alignment.
+        recycled_mm: From the drawn hand to that one: the joints' mean distance after alignment.
+        drift_mm: The same from the drawn hand to what the network sees in the photograph now.
     """
 
     seen: HandInPicture
+    recycled_mm: float
     drift_mm: float
-    staleness_mm: float
 
 
 class TwinCrops(CentreCrops):
@@ -70,12 +70,12 @@ def look_again(
     photos = CentreCrops(split, crop_px=data.crop_px, input_px=data.input_px)
     again, now = (_predict(trained, crops, list(samples)) for crops in (twins, photos))
     drawn_m = np.stack([sample.joints_m for sample in samples.values()])
-    drift, staleness = _distances_mm(again.joints_m, drawn_m), _distances_mm(now.joints_m, drawn_m)
+    recycled, drift = _distances_mm(again.joints_m, drawn_m), _distances_mm(now.joints_m, drawn_m)
     looks = {}
     for row, (sample_id, sample) in enumerate(drawn.items()):
         camera = WeakPerspective(*(float(value) for value in again.cameras[row]))
         seen = HandInPicture(again.verts_m[row], again.joints_m[row], camera, sample.labels.image_px)
-        looks[sample_id] = SecondLook(seen, float(drift[row]), float(staleness[row]))
+        looks[sample_id] = SecondLook(seen, float(recycled[row]), float(drift[row]))
     return looks
 
 
