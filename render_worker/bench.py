@@ -1,4 +1,4 @@
-"""Measures rendering: where a frame's time goes, how it scales with workers, what more samples would buy.
+"""Measures rendering: where a frame's time goes, how it scales, what more samples would buy, what it keeps.
 
 It needs no data: its hands are the model's template, turned at random, and its photographs are noise.
 """
@@ -26,6 +26,7 @@ from render_worker.placement import choose_light
 from render_worker.pool import RenderPool
 from render_worker.quality import CONVERGED_SAMPLES, QualityPoint, draw_all, hand_psnr_db
 from render_worker.scene import HandScene
+from render_worker.steady import watch_memory
 from render_worker.twin import TwinRequest
 from render_worker.worker import Studio
 from shared.backgrounds import BackgroundReader, BackgroundWriter
@@ -48,6 +49,7 @@ def bench_render(
     max_workers: int = 0,
     image_px: int = 224,
     measure_quality: bool = False,
+    steady_frames: int = 0,
 ) -> RenderBench:
     """Measure rendering on this machine.
 
@@ -58,6 +60,7 @@ def bench_render(
         max_workers: Measure pools of 1, 2, ... up to so many workers; 0 leaves pools out.
         image_px: Side of the pictures.
         measure_quality: Also draw the curve of quality against samples; it takes minutes.
+        steady_frames: Also draw so many twins in one process, and watch its memory.
 
     Raises:
         RenderError: There is no Blender for this Python.
@@ -77,6 +80,7 @@ def bench_render(
             with clock("frame"):
                 request.draw(studio)
         parts = _parts(scene, requests, photographs, settings)
+        memory = watch_memory(studio, requests, frames=steady_frames) if steady_frames else ()
         device, bpy_version = scene.device, scene.bpy_version
         quality = _curve(mesh, settings, requests[:_CURVE_HANDS]) if measure_quality else ()
         rates = {
@@ -95,6 +99,7 @@ def bench_render(
         parts=parts,
         frames_per_s=rates,
         quality=quality,
+        memory=memory,
     )
 
 

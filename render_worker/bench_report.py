@@ -4,6 +4,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from render_worker.quality import QualityPoint
+from render_worker.steady import MemoryLook
+
+_LABELS = {"update_ms": "scene update", "kernel_ms": "kernel, bare (floor)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class RenderBench:
         parts: Where that time goes.
         frames_per_s: Pictures per second by number of workers.
         quality: Quality against time, if it was asked for.
+        memory: Memory of one process against twins drawn, if it was asked for.
     """
 
     device: str
@@ -62,10 +66,28 @@ class RenderBench:
     parts: FrameParts
     frames_per_s: dict[int, float]
     quality: tuple[QualityPoint, ...]
+    memory: tuple[MemoryLook, ...]
+
+    @property
+    def frames_per_s_per_core(self) -> float:
+        """Twins per second of one process, which draws on one thread."""
+        return 1e3 / self.frame_ms
+
+    @property
+    def memory_growth_mb(self) -> float:
+        """Memory at the last look less that at the first."""
+        return self.memory[-1].memory_mb - self.memory[0].memory_mb if self.memory else 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
-        return {**asdict(self), "quality": [point._asdict() for point in self.quality]}
+        return {
+            **asdict(self),
+            "overhead_ms": self.parts.overhead_ms,
+            "frames_per_s_per_core": self.frames_per_s_per_core,
+            "quality": [point._asdict() for point in self.quality],
+            "memory": [look._asdict() for look in self.memory],
+            "memory_growth_mb": self.memory_growth_mb,
+        }
 
     def to_text(self) -> str:
         """Return tables for people."""
@@ -74,10 +96,10 @@ class RenderBench:
             f"median of {self.frames} frames",
             f"{'start Blender':24}{self.start_ms:9.1f} ms",
             f"{'first frame':24}{self.first_frame_ms:9.1f} ms",
-            f"{'frame':24}{self.frame_ms:9.1f} ms",
+            f"{'frame':24}{self.frame_ms:9.1f} ms  {self.frames_per_s_per_core:.2f} frames/s per core",
         ]
         for name, value_ms in asdict(self.parts).items():
-            label = name.removesuffix("_ms").replace("_", " ")
+            label = _LABELS.get(name, name.removesuffix("_ms").replace("_", " "))
             lines.append(f"  {label:22}{value_ms:9.1f} ms  {value_ms / self.frame_ms:6.1%}")
         overhead_ms = self.parts.overhead_ms
         lines.append(f"  {'all but the kernel':22}{overhead_ms:9.1f} ms  {overhead_ms / self.frame_ms:6.1%}")
@@ -85,6 +107,9 @@ class RenderBench:
         if self.quality:
             lines += ["", f"{'samples':>8}{'PSNR':>10}{'Blender':>12}"]
             lines += [f"{p.samples:8d}{p.psnr_db:7.1f} dB{p.render_ms:9.1f} ms" for p in self.quality]
+        if self.memory:
+            lines += ["", f"{'frames':>8}{'memory':>12}", *(f"{n:8d}{mb:9.1f} MB" for n, mb in self.memory)]
+            lines.append(f"{'growth':>8}{self.memory_growth_mb:9.1f} MB")
         return "\n".join(lines)
 
     def _workers_table(self) -> list[str]:

@@ -262,19 +262,27 @@ def make_versions(
     "render",
     epilog=examples(
         "meshcycle bench render --frames 50 --max-workers 2",
+        "meshcycle bench render --quality --steady 5000",
         "meshcycle bench render --device optix --samples 64 --json",
     ),
 )
 @click.option("--frames", default=50, show_default=True, help="Pictures for every number.")
 @click.option("--max-workers", default=0, help="Measure pools of 1, 2, ... up to so many workers.")
 @click.option("--quality", is_flag=True, help="Also draw quality against samples; takes minutes.")
+@click.option("--steady", default=0, help="Also draw so many frames in one worker, and watch its memory.")
 @click.option("--samples", type=click.IntRange(min=1), help="Samples per pixel.")
 @device_option
 @engine_option
 @hand_model_option
 @as_json
 def bench_render(
-    frames: int, max_workers: int, quality: bool, hand_model: Path | None, as_json: bool, **settings: Any
+    frames: int,
+    max_workers: int,
+    quality: bool,
+    steady: int,
+    hand_model: Path | None,
+    as_json: bool,
+    **settings: Any,
 ) -> None:
     """Measure rendering by stage, and pools of workers.
 
@@ -289,6 +297,7 @@ def bench_render(
         frames=frames,
         max_workers=max_workers,
         measure_quality=quality,
+        steady_frames=steady,
     )
     report(result.to_json(), result.to_text(), as_json=as_json)
 
