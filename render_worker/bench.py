@@ -130,7 +130,7 @@ def _parts(
             backdrop = choose_backdrop(photographs, rng_of(request.sample_id), image_px=request.image_px)
             colour = backdrop.mean_rgb
         with clock("set up"):
-            box = scene.set_up(_draw_request(request))
+            box = scene.set_up(draw_request(request))
         with clock("render"):
             scene.render()
         with clock("read back"):
@@ -157,8 +157,8 @@ def _curve(
     mesh: CappedMesh, settings: RenderSettings, requests: Sequence[TwinRequest]
 ) -> tuple[QualityPoint, ...]:
     """Draw the same hands with more and more samples, each time with other noise than the converged ones."""
-    draws = [_draw_request(request) for request in requests]
-    others = [_draw_request(request, seed=1) for request in requests]
+    draws = [draw_request(request) for request in requests]
+    others = [draw_request(request, seed=1) for request in requests]
     converged = draw_all(HandScene(mesh, settings.model_copy(update={"samples": CONVERGED_SAMPLES})), draws)
     points = []
     for samples in _CURVE:
@@ -205,7 +205,8 @@ def template_twin(model: HandModel, number: int, image_px: int) -> TwinRequest:
     )
 
 
-def _draw_request(twin: TwinRequest, *, seed: int = 0) -> DrawRequest:
+def draw_request(twin: TwinRequest, *, seed: int = 0) -> DrawRequest:
+    """Return the drawing of a twin alone, in a bright colour that shows every error."""
     light = choose_light(rng_of(twin.sample_id, "light"))
     bright = (0.8, 0.8, 0.8)
     return DrawRequest(
