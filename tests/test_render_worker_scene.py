@@ -14,7 +14,7 @@ from render_worker.mesh import CappedMesh
 from render_worker.picture import DrawRequest, HandLayer
 from render_worker.placement import choose_light
 from render_worker.scene import HandScene
-from shared.camera import project_px
+from shared.camera import project_px, px_to_ndc
 from shared.errors import DeviceError, RenderError
 from shared.renderer import RenderSettings
 from shared.types import Camera, Intrinsics, WeakPerspective
@@ -23,6 +23,7 @@ from trainer.synthetic_hands import labelled_hand
 pytestmark = pytest.mark.blender
 
 OFF_CENTRE = Intrinsics(fx_px=430, fy_px=510, cx_px=90.3, cy_px=70.7, width_px=200, height_px=160)
+SQUARE_OFF_CENTRE = Intrinsics(fx_px=430, fy_px=510, cx_px=98.3, cy_px=124.7, width_px=224, height_px=224)
 WHITE = (1.0, 1.0, 1.0)
 
 
@@ -74,13 +75,39 @@ def seen_by_rays(asked: DrawRequest) -> np.ndarray:
 
 @pytest.mark.parametrize("index", range(64))
 def test_a_mask_is_what_rays_see(scene: HandScene, index: int) -> None:
-    """Odd hands through a pinhole with fx ≠ fy and off-centre, even ones through a weak camera."""
+    """Odd hands through a pinhole with fx ≠ fy and off-centre, even ones through a weak camera; 224 px."""
     verts_m = hand_verts_m(index)
-    asked = request(verts_m, OFF_CENTRE if index % 2 else weak_camera(verts_m, seed=index))
+    asked = request(verts_m, SQUARE_OFF_CENTRE if index % 2 else weak_camera(verts_m, seed=index))
+    assert (asked.width_px, asked.height_px) == (224, 224)
     mask, expected = coverage(scene.draw(asked), asked) > 0.5, seen_by_rays(asked) > 0.5
     assert overlap(mask, expected) >= 0.99
     mirrored = overlap(mask[:, ::-1], expected)
     assert mirrored < 0.97  # so a left hand, or a flipped axis, would not pass
+
+
+def test_a_mask_of_a_picture_that_is_no_square_is_what_rays_see(scene: HandScene) -> None:
+    asked = request(hand_verts_m(1), OFF_CENTRE)
+    assert overlap(coverage(scene.draw(asked), asked) > 0.5, seen_by_rays(asked) > 0.5) >= 0.99
+
+
+def test_a_look_into_the_wrist_meets_the_cap_and_nothing_behind_it(scene: HandScene) -> None:
+    """Rays through an open mesh would see the inside of the palm, centimetres deeper."""
+    model = open_hand()
+    turn = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]], np.float32)  # the forearm points at the camera
+    verts_m = (model.template_m @ turn.T).astype(np.float32)
+    asked = lit(request(verts_m, weak_camera(verts_m, seed=0)))
+    geometry = scene.measure(asked)
+    capped = CappedMesh.of(model)
+    rays = rasterise(
+        capped.with_cap(verts_m), capped.faces, asked.camera, width_px=224, height_px=224, rays_per_side=1
+    )
+    expected_m = rays.depth_m[geometry.box.rows, geometry.box.columns]
+    both = np.isfinite(expected_m) & np.isfinite(geometry.depth_m)
+    assert both.sum() > 1000
+    assert np.percentile(np.abs(geometry.depth_m - expected_m)[both], 99.5) < 1e-4
+    rim_px = project_px(verts_m[capped.rim].mean(axis=0), asked.camera, size_px=224).round().astype(int)
+    at_centre_m = geometry.depth_m[rim_px[1] - geometry.box.top_px, rim_px[0] - geometry.box.left_px]
+    assert at_centre_m == pytest.approx(float(verts_m[capped.rim, 2].mean()), abs=0.003)
 
 
 @pytest.mark.parametrize("kind", ["weak", "pinhole"])
@@ -200,6 +227,45 @@ def test_depth_and_normals_are_those_that_rays_find(scene: HandScene, kind: str)
     angles_deg = np.degrees(np.arccos(np.clip((geometry.normals[both] * flat_normals).sum(axis=1), -1, 1)))
     assert np.median(angles_deg) < 10  # smooth against flat
     np.testing.assert_allclose(np.linalg.norm(geometry.normals[both], axis=1), 1, atol=1e-3)
+
+
+def test_normals_of_a_ball_are_its_directions() -> None:
+    """Known without a rasteriser: out of the ball, in camera axes."""
+    ball = trimesh.creation.icosphere(subdivisions=4, radius=0.05)
+    asked = request(ball.vertices, WeakPerspective(15.0, 0.0, 0.0), size_px=64)
+    scene = HandScene(CappedMesh.closed(ball.faces.astype(np.int32)), RenderSettings(samples=1))
+    geometry = scene.measure(asked)
+    rows, columns = np.nonzero(np.isfinite(geometry.depth_m))
+    px = np.stack([columns + geometry.box.left_px, rows + geometry.box.top_px], axis=1)
+    xy = px_to_ndc(px.astype(float), size_px=64) / 15.0 / 0.05
+    inner = np.linalg.norm(xy, axis=1) < 0.9
+    expected = np.column_stack([xy, -np.sqrt(np.maximum(0, 1 - (xy**2).sum(axis=1)))])[inner]
+    found = geometry.normals[rows, columns][inner]
+    assert len(found) > 500
+    assert np.degrees(np.arccos(np.clip((found * expected).sum(axis=1), -1, 1))).max() < 2
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    ("engine", "device"),
+    [("cycles", kind) for kind in ("cuda", "optix", "hip", "metal", "oneapi")] + [("eevee", "auto")],
+)
+def test_a_gpu_draws_what_the_cpu_draws(engine: str, device: str) -> None:
+    """Runs on machines that have the device; elsewhere it says what was found."""
+    mesh, settings = CappedMesh.of(open_hand()), {"engine": engine, "device": device, "samples": 16}
+    asked = lit(request(hand_verts_m(0), OFF_CENTRE))
+    try:
+        scene = HandScene(mesh, RenderSettings.model_validate(settings))
+    except DeviceError as error:
+        pytest.skip(str(error))
+    assert not scene.device.startswith("CPU")
+    drawn = scene.draw(asked)
+    expected = HandScene(mesh, RenderSettings(samples=16)).draw(asked)
+    assert overlap(drawn.rgba[..., 3] > 0.5, expected.rgba[..., 3] > 0.5) > 0.99
+    whole = (drawn.rgba[..., 3] == 1) & (expected.rgba[..., 3] == 1)
+    np.testing.assert_allclose(
+        drawn.rgba[whole][:, :3].mean(axis=0), expected.rgba[whole][:, :3].mean(axis=0), rtol=0.02
+    )
 
 
 def test_the_device_that_draws_is_read_back(scene: HandScene) -> None:
