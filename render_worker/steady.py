@@ -20,7 +20,7 @@ class MemoryLook(NamedTuple):
 
     Attributes:
         frames: Twins drawn so far.
-        memory_mb: What the process has for itself.
+        memory_mb: What the process has allocated.
     """
 
     frames: int
@@ -42,8 +42,14 @@ def watch_memory(studio: Studio, requests: Sequence[TwinRequest], *, frames: int
     for count, request in enumerate(bar, start=1):
         request.draw(studio)
         if count in wanted:
-            looks.append(MemoryLook(count - _WARM_UP, psutil.Process().memory_full_info().uss / 1e6))
+            looks.append(MemoryLook(count - _WARM_UP, _own_memory_mb()))
     return tuple(looks)
+
+
+def _own_memory_mb() -> float:
+    """Return resident memory less that of mapped files, which comes and goes with other Blenders."""
+    memory = psutil.Process().memory_info()
+    return float(memory.rss - getattr(memory, "shared", 0)) / 1e6
 
 
 def _renamed(requests: Sequence[TwinRequest], count: int) -> Iterator[TwinRequest]:

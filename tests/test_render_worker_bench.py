@@ -10,12 +10,12 @@ import ray
 import small_scene
 from small_scene import PlainPhotographs, open_hand, write_backgrounds
 
-from render_worker.bench import bench_render, template_twin
+from render_worker.bench import bench_render, draw_request, template_twin
 from render_worker.bench_report import RenderBench
 from render_worker.mesh import CappedMesh
 from render_worker.picture import Box, HandLayer
 from render_worker.pool import RenderPool
-from render_worker.quality import hand_psnr_db
+from render_worker.quality import draw_all, hand_psnr_db
 from render_worker.steady import watch_memory
 from render_worker.worker import RenderWorker, Studio, start_blender
 from shared.renderer import RenderSettings
@@ -66,6 +66,16 @@ def test_quality_is_that_of_the_hand_and_not_of_the_black_around_it() -> None:
     worse[5:, 5:, :3] = 1.0  # where there is no hand
     layers = [HandLayer(rgba, Box(0, 0, 10, 10)) for rgba in (worse, best)]
     assert hand_psnr_db(layers[:1], layers[1:]) == pytest.approx(20.0, abs=0.01)
+
+
+@pytest.mark.blender
+def test_the_default_samples_are_enough() -> None:
+    """At least 38 dB in the hand's region; the curve against 1024 samples is in EXPERIMENTS.md."""
+    mesh, twins = CappedMesh.of(open_hand()), [template_twin(open_hand(), number, 224) for number in range(2)]
+    drawn = draw_all(start_blender(mesh, RenderSettings()), [draw_request(twin) for twin in twins])
+    many = RenderSettings(samples=256)
+    converged = draw_all(start_blender(mesh, many), [draw_request(twin, seed=1) for twin in twins])
+    assert hand_psnr_db(drawn, converged) >= 38
 
 
 @pytest.mark.slow
