@@ -1,5 +1,7 @@
 """The table at the end of a run."""
 
+from dataclasses import replace
+
 from trainer.round_table import round_table
 from trainer.run_log import RoundRecord
 
@@ -22,5 +24,16 @@ def record(number: int, *, rendered: int) -> RoundRecord:
 def test_rounds_count_from_one_and_a_round_without_twins_shows_dashes() -> None:
     header, first, second = round_table([record(0, rendered=0), record(1, rendered=48)]).splitlines()
     assert header.split()[:2] == ["round", "loss"]
-    assert first.split() == ["1", "12.35", "9.88", "8.50", "0.900", "-", "61", "-"]
-    assert second.split() == ["2", "12.35", "9.88", "8.50", "0.900", "48", "61", "30"]
+    assert first.split() == ["1", "12.35", "9.88", "8.50", "0.900", "-", "-", "-", "61", "-", "61"]
+    assert second.split() == ["2", "12.35", "9.88", "8.50", "0.900", "48", "-", "-", "61", "30", "92"]
+
+
+def test_a_round_that_overlaps_its_render_is_shorter_than_both_and_shows_what_it_saved() -> None:
+    overlapping = replace(
+        record(2, rendered=12),
+        wall_s={"train": 61.2, "predict": 2.0, "render": 0.5},
+        twins={"kept": 36, "saved_share": 0.75, "render_s": 58.3},
+        staleness={"1": 12, "2": 36},
+    )
+    row = round_table([overlapping]).splitlines()[1].split()
+    assert row[5:] == ["12", "75%", "1.8", "61", "58", "64"]

@@ -56,10 +56,12 @@ class TrainConfig(Section):
                 "recycle.alpha is 0, so the first predictions would come from an untrained network: "
                 'set recycle.alpha above 0, or recycle.source = "ground_truth"'
             )
-        if recycle.source == "prediction" and recycle.warmup_rounds >= self.rounds:
+        first = recycle.warmup_rounds + recycle.lag_rounds
+        if recycle.source == "prediction" and first >= self.rounds:
+            more = " and recycle.mode adds one" if recycle.lag_rounds else ""
             raise ValueError(
-                f"recycle.warmup_rounds is {recycle.warmup_rounds} of {self.rounds} rounds, so nothing would "
-                "be recycled: lower it, or leave the table [recycle] out"
+                f"recycle.warmup_rounds is {recycle.warmup_rounds} of {self.rounds} rounds{more}, so nothing "
+                "would be recycled: lower it, or leave the table [recycle] out"
             )
         return self
 

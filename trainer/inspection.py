@@ -1,14 +1,16 @@
-"""What synthetic shards hold and how they were made: a table to read, and the same as JSON."""
+"""What synthetic shards and rounds hold and how they were made: a table to read, and the same as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shared.errors import ShardError
-from shared.rounds import MANIFEST
+from shared.rounds import MANIFEST, SyntheticRound
 from shared.shards import index_path, read_index
 from shared.synthetic import Provenance
+from trainer.config import load_config
+from trainer.run_folder import CONFIG, run_of
 
 INSPECTED = ("*.tar", "*.json", "*.jsonl", "*.toml")
 """Files of a run that are needed here."""
@@ -26,6 +28,7 @@ class ShardRow:
         num_samples: Twins in it.
         num_bytes: Size of the tar.
         is_committed: Whether its round has a manifest.
+        num_shown: Twins in it that the latest committed round beside it shows; None if there is none.
         quarantined: Samples that could not be drawn, and why.
         provenance: How it was made.
     """
@@ -34,8 +37,60 @@ class ShardRow:
     num_samples: int
     num_bytes: int
     is_committed: bool
+    num_shown: int | None
     quarantined: dict[str, str]
     provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRow:
+    """One committed round.
+
+    Attributes:
+        twins: The round.
+        lag_rounds: Of the run that it belongs to: 1 if renders overlap with training.
+    """
+
+    twins: SyntheticRound
+    lag_rounds: int
+
+    @property
+    def num_drawn(self) -> int:
+        """Twins that were drawn for this round; the others are kept from earlier ones."""
+        return self.twins.count_by_round()[self.twins.manifest.round_index]
+
+    @property
+    def staleness(self) -> dict[int, int]:
+        """Twins by their staleness in the first round that trains with them."""
+        counts = self.twins.count_by_round()
+        newest = self.twins.manifest.round_index + self.lag_rounds
+        return {newest - drawn: counts[drawn] for drawn in sorted(counts, reverse=True)}
+
+    def staleness_of(self, sample_id: str, *, drawn_in: int) -> int | None:
+        """Return the staleness of a twin that was drawn for some round; None if this round shows another."""
+        if sample_id not in self.twins or self.twins.round_of(sample_id) != drawn_in:
+            return None
+        return self.twins.manifest.round_index + self.lag_rounds - drawn_in
+
+    def to_text(self) -> str:
+        """Return a line to read."""
+        twins = self.twins
+        ages = ", ".join(f"{count} of {age}" for age, count in self.staleness.items())
+        return (
+            f"{twins.directory.name}: {self.num_drawn} twins drawn, {len(twins) - self.num_drawn} kept, "
+            f"{len(twins.quarantined)} quarantined; staleness in rounds: {ages or 'none'}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything, ready for `json.dumps`."""
+        return {
+            "path": str(self.twins.directory),
+            "round": self.twins.manifest.round_index,
+            "drawn": self.num_drawn,
+            "kept": len(self.twins) - self.num_drawn,
+            "quarantined": len(self.twins.quarantined),
+            "staleness": self.staleness,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +99,20 @@ class Inspection:
 
     Attributes:
         rows: The shards that are whole.
+        rounds: The committed rounds that they lie in.
         unfinished: Tars without an index, which a renderer is writing or was killed over.
     """
 
     rows: tuple[ShardRow, ...]
+    rounds: tuple[RoundRow, ...]
     unfinished: tuple[Path, ...]
 
     def to_text(self) -> str:
-        """Return the table, the sum below it, and what is wrong below that."""
+        """Return the table, the sum and the rounds below it, and what is wrong below that."""
         table = [_HEADER, *(_cells(row) for row in self.rows), self._sum()]
         widths = [max(len(row[column]) for row in table) for column in range(len(_HEADER))]
         lines = ["  ".join(_aligned(row, widths)).rstrip() for row in table]
+        lines += [row.to_text() for row in self.rounds]
         lines += [f"unfinished: {path} has no {index_path(path).name}" for path in self.unfinished]
         reasons = [
             f"quarantined: {name} of {row.path.name}: {why}"
@@ -75,19 +133,27 @@ class Inspection:
                     "samples": row.num_samples,
                     "bytes": row.num_bytes,
                     "committed": row.is_committed,
+                    "shown": row.num_shown,
                     "quarantined": row.quarantined,
                     "provenance": row.provenance.model_dump(),
                 }
                 for row in self.rows
             ],
+            "rounds": [row.to_json() for row in self.rounds],
             "unfinished": [str(path) for path in self.unfinished],
         }
+
+    def latest_round(self, tar: Path) -> RoundRow | None:
+        """Return the latest committed round beside the one that a shard lies in."""
+        beside = (row for row in self.rounds if row.twins.directory.parent == tar.parent.parent)
+        return max(beside, key=lambda row: row.twins.manifest.round_index, default=None)
 
     def _sum(self) -> tuple[str, ...]:
         samples = sum(row.num_samples for row in self.rows)
         quarantined = sum(len(row.quarantined) for row in self.rows)
         num_bytes = sum(row.num_bytes for row in self.rows)
-        cells = ("total", "", str(samples), str(quarantined), _megabytes(num_bytes))
+        shown = sum(row.num_shown or 0 for row in self.rows)
+        cells = ("total", "", str(samples), str(shown), str(quarantined), _megabytes(num_bytes))
         return cells + ("",) * (len(_HEADER) - len(cells))
 
 
@@ -102,8 +168,18 @@ def inspect_shards(paths: Sequence[Path]) -> Inspection:
     """
     tars = [tar for path in paths for tar in find_tars(path)]
     whole = [tar for tar in tars if index_path(tar).exists()]
+    rounds = _rounds(paths, tars)
+    shown: dict[Path, int] = {}
+    for directory in {row.twins.directory.parent for row in rounds}:
+        latest = max(
+            (row.twins for row in rounds if row.twins.directory.parent == directory),
+            key=lambda twins: twins.manifest.round_index,
+        )
+        shown |= dict.fromkeys((tar for tar in whole if tar.parent.parent == directory), 0)
+        shown |= {latest.tar_path(entry): len(entry.sample_ids) for entry in latest.manifest.shards}
     return Inspection(
-        rows=tuple(_row(tar) for tar in whole),
+        rows=tuple(_row(tar, shown.get(tar)) for tar in whole),
+        rounds=rounds,
         unfinished=tuple(tar for tar in tars if tar not in set(whole)),
     )
 
@@ -127,13 +203,29 @@ def find_tars(path: Path) -> list[Path]:
     return tars
 
 
-def _row(tar: Path) -> ShardRow:
+def _rounds(paths: Sequence[Path], tars: Iterable[Path]) -> tuple[RoundRow, ...]:
+    """Open the rounds of some shards, and those among the paths that have no shard of their own."""
+    directories = {tar.parent for tar in tars if (tar.parent / MANIFEST).exists()}
+    directories |= {manifest.parent for path in paths for manifest in path.rglob(MANIFEST)}
+    return tuple(
+        RoundRow(SyntheticRound.open(directory), _lag_rounds(directory)) for directory in sorted(directories)
+    )
+
+
+def _lag_rounds(round_dir: Path) -> int:
+    run = run_of(round_dir / MANIFEST)
+    recycle = load_config(run / CONFIG).recycle if run else None
+    return recycle.lag_rounds if recycle else 0
+
+
+def _row(tar: Path, num_shown: int | None) -> ShardRow:
     index = read_index(tar)
     return ShardRow(
         path=tar,
         num_samples=len(index.samples),
         num_bytes=index.tar_bytes,
         is_committed=(tar.parent / MANIFEST).exists(),
+        num_shown=num_shown,
         quarantined=index.quarantined,
         provenance=index.provenance,
     )
@@ -143,6 +235,7 @@ _HEADER = (
     "shard",
     "round",
     "samples",
+    "shown",
     "quarantined",
     "size",
     "drawn with",
@@ -160,13 +253,14 @@ def _cells(row: ShardRow) -> tuple[str, ...]:
         f"{row.path.parent.name}/{row.path.name}",
         str(made.round_index),
         str(row.num_samples),
+        "" if row.num_shown is None else str(row.num_shown),
         str(len(row.quarantined)),
         _megabytes(row.num_bytes),
         f"{made.engine} {made.samples} spp on {made.device}, Blender {made.bpy_version}",
         made.checkpoint_sha256[:HASH_DIGITS],
         made.backgrounds_fingerprint[:HASH_DIGITS],
         str(made.run_seed),
-        "committed" if row.is_committed else "not committed",
+        "committed" if row.is_committed else "kept" if row.num_shown else "not committed",
     )
 
 

@@ -1,5 +1,7 @@
 """The alternation of the paper: train, evaluate, predict, have the predictions drawn, next round.
 
+Overlapping, the last of these happens while the next round trains; see trainer/recycling.py.
+
 A checkpoint is written when a round's training has been evaluated, and now and then inside a round. All that
 is random follows from names and seeds, so on a CPU a run that was killed anywhere, and resumed, ends with the
 same bits as one that was not.
@@ -141,6 +143,7 @@ class Trainer:
         self._meter = LossMeter(self._engine.terms)
         self._standing = Standing()
         self._snapshots = Snapshots(self._folder, self._engine, self._meter, self._standing)
+        self._last_s = time.perf_counter()
 
     def run(self) -> TrainReport:
         """Do every round that is left."""
@@ -150,9 +153,11 @@ class Trainer:
             moment = Moment(0, ended=False)
         else:
             logger.info("Resuming %s from %s.", self._folder.root, moment.name)
-        with self._log(moment) as log:
+        with self._log(moment) as log, self._recycler:
             if recycle is not None and recycle.source == "ground_truth":
                 self._recycler.draw_truth()
+            self._recycler.resume(moment.round_index, ended=moment.ended, weights=self._weights)
+            self._last_s = time.perf_counter()
             for round_index in range(moment.round_index, self._config.rounds):
                 if not moment.ended:
                     self._learn(moment, log)
@@ -172,13 +177,13 @@ class Trainer:
         round_index, steps = begin.round_index, self._feed.steps_per_round
         twins = self._recycler.twins_for(round_index)
         batches = self._feed.batches(round_index, start_step=begin.step, twins=twins)
+        self._standing.staleness = self._recycler.staleness_in(round_index)
         bar = photo_bar(
             f"round {round_index + 1}/{self._config.rounds}",
             total=steps * self._feed.photos_per_step,
             initial=begin.step * self._feed.photos_per_step,
             visible=log is not None,
         )
-        last_s = time.perf_counter()
         with Interruption() as interruption, bar:
             for step, (loaded, wait_s) in enumerate(batches, start=begin.step + 1):
                 number = round_index * steps + step - 1
@@ -190,8 +195,7 @@ class Trainer:
                     waiting = self._standing.wait_share
                     bar.set_postfix(loss=f"{loss:.2f}", waiting=f"{waiting:.0%}", refresh=False)
                     log.step(number, loss=loss, learning_rate=self._engine.learning_rate.value)
-                last_s, before_s = time.perf_counter(), last_s
-                self._standing.spend("train", last_s - before_s)
+                self._lap("train")
                 self._standing.wait_s += wait_s
                 stop = self._engine.any_process(interruption.requested)
                 if stop or step == steps or step % self._config.checkpoint.every_steps == 0:
@@ -202,7 +206,6 @@ class Trainer:
 
     def _evaluate(self, round_index: int) -> None:
         """Score the held-out poses, tell the learning rate, and end the round's training."""
-        started_s = time.perf_counter()
         scores: dict[str, float] = {}
         if self._fabric.is_global_zero:
             scores = score_photographs(
@@ -214,20 +217,22 @@ class Trainer:
             )
         scores = self._fabric.broadcast(scores)
         self._standing.note_scores(round_index, scores)
-        self._standing.spend("evaluate", time.perf_counter() - started_s)
+        self._lap("evaluate")
         self._engine.learning_rate.after_round(scores["pa_mpjpe_mm"])
         self._snapshots.save(Moment(round_index))
+        self._lap("evaluate")
 
     def _recycle(self, round_index: int, log: RunLog | None) -> None:
         """Make the twins of the next round, if it trains with any, and close the books of this one."""
-        checkpoints = self._folder.checkpoints
-        if self._recycler.is_wanted(round_index):
-            weights = checkpoints / Moment(round_index).name / WEIGHTS
-            wall_s = self._recycler.draw_predictions(
-                round_index, self._engine.network, weights=weights, autocast=self._engine.autocast
-            )
-            for stage, seconds in wall_s.items():
-                self._standing.spend(stage, seconds)
+        checkpoints, recycler = self._folder.checkpoints, self._recycler
+        if recycler.is_wanted(round_index):
+            recycler.predict(round_index, self._engine.network, autocast=self._engine.autocast)
+            self._lap("predict")
+        if recycler.is_wanted(round_index) or recycler.is_wanted(
+            recycler.round_drawn_before(round_index + 1)
+        ):
+            recycler.render(round_index, weights=self._weights(round_index))
+            self._lap("render")
         if log:
             log.round(self._record(round_index), step=(round_index + 1) * self._feed.steps_per_round)
             write_durably(checkpoints / "best", [Moment(self._standing.best_round).name.encode()])
@@ -239,7 +244,7 @@ class Trainer:
     def _record(self, round_index: int) -> RoundRecord:
         steps, standing = self._feed.steps_per_round, self._standing
         train_s = standing.wall_s["train"]
-        rendered, quarantined = self._recycler.counts(round_index)
+        twins = self._recycler.counts(self._recycler.round_drawn_before(round_index + 1))
         return RoundRecord(
             round=round_index,
             learning_rate=self._engine.learning_rate.value,
@@ -248,10 +253,22 @@ class Trainer:
             data_wait_share=standing.wait_share,
             losses=self._meter.means(),
             scores=standing.scores,
-            rendered=rendered,
-            quarantined=quarantined,
+            rendered=twins.drawn,
+            quarantined=twins.quarantined,
             wall_s=standing.wall_s,
+            twins=twins.numbers(),
+            staleness=standing.staleness,
         )
+
+    def _weights(self, round_index: int) -> Path:
+        """Return the weights at the end of a round."""
+        return self._folder.checkpoints / Moment(round_index).name / WEIGHTS
+
+    def _lap(self, stage: str) -> None:
+        """Count the time since the last call as a stage's, so that stages add up to the round."""
+        now_s = time.perf_counter()
+        self._standing.spend(stage, now_s - self._last_s)
+        self._last_s = now_s
 
     @contextmanager
     def _log(self, begin: Moment) -> Iterator[RunLog | None]:

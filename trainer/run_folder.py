@@ -11,12 +11,15 @@ from pathlib import Path
 from shared.errors import CheckpointError, ConfigError, HandModelError
 from shared.files import sha256_of, write_durably
 from shared.hand_model import EMBEDDED_MODEL
-from shared.rounds import MANIFEST, round_name
+from shared.rounds import MANIFEST, forget_rounds, round_name
 from trainer.config import TrainConfig, load_config
 from trainer.toml import to_toml
 
 CONFIG = "config.toml"
 PROVENANCE = "provenance.json"
+
+_LEVELS_BELOW_RUN = 3
+"""A shard lies in run/synthetic/round-0003."""
 
 _FREE_TO_CHANGE = (
     "run_dir",
@@ -78,10 +81,17 @@ class RunFolder:
         """Whether the renders of a round are committed."""
         return (self.synthetic(round_index) / MANIFEST).exists()
 
-    def forget_round(self, round_index: int) -> None:
-        """Delete the predictions of a round and their renders."""
-        for folder in (self.synthetic(round_index), self.predictions(round_index)):
-            shutil.rmtree(folder, ignore_errors=True)
+    def forget_rounds(self, *, before: int) -> None:
+        """Delete predictions and renders of the rounds before one; twins that are still shown stay."""
+        forget_rounds(self.root / "synthetic", before=before)
+        for old in range(before):
+            shutil.rmtree(self.predictions(old), ignore_errors=True)
+
+
+def run_of(tar: Path) -> Path | None:
+    """Return the folder of the run that a synthetic shard lies in, if it lies in one."""
+    folders = tar.absolute().parents[:_LEVELS_BELOW_RUN]
+    return next((folder for folder in folders if (folder / CONFIG).exists()), None)
 
 
 def open_run(config: TrainConfig, *, resume: bool) -> RunFolder:

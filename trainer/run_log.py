@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
 import torch
@@ -72,9 +72,16 @@ class RoundRecord:
         data_wait_share: Share of that time spent waiting for data.
         losses: Means over the round; weighted sums per pass, and each unweighted term.
         scores: Aligned and wrist-relative numbers on the held-out poses.
-        rendered: Twins drawn from this round's predictions.
+        rendered: Twins drawn by the render that ended in this round: of its own predictions, or, where
+            renders overlap with training, of those of the round before.
         quarantined: Predictions that could not be drawn.
-        wall_s: Duration of each stage.
+        wall_s: Duration of each stage; together, that of the round. Where renders overlap with training,
+            ``render`` is the time that training stood still for them.
+        twins: More about that render: ``kept`` twins that were not drawn again and their ``saved_share``,
+            ``drift_mean_mm`` and ``drift_max_mm`` where the refresh policy measures them, and its duration
+            ``render_s``.
+        staleness: Twins that the round trained with, by the rounds between the weights that predicted them
+            and it; 0 is the paper's.
     """
 
     round: int
@@ -87,6 +94,14 @@ class RoundRecord:
     rendered: int
     quarantined: int
     wall_s: Mapping[str, float]
+    twins: Mapping[str, float] = field(default_factory=dict)
+    staleness: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def mean_staleness(self) -> float | None:
+        """Mean over the twins that the round trained with, if there were any."""
+        total = sum(self.staleness.values())
+        return sum(int(age) * count for age, count in self.staleness.items()) / total if total else None
 
     def to_text(self, *, rounds: int) -> str:
         """Return a plain line to read."""
@@ -96,7 +111,9 @@ class RoundRecord:
             if name in self.losses
         )
         stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in self.wall_s.items())
-        drawn = f" · {self.rendered} twins drawn" if self.rendered else ""
+        kept = int(self.twins.get("kept", 0))
+        drawn = f" · {self.rendered} twins drawn" if self.rendered or kept else ""
+        drawn += f", {kept} kept ({self.twins['saved_share']:.0%} saved)" if kept else ""
         lost = f", {self.quarantined} quarantined" if self.quarantined else ""
         joints_mm, verts_mm = self.scores["pa_mpjpe_mm"], self.scores["pa_mpvpe_mm"]
         return " · ".join(
@@ -136,9 +153,11 @@ class RunLog:
             return
         lines = [json.dumps(asdict(each)) + "\n" for each in (*records, record)]
         write_durably(self._run.metrics, [line.encode() for line in lines])
-        for group in ("losses", "scores", "wall_s"):
+        for group in ("losses", "scores", "wall_s", "twins"):
             for name, value in getattr(record, group).items():
                 self._board.add_scalar(f"{group}/{name}", value, step)
+        if record.mean_staleness is not None:
+            self._board.add_scalar("twins/mean_staleness", record.mean_staleness, step)
         self._board.flush()
         logger.info(record.to_text(rounds=self._rounds))
 

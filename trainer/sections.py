@@ -1,7 +1,7 @@
 """The tables of a training configuration, except [model]; every field says what it means."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -11,6 +11,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    model_validator,
 )
 
 from shared.place import Place
@@ -96,6 +97,38 @@ class OptimiserConfig(Section):
     """Rounds without a new best held-out PA-MPJPE before a reduction. The paper does not say."""
 
 
+class AllRefresh(Section):
+    """Draw every sample in every round, as the paper does."""
+
+    policy: Literal["all"] = "all"
+    """Name of the policy."""
+
+
+class FractionRefresh(Section):
+    """Draw a share of the samples in every round; the others keep the twin that they have."""
+
+    policy: Literal["fraction"]
+    """Name of the policy."""
+    share: float = Field(gt=0, le=1)
+    """Of the samples; each is drawn at least once in 1 / share rounds, rounded up."""
+
+
+class DriftRefresh(Section):
+    """Draw the samples whose predicted hand has moved since their twin was drawn."""
+
+    policy: Literal["drift"]
+    """Name of the policy."""
+    threshold_mm: NonNegativeFloat
+    """Draw again from this distance on; 0 draws everything, and tells the distances to choose by. What is
+    measured is said at `trainer.refresh.drift_mm`."""
+    max_age_rounds: PositiveInt | None = None
+    """Draw a twin again after so many rounds even if its hand has not moved: for new backgrounds, and because
+    a shard stays on the disk as long as one of its twins is shown."""
+
+
+type RefreshConfig = Annotated[AllRefresh | FractionRefresh | DriftRefresh, Field(discriminator="policy")]
+
+
 class RecycleConfig(Section):
     """The second pass. Leave the whole table out to train the baseline."""
 
@@ -116,8 +149,28 @@ class RecycleConfig(Section):
     """What a twin is trained towards: the photograph's labels or what was drawn. The paper does not say."""
     detach_original: bool = False
     """Keep the self-correlation from moving the photograph's prediction. The paper does not say."""
+    mode: Literal["alternate", "overlap"] = "alternate"
+    """``alternate`` renders between the rounds, as the paper does. ``overlap`` renders a round's predictions
+    while the next round trains, so that twins are one round staler and warm-up lasts one round longer."""
+    refresh: RefreshConfig = AllRefresh()
+    """Which twins are drawn again in a round; the others are shown again as they are. The paper draws all."""
     keep_rounds: PositiveInt = 2
-    """Synthetic rounds, and their predictions, that stay on the disk."""
+    """Synthetic rounds, and their predictions, that stay on the disk. A shard of an earlier round stays as
+    long as one of them shows a twin in it."""
+
+    @property
+    def lag_rounds(self) -> int:
+        """Rounds between the weights that predicted the newest twins and the round that trains with them."""
+        return 1 if self.mode == "overlap" else 0
+
+    @model_validator(mode="after")
+    def _truth_is_drawn_once(self) -> Self:
+        if self.source == "ground_truth" and (self.mode != "alternate" or self.refresh.policy != "all"):
+            raise ValueError(
+                "the ground truth is drawn once, before the first round, so mode and refresh mean nothing: "
+                "leave them out"
+            )
+        return self
 
 
 class ComputeConfig(Section):

@@ -8,10 +8,7 @@ from shared.freihand import FreiHandSplit
 from shared.hand_model import HandModel, load_hand_model
 from trainer.config import load_config
 from trainer.inspection import Inspection
-from trainer.run_folder import CONFIG
-
-LEVELS_BELOW_RUN = 3
-"""A shard lies in run/synthetic/round-0003."""
+from trainer.run_folder import CONFIG, run_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +40,7 @@ def context_of(
         DatasetError: The photographs are not where they were.
         HandModelError: The shards were drawn with another hand model.
     """
-    run_dir = _run_of(inspection.rows[0].path) if inspection.rows else None
+    run_dir = run_of(inspection.rows[0].path) if inspection.rows else None
     config = load_config(run_dir / CONFIG) if run_dir else None
     root = dataset or (config.data.root if config else None)
     model = load_hand_model(hand_model or (config.hand_model if config else None))
@@ -55,8 +52,3 @@ def context_of(
                 f"found one of {drawn[:8]}. Give the hand model that the shard was rendered with."
             )
     return ShardContext(run_dir, FreiHandSplit(root, "training") if root else None, model)
-
-
-def _run_of(tar: Path) -> Path | None:
-    folders = tar.absolute().parents[:LEVELS_BELOW_RUN]
-    return next((folder for folder in folders if (folder / CONFIG).exists()), None)

@@ -15,6 +15,7 @@ class Standing:
     Attributes:
         wall_s: Duration of each stage of the round so far.
         wait_s: Of training, the time spent waiting for data.
+        staleness: Twins that the round trains with, by their staleness in rounds.
         scores: On the held-out poses, once the round's training has ended.
         best_mm: Lowest held-out PA-MPJPE of any round.
         best_round: That round.
@@ -22,6 +23,7 @@ class Standing:
 
     wall_s: dict[str, float] = field(default_factory=dict)
     wait_s: float = 0.0
+    staleness: dict[str, int] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
     best_mm: float = float("inf")
     best_round: int = 0
@@ -44,7 +46,7 @@ class Standing:
 
     def next_round(self) -> None:
         """Forget what belongs to one round only."""
-        self.wall_s, self.wait_s, self.scores = {}, 0.0, {}
+        self.wall_s, self.wait_s, self.staleness, self.scores = {}, 0.0, {}, {}
 
 
 @dataclass(frozen=True, slots=True)

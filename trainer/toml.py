@@ -86,8 +86,14 @@ def to_toml(config: BaseModel) -> str:
 
 
 def _assignments(table: dict[str, Any]) -> str:
-    """JSON's notation of numbers, strings, booleans and lists of them is TOML's too."""
-    return "\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items())
+    return "\n".join(f"{key} = {_value(value)}" for key, value in table.items())
+
+
+def _value(value: object) -> str:
+    """JSON's notation of finite numbers, strings, booleans and lists of them is TOML's too."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_value(inner)}" for key, inner in value.items()) + " }"
+    return str(value) if isinstance(value, float) else json.dumps(value)
 
 
 def _keys(schema: dict[str, Any]) -> set[str]:
