@@ -11,7 +11,7 @@ import hashlib
 import re
 import shutil
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -130,15 +130,20 @@ def forget_rounds(parent: Path, *, before: int) -> None:
         for path in (sorted(parent.iterdir()) if parent.is_dir() else ())
         if (match := _NAME.fullmatch(path.name))
     }
-    shown = {
-        (entry.round_index, entry.name)
-        for index, directory in rounds.items()
-        if index >= before and (directory / MANIFEST).exists()
-        for entry in SyntheticRound.open(directory).manifest.shards
-    }
+    shown = shards_shown(directory for index, directory in rounds.items() if index >= before)
     for index, directory in rounds.items():
         if index < before:
-            _forget_round(directory, spare=[name for shown_in, name in shown if shown_in == index])
+            _forget_round(directory, spare=[path.name for path in shown if path.parent == directory])
+
+
+def shards_shown(directories: Iterable[Path]) -> set[Path]:
+    """Return the tars of all those rounds among the directories that are committed.
+
+    Raises:
+        ShardError: A manifest cannot be read.
+    """
+    rounds = [SyntheticRound.open(path) for path in directories if (path / MANIFEST).exists()]
+    return {twins.tar_path(entry) for twins in rounds for entry in twins.manifest.shards}
 
 
 def _forget_round(directory: Path, *, spare: Collection[str]) -> None:

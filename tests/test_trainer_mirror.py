@@ -10,7 +10,7 @@ from small_run import small_config
 
 from shared.errors import ConfigError, StorageError
 from shared.object_store import ObjectStore
-from shared.rounds import MANIFEST
+from shared.rounds import FORMAT, MANIFEST, Manifest, ShardEntry
 from trainer import mirror
 from trainer.checkpoint import STATE, WEIGHTS
 from trainer.config import TrainConfig
@@ -73,8 +73,12 @@ def config(bucket: str, tmp_path: Path) -> TrainConfig:
         "predictions/round-0000/shard-00000.safetensors",
         "synthetic/round-0000/shard-00000.tar",
         "synthetic/round-0000/shard-00000.index.json",
-        f"synthetic/round-0000/{MANIFEST}",
     )
+    shard = ShardEntry(
+        round_index=0, name="shard-00000.tar", index_sha256="", sample_ids=("00000000",), quarantined={}
+    )
+    manifest = Manifest(format=FORMAT, round_index=0, provenance=None, shards=(shard,))
+    (config.run_dir / "synthetic/round-0000" / MANIFEST).write_text(manifest.model_dump_json())
     return config
 
 
@@ -103,9 +107,26 @@ def test_the_mirror_has_all_that_is_whole_and_nothing_that_is_under_way(config: 
     }
 
 
+def test_a_twin_that_is_still_shown_stays_in_the_mirror(config: TrainConfig) -> None:
+    folder = config.run_dir / "synthetic/round-0000"
+    (folder / MANIFEST).rename(config.run_dir / "synthetic" / MANIFEST)
+    write(config.run_dir, "synthetic/round-0001/shard-00007.tar")
+    later = Manifest.model_validate_json((config.run_dir / "synthetic" / MANIFEST).read_bytes())
+    later = later.model_copy(update={"round_index": 1})
+    (config.run_dir / "synthetic/round-0001" / MANIFEST).write_text(later.model_dump_json())
+    Mirror(config).after_round()
+    assert config.mirror is not None
+    found = {name for name in ObjectStore(config.mirror).find() if name.startswith("synthetic/")}
+    assert found == {
+        "synthetic/round-0000/shard-00000.tar",
+        "synthetic/round-0000/shard-00000.index.json",
+        f"synthetic/round-0001/{MANIFEST}",
+    }
+
+
 def test_a_round_that_was_forgotten_goes_from_the_mirror_too(config: TrainConfig) -> None:
     Mirror(config).after_round()
-    RunFolder(config.run_dir).forget_round(0)
+    RunFolder(config.run_dir).forget_rounds(before=1)
     Mirror(config).after_round()
     assert config.mirror is not None
     assert not [name for name in ObjectStore(config.mirror).find() if name.startswith(("syn", "pred"))]

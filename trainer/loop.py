@@ -240,6 +240,7 @@ class Trainer:
             self._mirror.after_round()
         self._meter.clear()
         self._standing.next_round()
+        self._lap("close")  # the books of this round, in the time of the next
 
     def _record(self, round_index: int) -> RoundRecord:
         steps, standing = self._feed.steps_per_round, self._standing

@@ -13,7 +13,8 @@ from shared.errors import StorageError
 from shared.files import visible_files
 from shared.object_store import ObjectStore
 from shared.published import download, is_incomplete, publish, read_listing
-from shared.rounds import MANIFEST
+from shared.rounds import MANIFEST, shards_shown
+from shared.shards import index_path
 from trainer.checkpoint import Moment, latest_checkpoint
 from trainer.config import TrainConfig
 from trainer.run_folder import CONFIG, RunFolder, require_same
@@ -94,9 +95,11 @@ class Mirror:
         """Return what belongs into the mirror: all that is whole, and so nothing that is under way."""
         synthetic = self._run.root / "synthetic"
         # Asked before the files are listed: a round that is committed meanwhile may be listed in part.
-        committed = {manifest.parent.name for manifest in synthetic.glob(f"*/{MANIFEST}")}
+        manifests = list(synthetic.glob(f"*/{MANIFEST}"))
+        shards = shards_shown(manifest.parent for manifest in manifests)
+        whole = {*manifests, *shards, *map(index_path, shards)}
         return [
             name
             for name in visible_files(self._run.root, _MIRRORED)
-            if not name.startswith("synthetic/") or name.split("/")[1] in committed
+            if not name.startswith("synthetic/") or self._run.root / name in whole
         ]
