@@ -108,8 +108,9 @@ class TestTable:
             "  drawn with                           checkpoint  backgrounds  seed  state"
         )
         assert "cycles 16 spp on CPU, Blender 5.2.3  dddddddd    c0ffeecc        7  not committed" in lines[2]
-        assert lines[4].split()[:3] == ["total", "5", "1"]
-        assert lines[5] == "quarantined: 00000003 of shard-00001.tar: kills its worker"
+        assert lines[4].split()[:4] == ["total", "5", "1", "1"]
+        assert lines[5] == ("round-0000: 1 twins drawn, 0 kept, 0 quarantined; staleness in rounds: 1 x 0")
+        assert lines[6] == "quarantined: 00000003 of shard-00001.tar: kills its worker"
 
     def test_json_holds_the_whole_provenance(self, run: Path) -> None:
         content = json.loads(json.dumps(inspect_shards([run]).to_json()))

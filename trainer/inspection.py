@@ -75,7 +75,7 @@ class RoundRow:
     def to_text(self) -> str:
         """Return a line to read."""
         twins = self.twins
-        ages = ", ".join(f"{count} of {age}" for age, count in self.staleness.items())
+        ages = ", ".join(f"{count} x {age}" for age, count in self.staleness.items())
         return (
             f"{twins.directory.name}: {self.num_drawn} twins drawn, {len(twins) - self.num_drawn} kept, "
             f"{len(twins.quarantined)} quarantined; staleness in rounds: {ages or 'none'}"

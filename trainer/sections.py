@@ -153,7 +153,9 @@ class RecycleConfig(Section):
     """``alternate`` renders between the rounds, as the paper does. ``overlap`` renders a round's predictions
     while the next round trains, so that twins are one round staler and warm-up lasts one round longer."""
     refresh: RefreshConfig = AllRefresh()
-    """Which twins are drawn again in a round; the others are shown again as they are. The paper draws all."""
+    """Which twins are drawn again in a round; the others are shown again as they are. The paper draws all.
+    ``{ policy = "fraction", share = 0.25 }`` draws each in its turn; ``{ policy = "drift", threshold_mm = 2 }``
+    draws those whose predicted hand has moved by so much since, or that are older than ``max_age_rounds``."""
     keep_rounds: PositiveInt = 2
     """Synthetic rounds, and their predictions, that stay on the disk. A shard of an earlier round stays as
     long as one of them shows a twin in it."""
