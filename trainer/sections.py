@@ -154,7 +154,7 @@ class RecycleConfig(Section):
     while the next round trains, so that twins are one round staler and warm-up lasts one round longer."""
     refresh: RefreshConfig = AllRefresh()
     """Which twins are drawn again in a round; the others are shown again as they are. The paper draws all.
-    ``{ policy = "fraction", share = 0.25 }`` draws each in its turn; ``{ policy = "drift", threshold_mm = 2 }``
+    ``{ policy = "fraction", share = 0.25 }`` draws each in turn; ``{ policy = "drift", threshold_mm = 2 }``
     draws those whose predicted hand has moved by so much since, or that are older than ``max_age_rounds``."""
     keep_rounds: PositiveInt = 2
     """Synthetic rounds, and their predictions, that stay on the disk. A shard of an earlier round stays as
