@@ -88,7 +88,7 @@ def test_a_worker_stays_as_small_as_it_was() -> None:
     looks = watch_memory(studio, twins, frames=300)
     assert looks[-1].frames == 300
     steps_mb = [after.memory_mb - before.memory_mb for before, after in pairwise(looks)]
-    assert looks[-1].memory_mb - looks[0].memory_mb < 6, steps_mb  # 100 MB in 5,000
+    assert looks[-1].memory_mb - looks[0].memory_mb < 15, steps_mb  # a picture left behind each time is 20
 
 
 @pytest.mark.blender
