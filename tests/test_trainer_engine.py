@@ -123,6 +123,15 @@ def test_two_processes_go_through_all_rounds_together(tmp_path: Path) -> None:
     assert "correlation" in records[2].losses
 
 
+@pytest.mark.slow
+def test_two_processes_wait_for_a_render_in_the_background_of_the_first(tmp_path: Path) -> None:
+    small_config(tmp_path)
+    run_processes("overlap", tmp_path, batch_size=2, world_size=2)
+    records = read_records(RunFolder(tmp_path / "run"))
+    assert [record.rendered for record in records] == [0, 12, 0]
+    assert records[2].staleness == {"1": 12}
+
+
 def run_processes(job: str, folder: Path, *, batch_size: int, world_size: int) -> None:
     """Start processes as torchrun does, and wait for them."""
     with socket.socket() as free:

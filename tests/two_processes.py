@@ -3,6 +3,7 @@
 Arguments: what to do, the folder of the run, and the batch size per process.
     step   learns from a batch with twins for some samples; the first process writes gradients.pt
     run    trains all rounds, the first process with a renderer
+    overlap    does so while it renders
 """
 
 import os
@@ -31,7 +32,10 @@ def main() -> None:
         optimiser__clip_norm=0.0,
         model__backbone="test_convnext",  # batch statistics of halves are not those of the whole
     )
-    if job == "run":
+    if job == "overlap":
+        recycle = config.recycle.model_copy(update={"mode": "overlap"}) if config.recycle else None
+        config = config.model_copy(update={"recycle": recycle})
+    if job in ("run", "overlap"):
         train(config, renderer=PointRenderer() if os.environ["RANK"] == "0" else None, resume=False)
     else:
         do_step(config)
