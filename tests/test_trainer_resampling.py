@@ -64,3 +64,12 @@ def test_a_single_pixel_can_be_cropped() -> None:
     image = np.full((1, 1, 3), 77, np.uint8)
     crop = crop_place(image, place(0, 0, 1), size_px=9)
     assert crop[4, 4, 0] == 77
+
+
+@pytest.mark.parametrize("size_px", [160, 40, 16, 7])
+def test_a_ramp_keeps_its_place_when_it_is_reduced(size_px: int) -> None:
+    """A pixel that stands for several shows the value of their middle."""
+    ramp = np.repeat(np.tile(np.arange(256, dtype=np.uint8), (256, 1))[..., None], 3, axis=2)
+    crop = crop_place(ramp, place(130.5, 120.0, 160), size_px=size_px)
+    expected = 130.5 - 80 + (np.arange(size_px) + 0.5) * 160 / size_px
+    assert np.abs(crop[..., 0] - expected).max() <= 1
