@@ -32,17 +32,18 @@ class HandDetector:
         sides: Which hands they are, where the name of the class does not say.
         margin: Side of the square around a hand, in longer sides of its box.
         confidence: Least score of a hand.
-        device: Where the network runs.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ..., or ``auto`` for a GPU where there is one.
 
     Raises:
         BackgroundError: The weights are missing, cannot be loaded, or do not know hands.
     """
 
     def __init__(
-        self, weights: str, *, sides: Sides, margin: float, confidence: float = 0.25, device: str = "cpu"
+        self, weights: str, *, sides: Sides, margin: float, confidence: float = 0.25, device: str = "auto"
     ) -> None:
         self._sides, self._margin = sides, margin
-        self._options = {"conf": confidence, "imgsz": _INPUT_PX, "device": device, "verbose": False}
+        chosen = None if device == "auto" else device  # ultralytics' own word for it
+        self._options = {"conf": confidence, "imgsz": _INPUT_PX, "device": chosen, "verbose": False}
         with quiet_ultralytics():
             self._network = _load(weights_file(weights, option=_OPTION))
         names: dict[int, str] = self._network.names

@@ -12,6 +12,7 @@ from small_trained import TINY_REGRESSOR, tiny_trained, write_run
 
 from cli import main
 from shared.errors import DatasetError
+from shared.hand_places import HandPlace, Rgb
 from trainer.hand_finders import CentreCrop, GivenBoxes
 from trainer.photographed_hand import PhotographedHand
 from trainer.predict_photographs import predict_photographs
@@ -112,6 +113,17 @@ def test_every_frame_of_a_video_has_its_line_and_its_picture(trained: TrainedHan
     assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 4
     assert drawn.get(cv2.CAP_PROP_FPS) == 10
     assert (drawn.get(cv2.CAP_PROP_FRAME_WIDTH), drawn.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (64, 48)
+
+
+def test_an_interrupted_video_leaves_nothing_that_looks_whole(trained: TrainedHand, tmp_path: Path) -> None:
+    class Impatient:
+        def find(self, rgb: Rgb) -> list[HandPlace]:
+            raise KeyboardInterrupt
+
+    video = write_video(tmp_path / "wave.mp4", 2)
+    with pytest.raises(KeyboardInterrupt):
+        predict_photographs(trained, video, tmp_path / "out", Impatient())
+    assert files_in(tmp_path / "out") == set()
 
 
 def test_what_only_looks_like_a_video_is_an_error(trained: TrainedHand, tmp_path: Path) -> None:

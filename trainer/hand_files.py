@@ -12,6 +12,7 @@ coordinates. Pixels are those of the upright photograph, and (0, 0) is the centr
 weak-perspective camera shows a point (x, y, z) at pixel ``(s x + u, s y + v)``.
 """
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 import trimesh
 
+from shared.files import write_durably
 from shared.hand_model import HandModel
 from trainer.photographed_hand import PhotographedHand
 
@@ -60,7 +62,9 @@ def hands_as_json(
 def write_mesh(path: Path, hand: PhotographedHand, hand_model: HandModel) -> None:
     """Write the surface of a hand in the format that the suffix names."""
     mesh = trimesh.Trimesh(hand.verts_m, hand.faces(hand_model.faces), process=False)
-    mesh.export(path)
+    buffer = io.BytesIO()
+    mesh.export(buffer, file_type=path.suffix.lstrip("."))
+    write_durably(path, [buffer.getvalue()])
 
 
 def _hand(hand: PhotographedHand, mesh: str | None) -> dict[str, Any]:

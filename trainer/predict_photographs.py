@@ -1,7 +1,9 @@
 """From people's own photographs and videos to files: pictures of the hands over them, meshes, and JSON."""
 
+import io
 import json
 import logging
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -123,7 +125,9 @@ def _write(
         write_mesh(mesh, hand, model)
         if view is not None:
             view(each, hand)
-    draw_hands(rgb, hands, model.faces).save(stem.with_name(f"{stem.name}-overlay.png"))
+    overlay = io.BytesIO()
+    draw_hands(rgb, hands, model.faces).save(overlay, "PNG")
+    write_durably(stem.with_name(f"{stem.name}-overlay.png"), [overlay.getvalue()])
     names = [mesh.name for mesh in meshes]
     content = hands_as_json(photograph, (rgb.shape[1], rgb.shape[0]), hands, model, meshes=names)
     write_durably(stem.with_name(f"{stem.name}.json"), [json.dumps(content).encode()])
@@ -136,16 +140,21 @@ def _predict_video(trained: TrainedHand, source: Path, out: Path, finder: HandFi
     model = trained.hand_model
     num_frames = num_hands = 0
     bar = tqdm(video, total=video.num_frames, desc="Predicting", unit="frame", disable=None)
-    with (
-        (out / f"{source.stem}.jsonl").open("w", encoding="utf-8") as lines,
-        VideoWriter(out / f"{source.stem}-overlay.mp4", video.fps) as overlay,
-    ):
-        for number, rgb in enumerate(bar):
-            hands = predict_hands(trained, rgb, finder.find(rgb))
-            overlay.write(np.asarray(draw_hands(rgb, hands, model.faces)))
-            name, size_px = f"{source.name}#{number}", (rgb.shape[1], rgb.shape[0])
-            content = hands_as_json(name, size_px, hands, model, meshes=[None] * len(hands))
-            lines.write(json.dumps(content) + "\n")
-            num_frames += 1
-            num_hands += len(hands)
+    names = (f"{source.stem}.jsonl", f"{source.stem}-overlay.mp4")
+    with tempfile.TemporaryDirectory(prefix=".", dir=out) as aside:
+        lines_path, overlay_path = (Path(aside) / name for name in names)
+        with (
+            lines_path.open("w", encoding="utf-8") as lines,
+            VideoWriter(overlay_path, video.fps) as overlay,
+        ):
+            for number, rgb in enumerate(bar):
+                hands = predict_hands(trained, rgb, finder.find(rgb))
+                overlay.write(np.asarray(draw_hands(rgb, hands, model.faces)))
+                name, size_px = f"{source.name}#{number}", (rgb.shape[1], rgb.shape[0])
+                content = hands_as_json(name, size_px, hands, model, meshes=[None] * len(hands))
+                lines.write(json.dumps(content) + "\n")
+                num_frames += 1
+                num_hands += len(hands)
+        for path in (lines_path, overlay_path):
+            path.replace(out / path.name)
     return PredictReport(out, num_frames, num_hands, {})
