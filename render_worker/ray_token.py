@@ -72,3 +72,7 @@ def _warn_of_readers(path: Path) -> None:
             path,
             path,
         )
+
+
+if __name__ == "__main__":  # what the compose file runs once, before anything listens
+    make_token()
