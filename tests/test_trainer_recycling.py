@@ -108,6 +108,7 @@ class TestSchedule:
         assert ["recycled" in record.losses for record in records] == [False, False, True, True, True]
         assert ["predict" in record.wall_s for record in records] == [True, True, True, False, False]
         assert ["render_s" in record.twins for record in records] == [False, True, True, True, False]
+        assert ["retried" in record.twins for record in records] == [False, True, True, True, False]
         assert records[1].rendered == NUM_TRAINING
         assert [record.rendered for record in records][::4] == [0, 0]
 

@@ -22,7 +22,7 @@ from shared.errors import ConfigError
 from shared.files import sha256_of
 from shared.freihand import FreiHandSplit
 from shared.predictions import PredictionShard, read_predictions, write_predictions
-from shared.renderer import Renderer, RenderJob, RenderStopped
+from shared.renderer import RenderJob, RenderReport, RenderStopped, Renderer
 from shared.rounds import MANIFEST, SyntheticRound
 from trainer.background import Background
 from trainer.config import TrainConfig
@@ -49,6 +49,7 @@ class TwinCounts:
         kept: Twins of earlier rounds that stay.
         drift_mm: Distances between predictions and the twins that they had, where the policy measures them.
         render_s: What this process spent on the render; None if another one, which was killed, finished it.
+        report: What the renderer said about it; None likewise.
     """
 
     drawn: int = 0
@@ -56,6 +57,7 @@ class TwinCounts:
     kept: int = 0
     drift_mm: tuple[float, ...] = ()
     render_s: float | None = None
+    report: RenderReport | None = None
 
     def numbers(self) -> dict[str, float]:
         """Return what there is to tell, by name; ``saved_share`` is the share of the twins not drawn."""
@@ -67,6 +69,9 @@ class TwinCounts:
             numbers |= {"drift_mean_mm": fmean(self.drift_mm), "drift_max_mm": max(self.drift_mm)}
         if self.render_s is not None:
             numbers["render_s"] = self.render_s
+        if self.report is not None:
+            farm = ("workers", "lost_workers", "retried")
+            numbers |= {name: getattr(self.report, name) for name in farm}
         return numbers
 
 
@@ -105,6 +110,7 @@ class Recycler:
         self._split, self._renderer = split, renderer
         self._under_way: tuple[int, Background[float]] | None = None
         self._render_s: dict[int, float] = {}
+        self._reports: dict[int, RenderReport] = {}
         size = config.render.shard_size
         self._groups = [indices[start : start + size] for start in range(0, len(indices), size)]
         # NCCL would keep every GPU busy waiting while the first process renders.
@@ -241,6 +247,7 @@ class Recycler:
             kept=len(twins) - drawn,
             drift_mm=tuple(plan.drift_mm.values()),
             render_s=self._render_s.get(round_index),
+            report=self._reports.get(round_index),
         )
 
     def _begin(self, round_index: int, weights: Path | None) -> None:
@@ -295,7 +302,7 @@ class Recycler:
             sample_ids=None if plan.drawn is None else frozenset(plan.drawn),
             kept=plan.kept,
         )
-        self._renderer.render_round(job, stop=stop)
+        self._reports[round_index] = self._renderer.render_round(job, stop=stop)
         return time.perf_counter() - started_s
 
     def _plan(self, round_index: int, stop: Event | None) -> RefreshPlan:

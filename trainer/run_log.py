@@ -78,8 +78,8 @@ class RoundRecord:
         wall_s: Duration of each stage; together, that of the round. Where renders overlap with training,
             ``render`` is the time that training stood still for them.
         twins: More about that render: ``kept`` twins that were not drawn again and their ``saved_share``,
-            ``drift_mean_mm`` and ``drift_max_mm`` where the refresh policy measures them, and its duration
-            ``render_s``.
+            ``drift_mean_mm`` and ``drift_max_mm`` where the refresh policy measures them, its duration
+            ``render_s``, and of the farm ``workers``, ``lost_workers``, and pictures ``retried``.
         staleness: Twins that the round trained with, by the rounds between the weights that predicted them
             and it; 0 is the paper's.
     """
@@ -114,6 +114,7 @@ class RoundRecord:
         kept = int(self.twins.get("kept", 0))
         drawn = f" · {self.rendered} twins drawn" if self.rendered or kept else ""
         drawn += f", {kept} kept ({self.twins['saved_share']:.0%} saved)" if kept else ""
+        drawn += f", {retried} tried again" if (retried := int(self.twins.get("retried", 0))) else ""
         lost = f", {self.quarantined} quarantined" if self.quarantined else ""
         joints_mm, verts_mm = self.scores["pa_mpjpe_mm"], self.scores["pa_mpvpe_mm"]
         return " · ".join(
