@@ -22,7 +22,7 @@ from shared.errors import ConfigError
 from shared.files import sha256_of
 from shared.freihand import FreiHandSplit
 from shared.predictions import PredictionShard, read_predictions, write_predictions
-from shared.renderer import RenderJob, RenderReport, RenderStopped, Renderer
+from shared.renderer import Renderer, RenderJob, RenderReport, RenderStopped
 from shared.rounds import MANIFEST, SyntheticRound
 from trainer.background import Background
 from trainer.config import TrainConfig
