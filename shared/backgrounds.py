@@ -29,7 +29,7 @@ from jaxtyping import Bool
 
 from shared.background_lmdb import DATABASES, FORMAT, open_databases
 from shared.errors import BackgroundError
-from shared.place import Place
+from shared.place import Place, is_url
 from shared.verdict_reader import VerdictReader, read_rows
 from shared.verdicts import Verdict, VerdictRows
 
@@ -85,7 +85,9 @@ class BackgroundReader(VerdictReader):
         return int(self.selection["count"])
 
     def __reduce__(self) -> tuple[Callable[[], "BackgroundReader"], tuple[()]]:
-        return partial(BackgroundReader, self.place, fingerprint=self.fingerprint), ()
+        # Whoever unpickles this may run in another folder.
+        place = self.place if is_url(self.place) else Path(self.place).absolute()
+        return partial(BackgroundReader, place, fingerprint=self.fingerprint), ()
 
     @property
     def fingerprint(self) -> str:

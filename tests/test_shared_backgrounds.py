@@ -108,6 +108,14 @@ def test_a_reader_does_not_arrive_at_another_selection(database: Path) -> None:
         arrived.image_bytes(0)
 
 
+def test_a_reader_finds_its_folder_from_another_one(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A render worker lives where Ray was started, and a relative path is the driver's."""
+    monkeypatch.chdir(database.parent)
+    sent = pickle.dumps(BackgroundReader(Path(database.name)))
+    monkeypatch.chdir("/")
+    assert pickle.loads(sent).image_bytes(0) == b"picture a"
+
+
 def test_a_read_only_folder_is_enough_and_stays_untouched(database: Path) -> None:
     (database / "lock.mdb").unlink()
     before = (database / "data.mdb").read_bytes()
