@@ -7,6 +7,7 @@
                       does by default, and with the filter's batch size
 
 Rounds alternate between them, and the median counts, because a machine is never quite idle.
+All of them compute on all cores: on a CPU, ultralytics by itself would leave one idle.
 """
 
 import time

@@ -38,6 +38,7 @@ class YoloDetector:
 
     def __init__(self, settings: DetectorSettings, *, device: str = "auto") -> None:
         self.device = _device(device)
+        self._num_threads = torch.get_num_threads()
         self._networks = [_Network(name, settings, self.device) for name in settings.weights]
         self.identity = ", ".join(network.identity for network in self._networks)
 
@@ -50,6 +51,8 @@ class YoloDetector:
         Raises:
             DeviceError: The batch does not fit into the memory of the GPU.
         """
+        # Ultralytics, where it predicts by itself, leaves the whole process one thread less than there are cores.
+        torch.set_num_threads(self._num_threads)
         try:
             findings = [network.look_at(pictures) for network in self._networks]
         except torch.OutOfMemoryError as error:

@@ -95,6 +95,19 @@ def test_the_most_confident_of_several_networks_decides(weights: str, assets: Pa
     assert "yolov5nu.pt sha256:" in together.identity
 
 
+def test_all_cores_are_used_whatever_ultralytics_did_to_the_process(weights: str) -> None:
+    """Its own prediction sets PyTorch to one thread less than there are cores, and leaves it so."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        detector = YoloDetector(DetectorSettings(weights=(weights,), input_px=64), device="cpu")
+        torch.set_num_threads(1)
+        detector.detect([np.zeros((64, 64, 3), np.uint8)])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_other_classes_can_count_as_well(weights: str) -> None:
     settings = DetectorSettings(weights=(weights,), classes=("person", "dog"))
     assert YoloDetector(settings, device="cpu").identity.endswith(" person/dog")
