@@ -51,7 +51,7 @@ class YoloDetector:
         Raises:
             DeviceError: The batch does not fit into the memory of the GPU.
         """
-        # Ultralytics, where it predicts by itself, leaves the whole process one thread less than there are cores.
+        # Ultralytics, where it predicts by itself, leaves one core of the whole process idle.
         torch.set_num_threads(self._num_threads)
         try:
             findings = [network.look_at(pictures) for network in self._networks]

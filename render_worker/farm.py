@@ -31,10 +31,12 @@ from shared.renderer import RenderDevice
 logger = logging.getLogger(__name__)
 
 _ALL_INTERFACES: Final = ("0.0.0.0", "::")
-_OBJECT_STORE_BYTES: Final = (
-    500 << 20
-)  # requests and pictures in flight; Ray's default is a third of the memory
+_OBJECT_STORE_BYTES: Final = 500 << 20
+"""Requests and pictures in flight; Ray's default is a third of the memory."""
 _STARTED: Final = "Ray runtime started."
+_TOO_SLOW: Final = "timed out during startup"
+_STARTS: Final = 5
+"""Times that Ray may fail to start within the 30 seconds that it gives itself, as on a busy machine."""
 _LEAVE_WITHIN_S: Final = "20"
 _ENVIRONMENT: Final = {
     "RAY_AUTH_MODE": "token",
@@ -90,6 +92,7 @@ class FarmNode:
         offered = self._offered()
         if self.is_head:
             make_token()
+        slow_starts = 0
         while True:
             if self.head_address is not None:
                 require_token(self.head_address)
@@ -98,6 +101,11 @@ class FarmNode:
             if told_to_leave:
                 logger.info("Left the farm.")
                 return
+            if any(_TOO_SLOW in line for line in last_words) and not was_part:
+                slow_starts += 1
+                if slow_starts < _STARTS:
+                    logger.warning("Ray took too long to start, as it does on a busy machine; trying again.")
+                    continue
             if not was_part or self.is_head:
                 raise RenderError(self._explained(last_words))
             logger.warning("Lost the head at %s; joining again when it answers.", self.head_address)

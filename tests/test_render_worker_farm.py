@@ -36,6 +36,7 @@ from small_farm import (
 from small_scene import PlainPhotographs, open_hand, write_backgrounds
 
 from render_worker import crew
+from render_worker.farm import FarmNode
 from render_worker.pool import RenderPool
 from render_worker.release import this_release
 from shared.backgrounds import BackgroundWriter
@@ -351,3 +352,18 @@ def test_a_wrong_token_and_a_missing_one_are_named(farm: Farm, tmp_path: Path) -
     for member, words in ((wrong, "expected its token, found another one"), (missing, "found no file")):
         assert member.process.wait(PATIENCE_S) == 2
         assert words in member.log.read_text()
+
+
+def test_a_ray_that_starts_too_slowly_is_started_again_and_in_the_end_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ray gives itself 30 seconds, which is too few on a machine whose cores are all busy."""
+    slow = (False, False, ["Exception: The current node timed out during startup."])
+    answers = [slow, slow, (True, True, [])]
+    monkeypatch.setattr("render_worker.farm.make_token", lambda: None)
+    monkeypatch.setattr(FarmNode, "_take_part", lambda *_: answers.pop(0) if answers else slow)
+    FarmNode(workers=0).serve(lambda _: None)
+    assert answers == []
+    assert caplog.text.count("trying again") == 2
+    with pytest.raises(RenderError, match="expected Ray to run, found that it ended"):
+        FarmNode(workers=0).serve(lambda _: None)
