@@ -5,6 +5,7 @@ naive step is what the published programs do: 32 bits, one kernel at a time, a p
 another for the twins, and a Python loop that raises the coarse mesh of one sample after the other.
 """
 
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -111,7 +112,7 @@ def bench_training(
     precision: Precision | None = None,
     compile: bool = False,
     data_root: Path | None = None,
-    workers: int = 4,
+    workers: int = min(4, os.cpu_count() or 1),
 ) -> TrainingBench:
     """Measure the training step of some networks, with random weights.
 
@@ -125,7 +126,7 @@ def bench_training(
         precision: Of our step; bf16 on a GPU and 32 bits on a CPU if left out.
         compile: Compile our step; the time that this takes is not counted.
         data_root: Data set in FreiHAND's layout to measure data loading with.
-        workers: Data-loading processes.
+        workers: Data-loading processes; more than cores would only fight.
 
     Raises:
         ConfigError: There is no such network.
