@@ -4,15 +4,20 @@ import io
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import cv2
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image, ImageStat
+from jaxtyping import Float, UInt8
+from PIL import Image
 
 from shared.errors import BackgroundError
 from shared.synthetic import BackgroundCrop
 
+cv2.setNumThreads(1)  # parallelism comes from more processes
+
 _LEAST_SIDE: Final = 0.6
 """Smallest crop as a share of the photograph's short side: less would be a blur when enlarged."""
+_AVERAGED_FROM: Final = 1.5
+"""Reduction from which on pixels are averaged instead of interpolated, because detail would alias."""
 
 
 class Photographs(Protocol):
@@ -65,12 +70,24 @@ def choose_backdrop(photographs: Photographs, rng: np.random.Generator, *, image
             width, height = photograph.size
             side = max(1, round(share * min(width, height)))
             left, top = int(across * (width - side + 1)), int(down * (height - side + 1))
-            square = photograph.convert("RGB").crop((left, top, left + side, top + side))
+            square = np.asarray(photograph.convert("RGB").crop((left, top, left + side, top + side)))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise BackgroundError(
             f"{key}: expected a photograph, {error}. Filter the backgrounds again into a new folder."
         ) from error
-    seen = square.resize((image_px, image_px), Image.Resampling.BICUBIC)
-    red, green, blue = (mean / 255 for mean in ImageStat.Stat(seen).mean)
+    # OpenCV takes a tenth of Pillow's time, but its cubic looks at four pixels however many become one.
+    averaged = side > _AVERAGED_FROM * image_px
+    seen = cv2.resize(
+        square, (image_px, image_px), interpolation=cv2.INTER_AREA if averaged else cv2.INTER_CUBIC
+    )
+    pixels = np.asarray(seen, dtype=np.uint8)
+    red, green, blue = (float(value) / 255 for value in _mean(pixels))
     crop = BackgroundCrop(key=key, left_px=left, top_px=top, side_px=side)
-    return Backdrop(np.asarray(seen), (red, green, blue), crop)
+    return Backdrop(pixels, (red, green, blue), crop)
+
+
+def _mean(pixels: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, " 3"]:
+    """Return the mean colour; column by column, because numpy is slow where the last axis is short."""
+    of_column: Float[np.ndarray, "width 3"] = pixels.sum(axis=0, dtype=np.uint32) / len(pixels)
+    mean: Float[np.ndarray, " 3"] = of_column.mean(axis=0)
+    return mean
