@@ -9,17 +9,20 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Float32
-from scipy.optimize import brentq
 
-from shared.colour import encode_srgb8
+from shared.colour import encode_srgb8, srgb_to_linear
 
 _KNEE: Final = 0.6
 """Linear value up to which a tone is kept exactly."""
 _WHITEST: Final = 1.15
 """Exposed value, before the roll-off, that the bright parts of a hand may reach at most."""
-_BRIGHT_PERCENTILE: Final = 90.0
-_DECADES: Final = 4
-"""Range in which the factor is looked for."""
+_BRIGHT_SHARE: Final = 0.9
+_DARKEST: Final = 1e-3
+"""Mean sRGB value that counts as black, where ratios lose their meaning."""
+_LEAST_COVERAGE: Final = 1e-6
+_STEPS: Final = 20
+_PRECISION: Final = 2e-3
+"""Relative error of the factor at which the search ends: a quarter of an 8-bit step."""
 _PIXELS: Final = 600
 """Pixels that the mean is taken over while searching; all of them would cost time and change nothing."""
 
@@ -36,40 +39,50 @@ def expose(
         rgba: Scene-linear, premultiplied.
         colour_rgb: sRGB in [0, 1].
     """
-    coverage = rgba[..., 3]
-    whole = rgba[coverage > 0.99][:, :3]
+    pixels = rgba.reshape(-1, 4)
+    coverage = pixels[:, 3:]
+    whole = np.flatnonzero(coverage > 0.99)
     if len(whole) == 0:
         return rgba
-    gain = _gain(whole[:: max(1, len(whole) // _PIXELS)], target=float(np.mean(colour_rgb)))
-    touched = coverage > 0
-    straight = rgba[touched][:, :3] * (gain / coverage[touched, None])
-    exposed = rgba.copy()
-    exposed[touched, :3] = _rolled_off(straight) * coverage[touched, None]
-    return exposed
+    some = pixels.take(whole[:: max(1, len(whole) // _PIXELS)], axis=0)[:, :3]
+    gain = np.float32(_gain(some, target=float(np.mean(colour_rgb))))
+    # With the fourth channel, which is put back afterwards: memory without gaps is twice as fast.
+    exposed = _rolled_off(pixels * (gain / np.maximum(coverage, _LEAST_COVERAGE))) * coverage
+    exposed[:, 3:] = coverage
+    layer: Float32[np.ndarray, "rows columns 4"] = exposed.reshape(rgba.shape)
+    return layer
 
 
 def _gain(colours: Float32[np.ndarray, "pixels 3"], *, target: float) -> float:
     """Return the factor after which the mean sRGB value is the target, or the largest that keeps shape."""
-    bright = float(np.percentile(colours.max(axis=1), _BRIGHT_PERCENTILE))
-    if bright <= 0:
+    brightest = np.sort(colours.max(axis=1))[int(_BRIGHT_SHARE * len(colours))]
+    if brightest <= 0:
         return 1.0
+    most = _WHITEST / float(brightest)
+    wanted = _light_of(target)
+    gain = min(most, wanted / float(colours.mean()))
+    for _ in range(_STEPS):
+        # In linear light the mean grows at most as the factor does, so no step goes too far.
+        shown = encode_srgb8(_rolled_off(np.float32(gain) * colours))
+        step = wanted / _light_of(float(shown.mean()) / 255)
+        gain = min(most, gain * step)
+        if abs(step - 1) < _PRECISION or (step > 1 and gain == most):
+            break
+    return gain
 
-    def too_bright(log_gain: float) -> float:
-        shown = encode_srgb8(_rolled_off(np.float32(np.exp(log_gain)) * colours))
-        return float(shown.mean()) / 255 - target
 
-    most = float(np.log(_WHITEST / bright))
-    least = most - _DECADES * np.log(10)
-    if too_bright(most) <= 0:
-        return float(np.exp(most))
-    if too_bright(least) >= 0:
-        return float(np.exp(least))
-    return float(np.exp(brentq(too_bright, least, most, xtol=1e-3)))
+def _light_of(srgb: float) -> float:
+    """Return the linear light of an sRGB value; ratios to black would have no meaning."""
+    return float(srgb_to_linear(np.array(max(srgb, _DARKEST))))
 
 
 def _rolled_off(linear: Float32[np.ndarray, "..."]) -> Float32[np.ndarray, "..."]:
     """Leave values up to the knee as they are, and bend those above it towards one."""
     room = 1 - _KNEE
-    over = np.maximum(linear - _KNEE, 0) / room
-    rolled: Float32[np.ndarray, "..."] = np.minimum(linear, _KNEE) + room * (1 - np.exp(-over))
+    rolled: Float32[np.ndarray, "..."] = np.minimum(_KNEE - linear, 0)
+    rolled /= room
+    np.exp(rolled, out=rolled)
+    rolled *= -room
+    rolled += room
+    rolled += np.minimum(linear, _KNEE)
     return rolled

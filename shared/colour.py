@@ -34,7 +34,7 @@ _TO_SRGB8: Final = np.rint(255 * linear_to_srgb(np.arange(_ENCODE_STEPS) / (_ENC
 
 def decode_srgb8(srgb8: UInt8[np.ndarray, "..."]) -> Float32[np.ndarray, "..."]:
     """Return the linear light of 8-bit sRGB."""
-    decoded: Float32[np.ndarray, "..."] = _TO_LINEAR[srgb8]
+    decoded: Float32[np.ndarray, "..."] = _TO_LINEAR.take(srgb8)  # half the time of an index
     return decoded
 
 
@@ -45,5 +45,5 @@ def encode_srgb8(linear: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
     The table is fine enough that rounding differs from the exact formula for one value in a hundred at most.
     """
     steps = np.clip(linear, 0.0, 1.0) * (_ENCODE_STEPS - 1) + 0.5
-    encoded: UInt8[np.ndarray, "..."] = _TO_SRGB8[steps.astype(np.uint16)]
+    encoded: UInt8[np.ndarray, "..."] = _TO_SRGB8.take(steps.astype(np.uint16))
     return encoded
