@@ -75,11 +75,11 @@ class CappedMesh:
         self, verts: Float32[np.ndarray, "capped 3"]
     ) -> tuple[Float32[np.ndarray, "capped 3"], Float32[np.ndarray, " capped"]]:
         """Return unit normals of the vertices, and the area that belongs to each."""
-        corners = verts[self.faces]
+        corners = verts.take(self.faces, axis=0)
         crossed = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        spread = np.repeat(crossed, 3, axis=0)
         corner_of = self.faces.ravel()
-        summed = np.stack([np.bincount(corner_of, spread[:, axis], len(verts)) for axis in range(3)], axis=1)
+        spread = np.repeat(crossed.T, 3, axis=1)
+        summed = np.stack([np.bincount(corner_of, axis, len(verts)) for axis in spread], axis=1)
         lengths = np.linalg.norm(summed, axis=1)
         # A third of every face around it; the cross product has twice the area of its face.
         areas = lengths / 6

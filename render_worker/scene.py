@@ -36,8 +36,8 @@ _ENGINES: Final = {"cycles": "CYCLES", "eevee": "BLENDER_EEVEE"}
 _GPU_KINDS: Final = ("OPTIX", "CUDA", "HIP", "METAL", "ONEAPI")  # in the order in which `auto` tries them
 _COMBINED: Final = "Combined"
 _SOFTWARE_RENDERERS: Final = ("llvmpipe", "softpipe", "swiftshader")
-_SKIN: Final = "skin"
-"""Attribute of the mesh: scene-linear colour, which the lamp's light is multiplied with."""
+_LIT: Final = "lit"
+"""Attribute of the mesh: scene-linear light that comes from the lamp where it shines straight down."""
 _GLOW: Final = "glow"
 """Attribute of the mesh: scene-linear light that does not come from the lamp."""
 _ABOVE_M: Final = 0.0015
@@ -173,7 +173,8 @@ class HandScene:
             glow = skin * (request.light.fill * Skylight(self._shown).on(verts_m))[:, None]
         else:
             glow = self._shown.with_cap(request.glow)
-        for name, values in ((_SKIN, skin), (_GLOW, glow)):
+        lit = skin * np.float32(0.0 if request.light is None else request.light.key)
+        for name, values in ((_LIT, lit), (_GLOW, glow)):
             self._data.attributes[name].data.foreach_set("vector", np.ascontiguousarray(values).ravel())
 
     def _set_camera(self, camera: BlenderCamera) -> None:
@@ -214,7 +215,7 @@ def _fill_mesh(data: Any, mesh: CappedMesh) -> None:
     data.loops.foreach_set("vertex_index", mesh.faces.ravel())
     data.polygons.add(len(mesh.faces))
     data.polygons.foreach_set("loop_start", np.arange(0, mesh.faces.size, 3, dtype=np.int32))
-    for name in (_SKIN, _GLOW):
+    for name in (_LIT, _GLOW):
         data.attributes.new(name, "FLOAT_VECTOR", "POINT")
     data.update(calc_edges=True)
     data.shade_smooth()
@@ -239,7 +240,7 @@ class _Skin:
         self._tree.nodes.clear()
         surface = self._node("NewGeometry")
         position, normal = surface.outputs["Position"], surface.outputs["Normal"]
-        self._towards = self._node("CombineXYZ")
+        self._towards = self._vector_node("ADD", (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
         towards = self._towards.outputs[0]
 
         # The faces are flat but their normals are smooth: just above them, no face hides the lamp too early.
@@ -259,26 +260,21 @@ class _Skin:
         self._tree.links.new(self._size.outputs[0], ray.inputs["Direction"])
 
         cosine = self._math("MAXIMUM", self._vector("DOT_PRODUCT", normal, towards), 0.0)
-        lit = self._math("MULTIPLY", cosine, self._math("SUBTRACT", 1.0, ray.outputs["Is Hit"]))
-        self._key = self._math_node("MULTIPLY", lit, 1.0)
-        radiance = self._vector(
-            "MULTIPLY_ADD", self._attribute(_SKIN), self._key.outputs[0], self._attribute(_GLOW)
-        )
+        share = self._math("MULTIPLY", cosine, self._math("SUBTRACT", 1.0, ray.outputs["Is Hit"]))
+        radiance = self._vector("MULTIPLY_ADD", self._attribute(_LIT), share, self._attribute(_GLOW))
         emission = self._node("Emission")
         self._tree.links.new(radiance, emission.inputs["Color"])
         self._tree.links.new(emission.outputs[0], self._node("OutputMaterial").inputs["Surface"])
 
     def set(self, request: DrawRequest) -> None:
-        """Set the lamp; without one, only the glow counts."""
+        """Set where the lamp is; the mesh says how strong: a node takes longer to set than all vertices."""
         light = request.light
-        self._key.inputs[1].default_value = 0.0 if light is None else light.key
-        self._pixels.inputs[1].default_value = (request.width_px, request.height_px, 0.0)
+        pixels, size_px = self._pixels.inputs[1], (request.width_px, request.height_px, 0.0)
+        if tuple(pixels.default_value) != size_px:
+            pixels.default_value = size_px
         if light is not None:
             self._size.inputs[1].default_value = (float(np.radians(light.angle_deg)),) * 3
-            for socket, value in zip(
-                self._towards.inputs, to_blender(np.array(light.direction)), strict=True
-            ):
-                socket.default_value = float(value)
+            self._towards.inputs[0].default_value = to_blender(np.array(light.direction)).tolist()
 
     def _attribute(self, name: str) -> Any:
         node = self._node("Attribute")
@@ -295,11 +291,8 @@ class _Skin:
         made = self._vector_node(operation, *inputs)
         return made.outputs["Value" if operation == "DOT_PRODUCT" else "Vector"]
 
-    def _math_node(self, operation: str, *inputs: Any) -> Any:
-        return self._filled(self._node("Math"), operation, inputs)
-
     def _math(self, operation: str, *inputs: Any) -> Any:
-        return self._math_node(operation, *inputs).outputs[0]
+        return self._filled(self._node("Math"), operation, inputs).outputs[0]
 
     def _filled(self, node: Any, operation: str, inputs: tuple[Any, ...]) -> Any:
         """Set an operation and its inputs, each a socket to link or a constant."""

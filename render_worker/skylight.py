@@ -63,6 +63,12 @@ class Skylight:
         np.maximum(at_vertex, 0, out=at_vertex)
         np.maximum(at_disc, 0, out=at_disc)
         np.maximum(squared_m2, 1e-8, out=squared_m2)
-        hidden = at_vertex * at_disc * disc_m2 / (squared_m2 * (np.pi * squared_m2 + disc_m2))
-        visible: Float32[np.ndarray, " verts"] = np.exp(-hidden.sum(axis=1))
+        # at_vertex * at_disc * disc_m2 / (squared_m2 * (np.pi * squared_m2 + disc_m2)), without more memory.
+        spread_m2 = np.pi * squared_m2
+        spread_m2 += disc_m2
+        spread_m2 *= squared_m2
+        at_vertex *= at_disc
+        at_vertex *= disc_m2
+        at_vertex /= spread_m2
+        visible: Float32[np.ndarray, " verts"] = np.exp(-at_vertex.sum(axis=1))
         return visible
