@@ -460,6 +460,46 @@ def bench() -> None:
     """Measure speed, beside a peer in the same run."""
 
 
+@bench.command(
+    "round",
+    epilog=examples(
+        "meshcycle bench round configs/demo.toml",
+        "meshcycle bench round configs/realhands.toml --max-samples 500 --workers 1 --json",
+    ),
+)
+@click.argument("config_path", metavar="CONFIG", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--rounds", type=click.IntRange(min=4), default=6, show_default=True, help="Of each run.")
+@click.option("--max-samples", type=click.IntRange(min=1), help="Train on so many photographs only.")
+@click.option("--workers", type=click.IntRange(min=1), help="Blenders here; training gets the other cores.")
+@click.option("--ray-address", help="HEAD:PORT of a render farm. Default: this machine.")
+@as_json
+def bench_round(
+    config_path: Path,
+    rounds: int,
+    max_samples: int | None,
+    workers: int | None,
+    ray_address: str | None,
+    as_json: bool,
+) -> None:
+    """Measure overlapping rounds beside alternating ones.
+
+    Overlapping rounds render while the next one trains. CONFIG is trained in both modes, in folders that are
+    deleted afterwards. Where training and rendering share the cores, overlapping can save little: give each
+    its own with --workers.
+    """
+    from trainer.bench_rounds import bench_rounds
+    from trainer.config import load_config
+
+    result = bench_rounds(
+        load_config(config_path),
+        renderer_for=lambda each: render_pool(each, ray_address),
+        rounds=rounds,
+        max_samples=max_samples,
+        workers=workers,
+    )
+    report(result.to_json(), result.to_text(), as_json=as_json)
+
+
 for command in (
     make_photographs,
     make_versions,

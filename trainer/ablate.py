@@ -2,25 +2,19 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 
 from shared.errors import TrainingError
 from shared.hand_model import HandModel, load_hand_model
-from shared.renderer import Renderer
 from trainer.ablation_plan import AblationConfig, PlannedRun, planned_runs
 from trainer.ablation_scores import FinishedRun, OpenSet, forget_scores, read_run, score_run
 from trainer.ablation_table import AblationReport, read_ablation
-from trainer.config import TrainConfig
 from trainer.label_check import check_labels
-from trainer.loop import train
+from trainer.loop import RendererFor, train
 from trainer.models.build import build_network
 from trainer.run_folder import RunFolder, require_same
 
 logger = logging.getLogger(__name__)
-
-type RendererFor = Callable[[TrainConfig], AbstractContextManager[Renderer | None]]
-"""Opens whatever draws the twins of a run; it gives None for a run without [recycle]."""
 
 
 def ablate(config: AblationConfig, *, renderer_for: RendererFor) -> AblationReport:

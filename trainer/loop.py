@@ -9,8 +9,8 @@ same bits as one that was not.
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,10 @@ from trainer.snapshot import Snapshots, Standing
 logger = logging.getLogger(__name__)
 
 LOG_EVERY_STEPS = 20
+
+
+type RendererFor = Callable[[TrainConfig], AbstractContextManager[Renderer | None]]
+"""Opens whatever draws the twins of a run; it gives None for a run without [recycle]."""
 
 
 @dataclass(frozen=True, slots=True)
