@@ -16,7 +16,7 @@ cv2.setNumThreads(1)  # parallelism comes from more processes
 
 _LEAST_SIDE: Final = 0.6
 """Smallest crop as a share of the photograph's short side: less would be a blur when enlarged."""
-_AVERAGED_FROM: Final = 1.5
+_AVERAGED_FROM: Final = 1.15
 """Reduction from which on pixels are averaged instead of interpolated, because detail would alias."""
 
 
