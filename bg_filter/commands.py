@@ -58,7 +58,7 @@ def selection_options(command: Callable[..., None]) -> Callable[..., None]:
         "meshcycle filter-backgrounds lsun/bedroom_train_lmdb --out data/backgrounds",
         "meshcycle filter-backgrounds lsun my-photographs --out data/backgrounds --threshold 0.1",
         "meshcycle filter-backgrounds lsun --out data/backgrounds --limit 20000 --subset-seed 0",
-        "meshcycle filter-backgrounds lsun --out s3://farm/backgrounds",
+        "meshcycle filter-backgrounds lsun --out s3://bucket/backgrounds",
         "meshcycle filter-backgrounds lsun --out data/backgrounds --weights yolov8n.pt --weights hands.pt "
         "--classes person --classes hand",
     )

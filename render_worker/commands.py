@@ -115,8 +115,8 @@ def make_photographs(out: Path, as_json: bool) -> None:
     epilog=examples(
         "meshcycle render runs/realhands/predictions/round-0003 --backgrounds data/backgrounds --out twins",
         "meshcycle render predictions --backgrounds data/backgrounds --out twins --device optix --samples 64",
-        "meshcycle render s3://farm/run/predictions/round-0003 --backgrounds s3://farm/backgrounds \\",
-        "    --out s3://farm/twins",
+        "meshcycle render s3://bucket/run/predictions/round-0003 --backgrounds s3://bucket/backgrounds \\",
+        "    --out s3://bucket/twins",
     )
 )
 @click.argument("predictions", type=place)

@@ -2,7 +2,6 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from fakes import PointRenderer
+from kills import Killed, killing_call
 from small_hands import TINY_BACKBONE
 from small_run import NUM_IMAGES, small_config
 
@@ -25,25 +25,6 @@ from trainer.run_folder import RunFolder
 from trainer.run_log import LossMeter, read_records
 
 NUM_TRAINING = NUM_IMAGES - 2
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing in the program may catch it."""
-
-
-def killing_call(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, call: int) -> None:
-    """Make one call of a function die before it does anything."""
-    original: Callable[..., Any] = getattr(owner, name)
-    calls = 0
-
-    def dying(*arguments: Any, **keywords: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == call:
-            raise Killed
-        return original(*arguments, **keywords)
-
-    monkeypatch.setattr(owner, name, dying)
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,14 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 from fakes import PointRenderer
+from kills import Killed, killing_call
 from small_run import NUM_IMAGES, small_config
 
 from shared import rounds
@@ -27,10 +28,6 @@ from trainer.run_log import RoundRecord, read_records
 NUM_TRAINING = NUM_IMAGES - 2
 DRIFT = {"policy": "drift", "threshold_mm": 7.6}
 """Half of the hands of the tiny network move farther between two rounds that overlap."""
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing in the program may catch it."""
 
 
 class Dawdler(PointRenderer):
@@ -69,21 +66,6 @@ def records_of(run_dir: Path) -> list[RoundRecord]:
 
 def weights_of(run_dir: Path, round_index: int) -> bytes:
     return (run_dir / f"checkpoints/round-{round_index:04d}" / WEIGHTS).read_bytes()
-
-
-def killing_call(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, call: int) -> None:
-    """Make one call of a function die before it does anything."""
-    original: Callable[..., Any] = getattr(owner, name)
-    calls = 0
-
-    def dying(*arguments: Any, **keywords: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == call:
-            raise Killed
-        return original(*arguments, **keywords)
-
-    monkeypatch.setattr(owner, name, dying)
 
 
 @pytest.fixture(scope="module")
