@@ -10,7 +10,6 @@ import logging
 import os
 from contextlib import nullcontext
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -88,12 +87,16 @@ def main() -> None:
         "meshcycle make-dataset --backgrounds demo/backgrounds --out demo/hands --training 480",
         "meshcycle make-dataset --backgrounds data/backgrounds --out data/made --versions 4 --view-spread 30",
         "meshcycle make-dataset --backgrounds data/backgrounds --out data/hard --occluded 0.3 --noise 8",
+        "meshcycle make-dataset --backgrounds data/backgrounds --out data/drawn --hands-of data/freihand",
     )
 )
 @output_path("Folder of the dataset; an unfinished one is continued.", required=True)
 @backgrounds_option("Database that filter-backgrounds wrote, or its URL.", required=True)
-@click.option("--training", default=1000, show_default=True, help="Images of the training split.")
-@click.option("--evaluation", default=200, show_default=True, help="Images of the evaluation split.")
+@existing_folder(
+    "--hands-of", help="Draw the training hands of this dataset in FreiHAND's layout. Default: sampled hands."
+)
+@click.option("--training", type=int, help="Images of the training split. Default: 1000, or those hands.")
+@click.option("--evaluation", type=int, help="Images of the evaluation split. Default: 200 of sampled hands.")
 @click.option("--versions", default=1, show_default=True, help="Training images of each pose; 4 in FreiHAND.")
 @click.option("--view-spread", type=float, help="Views around a raised palm, s.d. in degrees. Default: all.")
 @click.option("--seed", default=0, show_default=True, help="Decides hands, backgrounds, light and skin.")
@@ -104,8 +107,9 @@ def main() -> None:
 def make_dataset(
     out: Path,
     backgrounds: Place,
-    training: int,
-    evaluation: int,
+    hands_of: Path | None,
+    training: int | None,
+    evaluation: int | None,
     versions: int,
     view_spread: float | None,
     seed: int,
@@ -116,30 +120,39 @@ def make_dataset(
 ) -> None:
     """Render labelled hands in FreiHAND's layout.
 
-    Poses, shapes and views are sampled; skin, arms and light vary. Every image follows from the seed and its
-    number, so a set can be continued, and made again. Masks show the visible hand, without its arm.
+    Poses, shapes and views are sampled, or those of a dataset; skin, arms and light vary. Every image follows
+    from the seed and its number, so a set can be continued, and made again. Masks show the visible hand,
+    without its arm.
     """
     from render_worker.dataset import render_dataset
     from render_worker.pool import RenderPool
     from shared.hand_model import load_hand_model
     from shared.seeds import seed_of
-    from trainer.synthetic_hands import labelled_hand
+    from trainer.drawn_hands import hands_to_draw
 
     model = load_hand_model(hand_model)
-    sizes: dict[Literal["training", "evaluation"], int] = {"training": training, "evaluation": evaluation}
+    hands = hands_to_draw(
+        model,
+        hands_of,
+        training=training,
+        evaluation=evaluation,
+        versions=versions,
+        view_spread_deg=view_spread,
+        seed=seed,
+    )
     results = {}
     with RenderPool(render_settings(chosen), model, backgrounds, address=ray_address) as pool:
-        for split, num_images in sizes.items():
-            split_seed = seed_of(seed, split)
+        for split, some in hands.items():
             results[split] = render_dataset(
                 pool,
                 out,
                 split,
-                partial(labelled_hand, model, seed=split_seed, view_spread_deg=view_spread),
-                num_images=num_images,
-                num_versions=versions if split == "training" else 1,
-                seed=split_seed,
+                some.hand_of,
+                num_images=some.num_images,
+                num_versions=some.num_versions,
+                seed=seed_of(seed, split),
                 look=look(chosen),
+                source=some.source,
             )
     report(
         {split: asdict(result) for split, result in results.items()},

@@ -51,6 +51,7 @@ def render_dataset(
     seed: int,
     num_versions: int = 1,
     look: Look | None = None,
+    source: str = "",
 ) -> DatasetReport:
     """Draw one split; repeating the call after an interruption draws only what is missing.
 
@@ -63,6 +64,7 @@ def render_dataset(
         seed: Of skin, light, backgrounds and noise.
         num_versions: Pictures of each pose: image i shows pose i modulo num_images / num_versions.
         look: What the pictures show besides hands.
+        source: Says which hands `hand_of` returns.
 
     Raises:
         DatasetError: The folder holds another data set.
@@ -72,7 +74,7 @@ def render_dataset(
     look = look or Look()
     settings = drawer.settings.model_dump_json(exclude=INVISIBLE)
     inputs = (
-        f"{RECIPE} {seed} {settings} {look.model_dump_json()} "
+        f"{RECIPE} {source} {seed} {settings} {look.model_dump_json()} "
         f"{drawer.photographs.fingerprint} {drawer.hand_model.sha256}"
     )
     writer = FreiHandWriter(

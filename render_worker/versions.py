@@ -4,7 +4,7 @@ FreiHAND shows each of its training poses four times: before the green screen, a
 backgrounds. This does the same for any dataset in its layout whose hands can be cut out.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +17,10 @@ from tqdm import tqdm
 from render_worker.backdrop import choose_backdrop
 from render_worker.composite import composite, encode_jpeg
 from render_worker.picture import Box, HandLayer
-from shared.annotations import read_annotation
 from shared.backgrounds import BackgroundReader
 from shared.colour import decode_srgb8
 from shared.errors import DatasetError
-from shared.freihand import FreiHandSplit, LabelledHand, SplitName
+from shared.freihand import FreiHandSplit, SplitName
 from shared.freihand_writer import FreiHandWriter
 from shared.seeds import rng_of
 
@@ -90,11 +89,9 @@ def make_versions(
     poses = len(original)
     identity = f"versions of {data.name} seed {seed} originals {keep_original} on {photographs.fingerprint}"
     writer = FreiHandWriter(out, split, num_images=poses * versions, num_versions=versions, identity=identity)
-    mano = _mano(original)
     for index in tqdm(writer.missing(), desc=f"{split} versions", unit="img", disable=None):
         version, pose = divmod(index, poses)
-        camera = original.camera(pose)
-        hand = LabelledHand(index, original.verts_m[pose], original.joints_m[pose], camera, mano[pose])
+        hand = replace(original.labelled_hand(pose), index=index)
         mask = _mask(folder / original.image_path(pose).stem, original.image_px)
         if keep_original and version == 0:
             jpeg = original.image_path(pose).read_bytes()
@@ -167,11 +164,3 @@ def _mask(stem: Path, image_px: int) -> Bool[np.ndarray, "height width"]:
                 )
             return mask
     raise DatasetError(f"{stem}: expected a .png or .jpg with this hand's silhouette, found none.")
-
-
-def _mano(split: FreiHandSplit) -> Float32[np.ndarray, "poses 61"]:
-    """Return FreiHAND's parameters as they are; nothing here reads them."""
-    path = split.root / f"{split.split}_mano.json"
-    if not path.exists():
-        return np.zeros((split.num_poses, 61), np.float32)
-    return read_annotation(path, rows=1, columns=61)[:, 0]

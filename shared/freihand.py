@@ -101,6 +101,14 @@ class FreiHandSplit:
         return self._present(self._verts_m, "verts")
 
     @functools.cached_property
+    def mano(self) -> Float32[np.ndarray, "poses 61"]:
+        """FreiHAND's parameters of every pose as they are; zeros if the split came without them."""
+        path = self.root / f"{self.split}_mano.json"
+        if not path.exists():
+            return np.zeros((self.num_poses, 61), np.float32)
+        return read_annotation(path, rows=1, columns=61)[:, 0]
+
+    @functools.cached_property
     def image_px(self) -> int:
         """Side of the square images, taken from the first one."""
         height, width = self.image(0).shape[:2]
@@ -145,6 +153,13 @@ class FreiHandSplit:
         k = self.intrinsics[pose]
         fx_px, fy_px, cx_px, cy_px = (float(k[place]) for place in ((0, 0), (1, 1), (0, 2), (1, 2)))
         return Intrinsics(fx_px, fy_px, cx_px, cy_px, width_px=self.image_px, height_px=self.image_px)
+
+    def labelled_hand(self, index: int) -> LabelledHand:
+        """Return the labels of an image, as a dataset writer takes them."""
+        pose = self.pose_of(index)
+        return LabelledHand(
+            index, self.verts_m[pose], self.joints_m[pose], self.camera(pose), self.mano[pose]
+        )
 
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self):
