@@ -122,6 +122,11 @@ def make_photographs(out: Path, as_json: bool) -> None:
 @click.argument("predictions", type=place)
 @output_place("Folder, or URL, of the round of synthetic shards.", required=True)
 @backgrounds_option("Database that filter-backgrounds wrote, or its URL.", required=True)
+@click.option(
+    "--hand-colour",
+    type=click.Choice(["background", "skin"]),
+    help="The background's mean (default, as in the paper), or a tone of skin.",
+)
 @render_options
 @click.option("--seed", default=0, show_default=True, help="Decides backgrounds, crops and light.")
 @click.option("--round", "round_index", default=0, show_default=True, help="Number of the round.")

@@ -17,18 +17,15 @@ from render_worker.look import Look
 from render_worker.picture import DrawRequest, HandLayer
 from render_worker.placement import choose_light, hand_box
 from render_worker.room_light import choose_room_light
-from render_worker.skin import choose_tone, mirrored, paint_skin, patches, sheen, softened
+from render_worker.skin import choose_tone, mirrored, paint_skin, patches, seen_colour, sheen, softened
 from render_worker.worker import Studio
 from shared.colour import srgb_to_linear
 from shared.freihand import LabelledHand
 from shared.seeds import rng_of, seed_of
 
 _MASK_QUALITY: Final = 95
-_BRIGHTNESS: Final = (0.75, 1.05)
-_FOLLOWS: Final = 0.3
-"""How far, in powers, a hand's brightness follows that of its background; 1 would make them equal."""
 _TINT: Final = 0.15
-"""The same for its hue."""
+"""How far, in powers, a hand's hue follows that of its background; 1 would make them equal."""
 _SHARPNESS: Final = (10.0, 30.0)
 _NAIL_SHARPNESS: Final = 80.0
 
@@ -83,8 +80,8 @@ class PortraitRequest:
         backdrop = choose_backdrop(studio.photographs, rng_of(seed, "background"), image_px=camera.width_px)
         rng = rng_of(seed, "camera")
         behind = _blurred(backdrop.pixels, float(rng.uniform(0, 1) ** 2 * look.defocus_px))
-        red, green, blue = _seen_colour(tone, float(rng.uniform(*_BRIGHTNESS)), backdrop.mean_rgb)
-        layer = replace(layer, rgba=expose(_tinted(layer.rgba, backdrop.mean_rgb), (red, green, blue)))
+        colour = seen_colour(tone, rng, backdrop_rgb=backdrop.mean_rgb)
+        layer = replace(layer, rgba=expose(_tinted(layer.rgba, backdrop.mean_rgb), colour))
         picture = composite(layer, behind)
         return Portrait(
             jpeg=encode_jpeg(_photographed(picture.pixels, look, rng), quality=studio.settings.jpeg_quality),
@@ -145,15 +142,6 @@ def _lit(
         mesh=figure.mesh,
         glow=glow.astype(np.float32),
     )
-
-
-def _seen_colour(
-    tone: tuple[float, float, float], brightness: float, backdrop_rgb: tuple[float, float, float]
-) -> tuple[float, float, float]:
-    """Return the mean colour of a hand in sRGB: a dark place makes it darker, a bright one brighter."""
-    place = float(np.clip((np.mean(backdrop_rgb) / np.mean(tone)) ** _FOLLOWS, 0.6, 1.3))
-    red, green, blue = (min(0.85, brightness * place * value) for value in tone)
-    return red, green, blue
 
 
 def _tinted(

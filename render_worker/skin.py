@@ -1,4 +1,4 @@
-"""Skin for made-up photographs: a tone, how it varies over a hand, and how it shines. Twins do not use it."""
+"""Skin for made-up photographs: a tone, how it varies over a hand, and how it shines."""
 
 from typing import Final
 
@@ -21,6 +21,9 @@ _TONES: Final = (
 )
 """Skin in sRGB from light to dark, as it looks in daylight."""
 
+_BRIGHTNESS: Final = (0.75, 1.05)
+_FOLLOWS: Final = 0.3
+"""How far, in powers, a hand's brightness follows that of its background; 1 would make them equal."""
 _FLUSH: Final = np.array([0.10, -0.10, -0.08], dtype=np.float32)
 """What more blood under the skin does to its linear colour, relative to it."""
 _NUM_WAVES: Final = 12
@@ -37,6 +40,16 @@ def choose_tone(rng: np.random.Generator) -> tuple[float, float, float]:
     place = rng.uniform(0, len(_TONES) - 1)
     channels = zip(*_TONES, strict=True)
     red, green, blue = (float(np.interp(place, range(len(_TONES)), channel)) for channel in channels)
+    return red, green, blue
+
+
+def seen_colour(
+    tone: tuple[float, float, float], rng: np.random.Generator, *, backdrop_rgb: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """Return the mean colour of a hand in sRGB: a dark place makes it darker, a bright one brighter."""
+    place = float(np.clip((np.mean(backdrop_rgb) / np.mean(tone)) ** _FOLLOWS, 0.6, 1.3))
+    brightness = float(rng.uniform(*_BRIGHTNESS))
+    red, green, blue = (min(0.85, brightness * place * value) for value in tone)
     return red, green, blue
 
 

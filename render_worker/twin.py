@@ -1,4 +1,7 @@
-"""A twin: a predicted hand in the colour of its background, on that background (paper, Sec. 3.1)."""
+"""A twin: a predicted hand in the colour of its background, on that background (paper, Sec. 3.1).
+
+Or in a colour of skin, where the settings ask for it.
+"""
 
 import io
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from render_worker.composite import composite, encode_jpeg, encode_png
 from render_worker.exposure import expose
 from render_worker.picture import DrawRequest, HandLayer
 from render_worker.placement import choose_light
+from render_worker.skin import choose_tone, seen_colour
 from render_worker.worker import Studio
 from shared.colour import srgb_to_linear
 from shared.seeds import rng_of, seed_of
@@ -41,7 +45,7 @@ class TwinRequest:
     run_seed: int
 
     def draw(self, studio: Studio) -> SyntheticSample:
-        """Draw the hand, expose it to its background's mean colour, and lay it on the background.
+        """Draw the hand, expose it to the mean colour that it shall have, and lay it on the background.
 
         Raises:
             RenderError: The hand cannot be seen.
@@ -49,7 +53,11 @@ class TwinRequest:
         seed = seed_of(self.run_seed, "round", self.round_index, self.sample_id)
         backdrop = choose_backdrop(studio.photographs, rng_of(seed, "background"), image_px=self.image_px)
         light = choose_light(rng_of(seed, "light"))
-        red, green, blue = (float(value) for value in srgb_to_linear(np.array(backdrop.mean_rgb)))
+        colour_rgb = backdrop.mean_rgb
+        if studio.settings.hand_colour == "skin":
+            rng = rng_of(seed, "skin")
+            colour_rgb = seen_colour(choose_tone(rng), rng, backdrop_rgb=backdrop.mean_rgb)
+        red, green, blue = (float(value) for value in srgb_to_linear(np.array(colour_rgb)))
         asked = DrawRequest(
             verts_m=self.verts_m,
             camera=self.camera,
@@ -60,14 +68,14 @@ class TwinRequest:
             seed=seed_of(seed, "noise"),
         )
         layer = studio.scene.draw(asked)
-        picture = composite(HandLayer(expose(layer.rgba, backdrop.mean_rgb), layer.box), backdrop.pixels)
+        picture = composite(HandLayer(expose(layer.rgba, colour_rgb), layer.box), backdrop.pixels)
         labels = SyntheticLabels(
             sample_id=self.sample_id,
             round_index=self.round_index,
             joints_m=tuple((float(x), float(y), float(z)) for x, y, z in self.joints_m),
             camera=self.camera,
             image_px=self.image_px,
-            skin_rgb=backdrop.mean_rgb,
+            skin_rgb=colour_rgb,
             background=backdrop.crop,
             light=light,
             seed=seed,

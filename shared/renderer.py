@@ -29,6 +29,8 @@ class RenderSettings(BaseModel):
     whatever its machines offer, and any other only the machines that offer it."""
     samples: PositiveInt = 8
     """Cycles samples per pixel. The paper does not say."""
+    hand_colour: Literal["background", "skin"] = "background"
+    """Colour of a twin's hand: the mean of its background, as the paper has it, or a tone of skin."""
     workers: PositiveInt | None = None
     """Blender processes at most; if left out, all that a farm offers, or on this machine alone one per core,
     or `workers_per_gpu` for each GPU."""

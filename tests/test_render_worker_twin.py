@@ -80,6 +80,17 @@ def test_the_members_of_a_twin_agree_with_one_another(worker: RenderWorker) -> N
     )
 
 
+def test_a_hand_has_a_colour_of_skin_where_that_is_asked_for() -> None:
+    settings = RenderSettings(samples=4, hand_colour="skin")
+    worker = RenderWorker(CappedMesh.of(open_hand()), settings, photographs=PlainPhotographs())
+    for sample in drawn(worker, [0, 1, 2]).values():
+        red, green, blue = sample.labels.skin_rgb
+        assert red > green > blue
+        mask = np.asarray(Image.open(io.BytesIO(sample.mask_png)))
+        hand = np.asarray(Image.open(io.BytesIO(sample.jpeg)))[mask == 255] / 255
+        np.testing.assert_allclose(hand.mean(axis=0), sample.labels.skin_rgb, atol=0.03)
+
+
 @pytest.mark.parametrize("colour", [(30, 24, 20), (128, 90, 70), (200, 210, 190), (250, 250, 250)])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_lit_hand_has_the_mean_colour_of_its_background(colour: tuple[int, int, int], seed: int) -> None:
