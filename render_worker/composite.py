@@ -1,14 +1,17 @@
 """Puts a drawn hand on a photograph: in linear light, and without touching a pixel that it does not cover."""
 
 import io
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+import cv2
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
 from render_worker.picture import HandLayer
 from shared.colour import decode_srgb8, encode_srgb8
+
+_LIGHT: Final = decode_srgb8(np.arange(256, dtype=np.uint8)[None])
 
 
 class Composite(NamedTuple):
@@ -32,9 +35,13 @@ def composite(layer: HandLayer, photograph: UInt8[np.ndarray, "height width 3"])
     pixels = photograph.copy()
     mask = np.zeros(photograph.shape[:2], dtype=np.uint8)
     part = (layer.box.rows, layer.box.columns)
-    hand, coverage = layer.rgba[..., :3], layer.rgba[..., 3]
+    coverage = layer.rgba[..., 3]
     # The whole box, because picking the touched pixels takes longer; bytes survive decoding and encoding.
-    pixels[part] = encode_srgb8(hand + (1 - coverage)[..., None] * decode_srgb8(photograph[part]))
+    # OpenCV, because numpy takes four times as long where the last axis is short.
+    through = cv2.merge([1 - coverage] * 3)
+    behind = cv2.multiply(cv2.LUT(photograph[part], _LIGHT), through)
+    seen = cv2.add(behind, cv2.cvtColor(layer.rgba, cv2.COLOR_RGBA2RGB))
+    pixels[part] = encode_srgb8(np.asarray(seen, dtype=np.float32))
     mask[part] = np.rint(255 * coverage)
     return Composite(pixels, mask)
 

@@ -77,12 +77,11 @@ def _light_of(srgb: float) -> float:
 
 
 def _rolled_off(linear: Float32[np.ndarray, "..."]) -> Float32[np.ndarray, "..."]:
-    """Leave values up to the knee as they are, and bend those above it towards one."""
-    room = 1 - _KNEE
-    rolled: Float32[np.ndarray, "..."] = np.minimum(_KNEE - linear, 0)
-    rolled /= room
-    np.exp(rolled, out=rolled)
-    rolled *= -room
-    rolled += room
-    rolled += np.minimum(linear, _KNEE)
-    return rolled
+    """Leave values up to the knee as they are, and bend those above it towards one, in place."""
+    bright = linear > _KNEE
+    if bright.any():  # seldom, and an exponential costs more than all the rest
+        room = 1 - _KNEE
+        bent = (_KNEE - linear[bright]) / room
+        np.exp(bent, out=bent)
+        linear[bright] = bent * -room + room + _KNEE
+    return linear

@@ -62,8 +62,7 @@ class HandScene:
         _configure_output(self._scene)
         self._data = bpy.data.meshes.new("hand")
         _fill_mesh(self._data, mesh)
-        _link(self._scene, "hand", self._data)
-        self._skin = _Skin(self._data)
+        self._skin = _Skin(_link(self._scene, "hand", self._data))
         self._camera = bpy.data.cameras.new("camera")
         self._camera.sensor_fit = "HORIZONTAL"
         self._camera.sensor_width = SENSOR_MM
@@ -230,18 +229,20 @@ class _Skin:
     no light comes.
 
     Args:
-        data: Mesh that gets the material.
+        hand: Object that gets the material.
     """
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, hand: Any) -> None:
+        self._hand = hand
         material = bpy.data.materials.new("skin")
-        data.materials.append(material)
+        hand.data.materials.append(material)
         self._tree = material.node_tree
         self._tree.nodes.clear()
         surface = self._node("NewGeometry")
         position, normal = surface.outputs["Position"], surface.outputs["Normal"]
-        self._towards = self._vector_node("ADD", (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
-        towards = self._towards.outputs[0]
+        lamp = self._node("ObjectInfo").outputs
+        towards = self._vector("MULTIPLY_ADD", lamp["Color"], (2.0,) * 3, (-1.0,) * 3)
+        spread = lamp["Alpha"]
 
         # The faces are flat but their normals are smooth: just above them, no face hides the lamp too early.
         above = self._vector("MULTIPLY_ADD", normal, (_ABOVE_M,) * 3, position)
@@ -252,12 +253,12 @@ class _Skin:
         )
         place = self._vector("FRACTION", self._pixels.outputs[0])
         within = self._vector("SUBTRACT", place, (0.5, 0.5, 0.0))
-        self._size = self._vector_node("MULTIPLY_ADD", within, (0.0, 0.0, 0.0), towards)
+        ray_towards = self._vector("MULTIPLY_ADD", within, spread, towards)
         ray = self._node("Raycast")
         ray.only_local = True
         ray.inputs["Length"].default_value = 1.0
         self._tree.links.new(above, ray.inputs["Position"])
-        self._tree.links.new(self._size.outputs[0], ray.inputs["Direction"])
+        self._tree.links.new(ray_towards, ray.inputs["Direction"])
 
         cosine = self._math("MAXIMUM", self._vector("DOT_PRODUCT", normal, towards), 0.0)
         share = self._math("MULTIPLY", cosine, self._math("SUBTRACT", 1.0, ray.outputs["Is Hit"]))
@@ -267,14 +268,18 @@ class _Skin:
         self._tree.links.new(emission.outputs[0], self._node("OutputMaterial").inputs["Surface"])
 
     def set(self, request: DrawRequest) -> None:
-        """Set where the lamp is; the mesh says how strong: a node takes longer to set than all vertices."""
+        """Set where the lamp is; the mesh says how strong.
+
+        A node takes longer to set than all vertices, so the lamp's direction is the colour of the object,
+        and its width the opacity: two numbers that every shader can read and that nothing else looks at.
+        """
         light = request.light
         pixels, size_px = self._pixels.inputs[1], (request.width_px, request.height_px, 0.0)
         if tuple(pixels.default_value) != size_px:
             pixels.default_value = size_px
         if light is not None:
-            self._size.inputs[1].default_value = (float(np.radians(light.angle_deg)),) * 3
-            self._towards.inputs[0].default_value = to_blender(np.array(light.direction)).tolist()
+            towards = (to_blender(np.array(light.direction)) + 1) / 2  # colours are not negative
+            self._hand.color = (*towards.tolist(), float(np.radians(light.angle_deg)))
 
     def _attribute(self, name: str) -> Any:
         node = self._node("Attribute")
