@@ -92,6 +92,24 @@ def test_gradient_reaches_the_original_pass_only_if_asked(detach_original: bool)
     assert (hand.joints_m.grad is None) == detach_original
 
 
+@pytest.mark.parametrize(
+    ("gamma", "detach_original", "learns"), [(1.0, False, False), (0.1, False, True), (1.0, True, True)]
+)
+def test_a_twin_that_errs_further_silences_its_photograph_unless_it_weighs_less_or_cannot_reach_it(
+    gamma: float, detach_original: bool, learns: bool
+) -> None:
+    """Absolute distances: the photograph is 10 % too large and its twin 20 %, so it lies in between."""
+    hand = random_hand(0)
+    photo = hand._replace(verts_m=(1.1 * hand.verts_m).requires_grad_())
+    twin = hand._replace(verts_m=1.2 * hand.verts_m)
+    target = HandTarget(hand.verts_m, hand.joints_m, torch.zeros(2, NUM_JOINTS, 2))
+    hand.joints_m[:, 0] = 0  # wrists at the origin, so that vertices are compared as they are
+    correlation = SelfCorrelationLoss(detach_original=detach_original)(photo, twin).verts
+    (SupervisedLoss(FACES)(photo, target).verts + gamma * correlation).sum().backward()
+    assert photo.verts_m.grad is not None
+    assert bool(photo.verts_m.grad.abs().max() > 1e-6) == learns
+
+
 def test_a_perfect_prediction_costs_nothing_but_normals() -> None:
     """Eq. 10. The normal term is a cosine with edges of the same face, which is zero up to rounding."""
     hand = random_hand(0)

@@ -139,16 +139,18 @@ class RecycleConfig(Section):
     """Weight of the photographs in Eq. 11; 0 learns from renders alone (Table 3)."""
     beta: NonNegativeFloat = 1.0
     """Weight of the twins; the paper sets it equal to alpha."""
-    gamma: NonNegativeFloat = 1.0
-    """Weight of the self-correlation. The paper does not say; 0 trains the middle rows of Table 2."""
+    gamma: NonNegativeFloat = 0.1
+    """Weight of the self-correlation; 0 trains Table 2's middle rows. The paper does not say. Keep it well
+    below alpha and beta: at 1, absolute distances cancel the labels (see `SelfCorrelationLoss`)."""
     warmup_rounds: PositiveInt = 1
     """Rounds on photographs alone, before predictions are worth drawing. The paper does not say."""
     source: Literal["prediction", "ground_truth"] = "prediction"
     """What is drawn; ``ground_truth`` draws the labels, once, before the first round (Table 3)."""
     target: Literal["ground_truth", "rendered"] = "ground_truth"
     """What a twin is trained towards: the photograph's labels or what was drawn. The paper does not say."""
-    detach_original: bool = False
-    """Keep the self-correlation from moving the photograph's prediction. The paper does not say."""
+    detach_original: bool = True
+    """Keep the self-correlation from moving the photograph's prediction. The paper does not say; the more
+    accurate of the two predictions then loses nothing to the other (EXPERIMENTS.md)."""
     mode: Literal["alternate", "overlap"] = "alternate"
     """``alternate`` renders between the rounds, as the paper does. ``overlap`` renders a round's predictions
     while the next round trains, so that twins are one round staler and warm-up lasts one round longer."""
