@@ -137,6 +137,18 @@ class TestTable:
         with pytest.raises(ShardError, match="found another file"):
             inspect_shards([run / "config.toml"])
 
+    def test_a_run_without_twins_may_stand_beside_others_where_only_its_metrics_count(
+        self, run: Path, tmp_path: Path
+    ) -> None:
+        baseline = tmp_path / "baseline"
+        baseline.mkdir()
+        (baseline / "metrics.jsonl").touch()
+        assert inspect_shards([baseline, run], baselines=True).rows == inspect_shards([run]).rows
+        with pytest.raises(ShardError, match="found none in it"):
+            inspect_shards([baseline, run])
+        with pytest.raises(ShardError, match="found none in it"):
+            inspect_shards([tmp_path / "data"], baselines=True)
+
     def test_a_named_shard_must_be_whole_and_of_this_version(self, run: Path) -> None:
         first, second = latest(run)
         index = index_path(first)

@@ -165,15 +165,16 @@ def inspect(
 ) -> None:
     """List synthetic shards, and draw what is in them.
 
-    Every argument is a shard (.tar), a folder with shards, a run, or the URL of a folder or run. A strip of
-    the sheet shows the photograph, the prediction on it, its synthetic twin, and what the best checkpoint of
-    the run sees in it. The gallery shows the same, to be sorted and filtered in any browser.
+    Every argument is a shard (.tar), a folder with shards, a run, or the URL of a folder or run; for --curves
+    also a run without twins. A strip of the sheet shows the photograph, the prediction on it, its synthetic
+    twin, and what the best checkpoint of the run sees in it. The gallery shows the same, to be sorted and
+    filtered in any browser.
     """
     from shared.local_copy import fetch
     from trainer.inspection import INSPECTED, inspect_shards
 
     folders = [fetch(path, only=INSPECTED) for path in paths]
-    inspection = inspect_shards(folders)
+    inspection = inspect_shards(folders, baselines=curves is not None)
     report(inspection.to_json(), inspection.to_text(), as_json=as_json)
     if curves is not None:
         from trainer.curves import draw_curves

@@ -82,8 +82,7 @@ def _draw_times(axes: Axes, runs: Runs) -> None:
             axes.bar(centres, seconds, 0.9 * width, bottom=floor, color=colour, label=label, zorder=2)
             floor = [below + height for below, height in zip(floor, seconds, strict=True)]
     axes.margins(y=0.3)
-    order = " | ".join(runs)
-    _finish(axes, title="time per round" + (f" ({order})" if len(runs) > 1 else ""), unit="s")
+    _finish(axes, title="time per round" + (", runs side by side" if len(runs) > 1 else ""), unit="s")
 
 
 def _colours(runs: Runs) -> list[str]:
@@ -97,4 +96,4 @@ def _finish(axes: Axes, *, title: str, unit: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=True, alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, edgecolor="none")

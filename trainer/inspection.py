@@ -10,7 +10,7 @@ from shared.rounds import MANIFEST, SyntheticRound
 from shared.shards import index_path, read_index
 from shared.synthetic import Provenance
 from trainer.config import load_config
-from trainer.run_folder import CONFIG, run_of
+from trainer.run_folder import CONFIG, RunFolder, run_of
 
 INSPECTED = ("*.tar", "*.json", "*.jsonl", "*.toml")
 """Files of a run that are needed here."""
@@ -157,16 +157,18 @@ class Inspection:
         return cells + ("",) * (len(_HEADER) - len(cells))
 
 
-def inspect_shards(paths: Sequence[Path]) -> Inspection:
+def inspect_shards(paths: Sequence[Path], *, baselines: bool = False) -> Inspection:
     """Look at shards, at rounds of shards, or at runs.
 
     Args:
         paths: Tars, or folders that hold tars at any depth.
+        baselines: Runs that have trained without twins may be among them.
 
     Raises:
         ShardError: There are none, or one is damaged or of another version.
     """
-    tars = [tar for path in paths for tar in find_tars(path)]
+    with_twins = [path for path in paths if not (baselines and _is_baseline(path))]
+    tars = [tar for path in with_twins for tar in find_tars(path)]
     whole = [tar for tar in tars if index_path(tar).exists()]
     rounds = _rounds(paths, tars)
     shown: dict[Path, int] = {}
@@ -182,6 +184,10 @@ def inspect_shards(paths: Sequence[Path]) -> Inspection:
         rounds=rounds,
         unfinished=tuple(tar for tar in tars if tar not in set(whole)),
     )
+
+
+def _is_baseline(run: Path) -> bool:
+    return RunFolder(run).metrics.exists() and next(run.rglob("*.tar"), None) is None
 
 
 def find_tars(path: Path) -> list[Path]:
