@@ -70,7 +70,10 @@ def choose_backdrop(photographs: Photographs, rng: np.random.Generator, *, image
             width, height = photograph.size
             side = max(1, round(share * min(width, height)))
             left, top = int(across * (width - side + 1)), int(down * (height - side + 1))
-            square = np.asarray(photograph.convert("RGB").crop((left, top, left + side, top + side)))
+            box = (left, top, left + side, top + side)
+            # Pillow would copy what it need not convert.
+            rgb = photograph if photograph.mode == "RGB" else photograph.convert("RGB")
+            square = np.asarray(rgb.crop(box))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise BackgroundError(
             f"{key}: expected a photograph, {error}. Filter the backgrounds again into a new folder."
