@@ -103,7 +103,7 @@ def test_bad_input_gets_one_clear_line(
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only errors that tell the user what to do may be shortened."""
 
-    def broken(_: list[Path]) -> None:
+    def broken(_: list[Path], **_options: bool) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("trainer.inspection.inspect_shards", broken)
@@ -112,7 +112,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_full_disk_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: list[Path]) -> None:
+    def full(_: list[Path], **_options: bool) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("trainer.inspection.inspect_shards", full)
@@ -132,7 +132,7 @@ def test_of_several_processes_the_first_reports(
 
 
 def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_: list[Path]) -> None:
+    def interrupted(_: list[Path], **_options: bool) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("trainer.inspection.inspect_shards", interrupted)
@@ -142,7 +142,7 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_user_error_is_not_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(_: list[Path]) -> None:
+    def refused(_: list[Path], **_options: bool) -> None:
         raise DatasetError("somewhere: expected this, found that. Do so.")
 
     monkeypatch.setattr("trainer.inspection.inspect_shards", refused)
