@@ -2,8 +2,11 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
+from threading import Event, Thread, current_thread, main_thread
 from typing import Any, Final
 
 import ray
@@ -45,7 +48,7 @@ def connect(address: str | None, settings: RenderSettings) -> None:
     if address is None:
         make_token()
         cores = max(settings.workers or 0, len(os.sched_getaffinity(0)))
-        _init(address="local", num_cpus=cores, include_dashboard=False)
+        _from_a_thread_that_stays(partial(_init, address="local", num_cpus=cores, include_dashboard=False))
         return
     require_token(address)
     if "RAY_AUTH_MODE" not in os.environ:  # Ray switches it on by itself only for a cluster that it starts
@@ -69,6 +72,30 @@ def keep_to_loopback() -> None:
     listens on all of them; on macOS and Windows it already does what this asks for.
     """
     services.get_node_ip_address = lambda address=None: LOOPBACK  # noqa: ARG005
+
+
+def _from_a_thread_that_stays(start: Callable[[], object]) -> None:
+    """Start Ray from a thread that lives as long as the process.
+
+    Linux ends Ray's processes together with the thread that started them, and a render that overlaps with
+    training runs in a thread of one round.
+    """
+    started: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            start()
+        except BaseException as error:  # a thread has nobody to raise to; `result` raises it
+            started.set_exception(error)
+        else:
+            started.set_result(None)
+            Event().wait()
+
+    if current_thread() is main_thread():
+        start()
+    else:
+        Thread(target=run, name="Ray", daemon=True).start()
+        started.result()
 
 
 def _init(**options: Any) -> Any:
