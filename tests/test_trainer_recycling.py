@@ -172,7 +172,7 @@ class TestPolicies:
             kept_shards.append(len(shown))
 
         monkeypatch.setattr(run_folder, "forget_rounds", forget_and_look)
-        run(tmp_path, refresh={"policy": "drift", "threshold_mm": 8.4}, rounds=5)
+        run(tmp_path, refresh={"policy": "fraction", "share": 0.5}, rounds=5)
         assert len(kept_shards) == 4
         assert max(kept_shards) > kept_shards[0] == 3
 
