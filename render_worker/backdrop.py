@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 
 from shared.errors import BackgroundError
@@ -84,13 +84,6 @@ def choose_backdrop(photographs: Photographs, rng: np.random.Generator, *, image
         square, (image_px, image_px), interpolation=cv2.INTER_AREA if averaged else cv2.INTER_CUBIC
     )
     pixels = np.asarray(seen, dtype=np.uint8)
-    red, green, blue = (float(value) / 255 for value in _mean(pixels))
+    red, green, blue = (value / 255 for value in cv2.mean(pixels)[:3])
     crop = BackgroundCrop(key=key, left_px=left, top_px=top, side_px=side)
     return Backdrop(pixels, (red, green, blue), crop)
-
-
-def _mean(pixels: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, " 3"]:
-    """Return the mean colour; column by column, because numpy is slow where the last axis is short."""
-    of_column: Float[np.ndarray, "width 3"] = pixels.sum(axis=0, dtype=np.uint32) / len(pixels)
-    mean: Float[np.ndarray, " 3"] = of_column.mean(axis=0)
-    return mean

@@ -16,7 +16,7 @@ from shared.errors import RenderError
 from shared.freihand import LabelledHand, SplitName
 from shared.freihand_writer import FreiHandWriter
 
-RECIPE: Final = 4
+RECIPE: Final = 5
 """To be raised whenever the same hand gives another picture, so that one data set never mixes two looks."""
 
 

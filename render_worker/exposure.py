@@ -7,6 +7,7 @@ a white hand keeps its shape, at the price of a mean below white.
 
 from typing import Final
 
+import cv2
 import numpy as np
 from jaxtyping import Float32
 
@@ -39,23 +40,27 @@ def expose(
         rgba: Scene-linear, premultiplied.
         colour_rgb: sRGB in [0, 1].
     """
-    pixels = rgba.reshape(-1, 4)
-    coverage = pixels[:, 3:]
+    coverage = cv2.extractChannel(rgba, 3).ravel()
     whole = np.flatnonzero(coverage > 0.99)
     if len(whole) == 0:
         return rgba
-    some = pixels.take(whole[:: max(1, len(whole) // _PIXELS)], axis=0)[:, :3]
-    gain = np.float32(_gain(some, target=float(np.mean(colour_rgb))))
-    # With the fourth channel, which is put back afterwards: memory without gaps is twice as fast.
-    exposed = _rolled_off(pixels * (gain / np.maximum(coverage, _LEAST_COVERAGE))) * coverage
-    exposed[:, 3:] = coverage
-    layer: Float32[np.ndarray, "rows columns 4"] = exposed.reshape(rgba.shape)
+    some = rgba.reshape(-1, 4).take(whole[:: max(1, len(whole) // _PIXELS)], axis=0)[:, :3]
+    gain = _gain(some, target=sum(colour_rgb) / 3)
+    layer = rgba * np.float32(gain)  # all four channels: memory without gaps is twenty times as fast
+    layer[..., 3] = rgba[..., 3]
+    pixels = layer.reshape(-1, 4)
+    brightest = cv2.max(cv2.max(pixels[:, 0], pixels[:, 1]), pixels[:, 2]).ravel()
+    bright = np.flatnonzero(brightest > _KNEE * coverage)
+    if len(bright):  # few, or none
+        light, share = pixels[bright, :3], np.maximum(coverage[bright, None], _LEAST_COVERAGE)
+        pixels[bright, :3] = _rolled_off(light / share) * share
     return layer
 
 
 def _gain(colours: Float32[np.ndarray, "pixels 3"], *, target: float) -> float:
     """Return the factor after which the mean sRGB value is the target, or the largest that keeps shape."""
-    brightest = np.sort(colours.max(axis=1))[int(_BRIGHT_SHARE * len(colours))]
+    red, green, blue = colours.T
+    brightest = np.sort(np.maximum(np.maximum(red, green), blue))[int(_BRIGHT_SHARE * len(colours))]
     if brightest <= 0:
         return 1.0
     most = _WHITEST / float(brightest)

@@ -75,11 +75,17 @@ class CappedMesh:
         self, verts: Float32[np.ndarray, "capped 3"]
     ) -> tuple[Float32[np.ndarray, "capped 3"], Float32[np.ndarray, " capped"]]:
         """Return unit normals of the vertices, and the area that belongs to each."""
-        corners = verts.take(self.faces, axis=0)
-        crossed = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        corner_of = self.faces.ravel()
-        spread = np.repeat(crossed.T, 3, axis=1)
-        summed = np.stack([np.bincount(corner_of, axis, len(verts)) for axis in spread], axis=1)
+        # Axis by axis: numpy is slow where the last axis is short.
+        axes, (first, second, third) = np.ascontiguousarray(verts.T), np.ascontiguousarray(self.faces.T)
+        start = axes.take(first, axis=1)
+        (ax, ay, az), (bx, by, bz) = axes.take(second, axis=1) - start, axes.take(third, axis=1) - start
+        summed = np.stack(
+            [
+                sum(np.bincount(corner, crossed, len(verts)) for corner in (first, second, third))
+                for crossed in (ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx)
+            ],
+            axis=1,
+        )
         lengths = np.linalg.norm(summed, axis=1)
         # A third of every face around it; the cross product has twice the area of its face.
         areas = lengths / 6

@@ -103,10 +103,10 @@ def hand_box(
         )
     if isinstance(camera, WeakPerspective) and not 0 < camera.scale < np.inf:
         raise RenderError(f"expected a positive scale, found {camera.scale}. Look at the network's camera.")
-    px = project_px(verts_m, camera, size_px=width_px)
-    if not np.isfinite(px).all():
+    px = np.ascontiguousarray(project_px(verts_m, camera, size_px=width_px).T)
+    low, high = px.min(axis=1), px.max(axis=1)
+    if not np.isfinite([low, high]).all():
         raise RenderError(f"expected a finite camera, found {camera}. Look at the network's losses.")
-    low, high = px.min(axis=0), px.max(axis=0)
     size = np.array([width_px, height_px])
     # A filter reaches less than a pixel further than the outline; one more is for rounding.
     first, last = np.clip(np.floor(low + 0.5) - 2, 0, size), np.clip(np.ceil(high + 0.5) + 2, 0, size)

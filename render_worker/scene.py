@@ -56,6 +56,7 @@ class HandScene:
         bpy.ops.wm.read_factory_settings(use_empty=True)
         bpy.context.preferences.edit.undo_steps = 0  # every operator would otherwise keep a copy of the scene
         self._mesh = self._shown = mesh
+        self._skylight = Skylight(mesh)
         self._scene = bpy.context.scene
         self._device = _configure_engine(self._scene, settings)
         self._passes = _kept_passes()
@@ -156,7 +157,7 @@ class HandScene:
         if mesh is not self._shown:
             self._data.clear_geometry()
             _fill_mesh(self._data, mesh)
-            self._shown = mesh
+            self._shown, self._skylight = mesh, Skylight(mesh)
 
     def _set_verts(self, verts_m: Float32[np.ndarray, "verts 3"]) -> None:
         self._data.vertices.foreach_set("co", to_blender(verts_m).ravel())
@@ -164,17 +165,20 @@ class HandScene:
 
     def _set_skin(self, verts_m: Float32[np.ndarray, "verts 3"], request: DrawRequest) -> None:
         """Give every vertex its colour, and the light that it sends out without the lamp."""
-        colours = np.broadcast_to(np.asarray(request.albedo, np.float32), request.verts_m.shape)
-        skin = self._shown.with_cap(colours)
+        skin: Float32[np.ndarray, "..."] = np.asarray(request.albedo, np.float32)
+        if skin.ndim > 1:
+            skin = self._shown.with_cap(skin)
         if request.light is None:
             glow = skin
         elif request.glow is None:
-            glow = skin * (request.light.fill * Skylight(self._shown).on(verts_m))[:, None]
+            received = np.float32(request.light.fill) * self._skylight.on(verts_m)
+            glow = skin * received[:, None]
         else:
             glow = self._shown.with_cap(request.glow)
         lit = skin * np.float32(0.0 if request.light is None else request.light.key)
         for name, values in ((_LIT, lit), (_GLOW, glow)):
-            self._data.attributes[name].data.foreach_set("vector", np.ascontiguousarray(values).ravel())
+            of_verts = np.broadcast_to(values, verts_m.shape)
+            self._data.attributes[name].data.foreach_set("vector", np.ascontiguousarray(of_verts).ravel())
 
     def _set_camera(self, camera: BlenderCamera) -> None:
         self._camera.type = camera.kind
