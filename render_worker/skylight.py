@@ -1,7 +1,7 @@
 """Fill light per vertex: what each part of a hand receives from all around, less what the hand itself hides.
 
 Cycles could find this with rays, but then every pixel would need hundreds of them before the picture is calm.
-A sum over discs (Bunnell, *Dynamic ambient occlusion and indirect lighting*, GPU Gems 2, 2005) costs one
+A sum over discs (Bunnell, *Dynamic ambient occlusion and indirect lighting*, GPU Gems 2, 2005) costs half a
 millisecond, has no noise, and darkens what a person expects to be dark: between fingers, under a thumb.
 """
 
