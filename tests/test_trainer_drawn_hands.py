@@ -53,3 +53,17 @@ def test_more_than_a_dataset_has_is_refused(tmp_path: Path, sizes: dict[str, int
     small_split(tmp_path, "training")
     with pytest.raises(DatasetError, match="expected at most 3 training pictures"):
         asked_for(tmp_path, **sizes)
+
+
+def test_hands_of_a_dataset_are_seen_as_in_their_photographs(tmp_path: Path) -> None:
+    small_split(tmp_path, "training")
+    with pytest.raises(DatasetError, match="--view-spread: expected sampled hands, found 30"):
+        hands_to_draw(
+            load_hand_model(),
+            tmp_path,
+            training=None,
+            evaluation=None,
+            versions=1,
+            view_spread_deg=30,
+            seed=0,
+        )

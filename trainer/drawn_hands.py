@@ -55,9 +55,15 @@ def hands_to_draw(
         seed: Decides sampled hands.
 
     Raises:
-        DatasetError: The dataset has no labels of this hand model, or fewer hands than are asked for.
+        DatasetError: The dataset has no labels of this hand model, or fewer hands than are asked for; or its
+            hands shall be seen from elsewhere.
     """
     if dataset is not None:
+        if view_spread_deg is not None:
+            raise DatasetError(
+                f"--view-spread: expected sampled hands, found {view_spread_deg} for those of {dataset}, "
+                "which are seen as in their photographs. Leave one of the two out."
+            )
         return {"training": _labelled(model, dataset, training, evaluation, versions)}
     asked: dict[SplitName, int | None] = {"training": training, "evaluation": evaluation}
     sizes = {split: _NUM_SAMPLED[split] if size is None else size for split, size in asked.items()}

@@ -10,7 +10,7 @@ same bits as one that was not.
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from trainer.predict import score_photographs
 from trainer.recycling import Recycler
 from trainer.round_table import round_table
 from trainer.run_folder import RunFolder, open_run
+from trainer.run_lock import sole_trainer
 from trainer.run_log import LossMeter, RoundRecord, RunLog, photo_bar, read_records
 from trainer.sampling import divide
 from trainer.snapshot import Snapshots, Standing
@@ -80,19 +81,20 @@ def train(config: TrainConfig, *, renderer: Renderer | None, resume: bool) -> Tr
     """
     fabric = build_fabric(config)
     mirror = Mirror(config)
-    if fabric.is_global_zero and resume:
-        mirror.restore()
-    fabric.barrier()
-    trainer = Trainer(fabric, config, renderer=renderer, resume=resume, mirror=mirror)
-    if fabric.is_global_zero:
-        open_run(config, resume=resume)
-        mirror.begin()
-    fabric.barrier()
-    with logging_redirect_tqdm():
-        result = trainer.run()
-    if fabric.is_global_zero:
-        mirror.end()
-    return result
+    with sole_trainer(config.run_dir) if fabric.is_global_zero else nullcontext():
+        if fabric.is_global_zero and resume:
+            mirror.restore()
+        fabric.barrier()
+        trainer = Trainer(fabric, config, renderer=renderer, resume=resume, mirror=mirror)
+        if fabric.is_global_zero:
+            open_run(config, resume=resume)
+            mirror.begin()
+        fabric.barrier()
+        with logging_redirect_tqdm():
+            result = trainer.run()
+        if fabric.is_global_zero:
+            mirror.end()
+        return result
 
 
 class Trainer:
