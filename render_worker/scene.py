@@ -1,8 +1,7 @@
-"""Blender: the one module that knows bpy.
+"""Blender's scene: one hand, one camera, and whatever they need to become a picture.
 
 Blender keeps its state in globals of the process, so a process has one `HandScene`. The mesh, its material,
 the camera and the light are made once; drawing a hand moves them, renders the hand's box, and reads it back.
-The module is long because no other may know bpy.
 """
 
 import os
@@ -18,7 +17,9 @@ import bpy
 import numpy as np
 from jaxtyping import Float32
 
+from render_worker.device import configure_engine
 from render_worker.exr import read_exr
+from render_worker.material import GLOW, LIT, SkinMaterial
 from render_worker.mesh import CappedMesh
 from render_worker.picture import Box, DrawRequest, HandGeometry, HandLayer
 from render_worker.placement import (
@@ -29,18 +30,10 @@ from render_worker.placement import (
     to_blender,
 )
 from render_worker.skylight import Skylight
-from shared.errors import DeviceError, RenderError
-from shared.renderer import RenderDevice, RenderSettings
+from shared.errors import RenderError
+from shared.renderer import RenderSettings
 
-_ENGINES: Final = {"cycles": "CYCLES", "eevee": "BLENDER_EEVEE"}
-_GPU_KINDS: Final = ("OPTIX", "CUDA", "HIP", "METAL", "ONEAPI")  # in the order in which `auto` tries them
 _COMBINED: Final = "Combined"
-_SOFTWARE_RENDERERS: Final = ("llvmpipe", "softpipe", "swiftshader")
-_LIT: Final = "lit"
-"""Attribute of the mesh: scene-linear light that comes from the lamp where it shines straight down."""
-_GLOW: Final = "glow"
-"""Attribute of the mesh: scene-linear light that does not come from the lamp."""
-_ABOVE_M: Final = 0.0015
 _LARGEST_SEED: Final = (1 << 31) - 1
 
 
@@ -58,12 +51,12 @@ class HandScene:
         self._mesh = self._shown = mesh
         self._skylight = Skylight(mesh)
         self._scene = bpy.context.scene
-        self._device = _configure_engine(self._scene, settings)
+        self._device = configure_engine(self._scene, settings)
         self._passes = _kept_passes()
         _configure_output(self._scene)
         self._data = bpy.data.meshes.new("hand")
         _fill_mesh(self._data, mesh)
-        self._skin = _Skin(_link(self._scene, "hand", self._data))
+        self._skin = SkinMaterial(_link(self._scene, "hand", self._data))
         self._camera = bpy.data.cameras.new("camera")
         self._camera.sensor_fit = "HORIZONTAL"
         self._camera.sensor_width = SENSOR_MM
@@ -176,7 +169,7 @@ class HandScene:
         else:
             glow = self._shown.with_cap(request.glow)
         lit = skin * np.float32(0.0 if request.light is None else request.light.key)
-        for name, values in ((_LIT, lit), (_GLOW, glow)):
+        for name, values in ((LIT, lit), (GLOW, glow)):
             of_verts = np.broadcast_to(values, verts_m.shape)
             self._data.attributes[name].data.foreach_set("vector", np.ascontiguousarray(of_verts).ravel())
 
@@ -218,100 +211,10 @@ def _fill_mesh(data: Any, mesh: CappedMesh) -> None:
     data.loops.foreach_set("vertex_index", mesh.faces.ravel())
     data.polygons.add(len(mesh.faces))
     data.polygons.foreach_set("loop_start", np.arange(0, mesh.faces.size, 3, dtype=np.int32))
-    for name in (_LIT, _GLOW):
+    for name in (LIT, GLOW):
         data.attributes.new(name, "FLOAT_VECTOR", "POINT")
     data.update(calc_edges=True)
     data.shade_smooth()
-
-
-class _Skin:
-    """A matt material that glows with the light it receives.
-
-    Radiance is albedo * key * cosine * (is the lamp visible) + glow, with albedo and glow known per vertex
-    and one ray towards the lamp. Compared with a diffuse surface under a Blender lamp of equal size, this is
-    the same picture for half the time and a quarter of the noise: no ray is spent on directions from which
-    no light comes.
-
-    Args:
-        hand: Object that gets the material.
-    """
-
-    def __init__(self, hand: Any) -> None:
-        self._hand = hand
-        material = bpy.data.materials.new("skin")
-        hand.data.materials.append(material)
-        self._tree = material.node_tree
-        self._tree.nodes.clear()
-        surface = self._node("NewGeometry")
-        position, normal = surface.outputs["Position"], surface.outputs["Normal"]
-        lamp = self._node("ObjectInfo").outputs
-        towards = self._vector("MULTIPLY_ADD", lamp["Color"], (2.0,) * 3, (-1.0,) * 3)
-        spread = lamp["Alpha"]
-
-        # The faces are flat but their normals are smooth: just above them, no face hides the lamp too early.
-        above = self._vector("MULTIPLY_ADD", normal, (_ABOVE_M,) * 3, position)
-        # A large lamp is many small ones. Which of them a sample sees follows from its place in the pixel:
-        # Cycles spreads these places evenly, so every pixel sees the whole lamp, evenly.
-        self._pixels = self._vector_node(
-            "MULTIPLY", self._node("TexCoord").outputs["Window"], (0.0, 0.0, 0.0)
-        )
-        place = self._vector("FRACTION", self._pixels.outputs[0])
-        within = self._vector("SUBTRACT", place, (0.5, 0.5, 0.0))
-        ray_towards = self._vector("MULTIPLY_ADD", within, spread, towards)
-        ray = self._node("Raycast")
-        ray.only_local = True
-        ray.inputs["Length"].default_value = 1.0
-        self._tree.links.new(above, ray.inputs["Position"])
-        self._tree.links.new(ray_towards, ray.inputs["Direction"])
-
-        cosine = self._math("MAXIMUM", self._vector("DOT_PRODUCT", normal, towards), 0.0)
-        share = self._math("MULTIPLY", cosine, self._math("SUBTRACT", 1.0, ray.outputs["Is Hit"]))
-        radiance = self._vector("MULTIPLY_ADD", self._attribute(_LIT), share, self._attribute(_GLOW))
-        emission = self._node("Emission")
-        self._tree.links.new(radiance, emission.inputs["Color"])
-        self._tree.links.new(emission.outputs[0], self._node("OutputMaterial").inputs["Surface"])
-
-    def set(self, request: DrawRequest) -> None:
-        """Set where the lamp is; the mesh says how strong.
-
-        A node takes longer to set than all vertices, so the lamp's direction is the colour of the object,
-        and its width the opacity: two numbers that every shader can read and that nothing else looks at.
-        """
-        light = request.light
-        pixels, size_px = self._pixels.inputs[1], (request.width_px, request.height_px, 0.0)
-        if tuple(pixels.default_value) != size_px:
-            pixels.default_value = size_px
-        if light is not None:
-            towards = (to_blender(np.array(light.direction)) + 1) / 2  # colours are not negative
-            self._hand.color = (*towards.tolist(), float(np.radians(light.angle_deg)))
-
-    def _attribute(self, name: str) -> Any:
-        node = self._node("Attribute")
-        node.attribute_name = name
-        return node.outputs["Vector"]
-
-    def _node(self, kind: str) -> Any:
-        return self._tree.nodes.new(f"ShaderNode{kind}")
-
-    def _vector_node(self, operation: str, *inputs: Any) -> Any:
-        return self._filled(self._node("VectorMath"), operation, inputs)
-
-    def _vector(self, operation: str, *inputs: Any) -> Any:
-        made = self._vector_node(operation, *inputs)
-        return made.outputs["Value" if operation == "DOT_PRODUCT" else "Vector"]
-
-    def _math(self, operation: str, *inputs: Any) -> Any:
-        return self._filled(self._node("Math"), operation, inputs).outputs[0]
-
-    def _filled(self, node: Any, operation: str, inputs: tuple[Any, ...]) -> Any:
-        """Set an operation and its inputs, each a socket to link or a constant."""
-        node.operation = operation
-        for socket, value in zip(node.inputs, inputs, strict=False):
-            if isinstance(value, bpy.types.NodeSocket):
-                self._tree.links.new(value, socket)
-            else:
-                socket.default_value = value
-        return node
 
 
 def _configure_output(scene: Any) -> None:
@@ -366,80 +269,3 @@ def _kept_passes() -> dict[str, Float32[np.ndarray, "rows columns channels"]]:
 
     engine.render = render_and_keep
     return passes
-
-
-def _configure_engine(scene: Any, settings: RenderSettings) -> str:
-    """Set engine, device, and sampling, and return the device as Blender names it."""
-    scene.render.engine = _ENGINES[settings.engine]
-    scene.render.use_persistent_data = True
-    scene.render.threads_mode, scene.render.threads = "FIXED", 1  # parallelism comes from more processes
-    if settings.engine == "eevee":
-        scene.eevee.taa_render_samples = settings.samples
-        return _graphics_device(settings.device)
-    cycles = scene.cycles
-    cycles.samples = settings.samples
-    cycles.sampling_pattern = "TABULATED_SOBOL"
-    cycles.use_adaptive_sampling = cycles.use_denoising = cycles.use_light_tree = False
-    cycles.max_bounces = 0
-    cycles.pixel_filter_type = "BOX"
-    cycles.filter_width = 0.01  # ignored by a box, which is always one pixel wide; see _geometry_passes
-    return _compute_device(cycles, settings.device)
-
-
-def _compute_device(cycles: Any, wanted: RenderDevice) -> str:
-    """Enable the wanted kind of device for Cycles, and return kind and names as Blender reports them.
-
-    Raises:
-        DeviceError: There is none; rendering never falls back to another kind.
-    """
-    preferences = bpy.context.preferences.addons["cycles"].preferences
-    # Looking for GPUs loads their drivers, and complains where there are none.
-    kinds = ("CPU",) if wanted == "cpu" else ("CPU", *_GPU_KINDS)
-    found = {kind: _device_names(preferences, kind) for kind in kinds}
-    gpus = [kind for kind in kinds[1:] if found[kind]]
-    kind = (gpus or ["CPU"])[0] if wanted == "auto" else wanted.upper()
-    if not found[kind]:
-        there = "; ".join(f"{name}: {', '.join(names)}" for name, names in found.items() if names)
-        raise DeviceError(
-            f"--device {wanted}: expected a {kind} device, found {there}. "
-            "Give one of these, or check the driver."
-        )
-    if kind == "CPU":
-        cycles.device = "CPU"
-    else:
-        preferences.compute_device_type = kind
-        for device in preferences.devices:
-            device.use = device.type == kind
-        cycles.device = "GPU"
-        # Cycles takes the CPU without a word if nothing is enabled, so what it will use is read back.
-        used = [device.name for device in preferences.devices if device.use]
-        if cycles.device != "GPU" or preferences.compute_device_type != kind or used != found[kind]:
-            raise DeviceError(f"--device {wanted}: expected to use {found[kind]}, found {used}. Report this.")
-    return f"{kind}: {', '.join(found[kind])}"
-
-
-def _device_names(preferences: Any, kind: str) -> list[str]:
-    try:
-        devices = preferences.get_devices_for_type(kind)
-    except ValueError:  # Blender for this operating system does not know the kind
-        return []
-    return [device.name for device in devices if device.type == kind]
-
-
-def _graphics_device(wanted: RenderDevice) -> str:
-    """Return the name of the GPU that EEVEE draws with.
-
-    Raises:
-        DeviceError: There is none, or the CPU was asked for; in software a frame takes tens of seconds.
-    """
-    if wanted != "cpu":
-        gpu = import_module("gpu")  # a part of Blender, and costs a second
-        gpu.init()
-        name = str(gpu.platform.renderer_get())
-        if not any(software in name.lower() for software in _SOFTWARE_RENDERERS):
-            return f"EEVEE: {name}"
-    else:
-        name = "the CPU"
-    raise DeviceError(
-        f"--device {wanted}: expected a GPU for EEVEE, found {name}. Use Cycles, or a machine with a GPU."
-    )
