@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import ray
 from ray.exceptions import ActorUnschedulableError, RayActorError, RayTaskError
 
+from render_worker.head import HeadWatch
 from render_worker.offers import Offer
 from render_worker.release import Release, this_release
 from render_worker.worker import WorkerState
@@ -19,6 +20,7 @@ from shared.renderer import RenderSettings
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S: Final = 1.0
+_TICK_S: Final = 1.0
 _FAILED_STARTS: Final = 3
 """Workers of a machine that may die before they are ready, one after the other, until it is left alone."""
 
@@ -58,6 +60,7 @@ class Crew:
     ) -> None:
         self._hire, self._look = hire, look
         self._settings, self._address = settings, address
+        self._head = HeadWatch(address)
         self.idle: list[Worker] = []
         self.starting: dict[Any, Worker] = {}
         """Workers that are not ready, by the reference that becomes ready with them."""
@@ -81,11 +84,18 @@ class Crew:
         return next((worker.state for worker in self._workers if worker.state is not None), None)
 
     def follow(self) -> None:
-        """Hire for slots that are free, and let idle workers go whose machine is about to leave."""
+        """Hire for slots that are free, and let idle workers go whose machine is about to leave.
+
+        Raises:
+            RenderError: The head of the farm is lost.
+        """
         now_s = time.monotonic()
         if now_s - self._looked_s < _LOOK_EVERY_S:
             return
         self._looked_s = now_s
+        self._head.ask()
+        if self._head.is_silent:  # it would not say what is offered either
+            return
         offers = {_place(offer): offer for offer in self._look()}
         for offer in offers.values():
             if not offer.suits(self._settings):
@@ -134,7 +144,8 @@ class Crew:
 
     def dismiss(self, worker: Worker) -> None:
         """Stop a worker; its slot is filled again if it is still offered."""
-        ray.kill(worker.actor)
+        if not self._head.is_silent:  # Ray would wait for its answer
+            ray.kill(worker.actor)
         self._workers.remove(worker)
         if worker in self.idle:
             self.idle.remove(worker)
@@ -145,6 +156,21 @@ class Crew:
         self.starting.clear()
         for worker in [*self._workers]:
             self.dismiss(worker)
+
+    def ready(self, references: list[Any]) -> list[Any]:
+        """Wait a moment for any of them, and return those that are ready.
+
+        Raises:
+            RenderError: Ray has ended.
+        """
+        if not references:
+            time.sleep(_TICK_S)
+            return []
+        try:
+            ready, _ = ray.wait(references, timeout=_TICK_S)
+        except OSError as error:  # from the pipe to Ray's process on this machine
+            raise self._head.lost(str(error)) from error
+        return cast("list[Any]", ready)
 
     def be_patient(self) -> None:
         """Let it be known that no worker is there, and give up after a while.

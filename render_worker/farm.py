@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from render_worker.actor import LOOPBACK, is_loopback
+from render_worker.head import wait_for_head
 from render_worker.offers import RESOURCE
 from render_worker.ray_start import LOOPBACK_ONLY
 from render_worker.ray_token import make_token, require_token, token_path
@@ -96,7 +96,7 @@ class FarmNode:
         while True:
             if self.head_address is not None:
                 require_token(self.head_address)
-                _wait_for(self.head_address, self.patience_s)
+                wait_for_head(self.head_address, self.patience_s)
             was_part, told_to_leave, last_words = self._take_part(offered, started)
             if told_to_leave:
                 logger.info("Left the farm.")
@@ -201,36 +201,6 @@ class FarmNode:
             f"{where}: expected Ray to run, found that it ended: {reason} "
             "Look into /tmp/ray/session_latest/logs."
         )
-
-
-def _wait_for(address: str, patience_s: float) -> None:
-    """Wait until somebody listens at an address.
-
-    Raises:
-        RenderError: Nobody did in time, or it is no address.
-    """
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise RenderError(
-            f"--address: expected HOST:PORT, found {address}. Write, for example, 10.0.0.5:6379."
-        )
-    give_up_s = time.monotonic() + patience_s
-    has_told = False
-    while True:
-        try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=5):
-                return
-        except OSError as error:
-            reason = error.strerror or str(error)
-        if time.monotonic() > give_up_s:
-            raise RenderError(
-                f"head at {address}: expected it to answer within {patience_s:g} s, found: {reason}. "
-                "Start it with `meshcycle render-workers --head --host ADDRESS`, or correct the address."
-            )
-        if not has_told:
-            logger.info("Waiting up to %g s for the head at %s (%s).", patience_s, address, reason)
-            has_told = True
-        time.sleep(1)
 
 
 @contextmanager

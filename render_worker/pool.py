@@ -46,7 +46,6 @@ _STRIKES: Final = 2
 """Workers that a single request may kill before it is given up."""
 _LOSSES: Final = 5
 """Calls of a chunk that may be lost with their machine until it is blamed: a request kills no machines."""
-_TICK_S: Final = 1.0
 _GRACE_S: Final = 30.0
 """A worker ends itself when a picture takes too long; this much later, the pool ends it from outside."""
 
@@ -157,7 +156,7 @@ class RenderPool:
                     reference = worker.actor.draw.remote(waiting.requests)
                     running[reference] = _Call(worker, waiting, time.monotonic())
                     waiting = again.popleft() if again else next(fresh, None)
-                for reference in _ready([*running, *crew.starting]):
+                for reference in crew.ready([*running, *crew.starting]):
                     if reference in crew.starting:
                         crew.welcome(reference)
                     else:
@@ -232,7 +231,7 @@ class RenderPool:
             crew.follow()
             if crew.num_ready:
                 return crew
-            for reference in _ready([*crew.starting]):
+            for reference in crew.ready([*crew.starting]):
                 crew.welcome(reference)
             crew.be_patient()
 
@@ -255,15 +254,6 @@ class RenderPool:
             photographs=self.photographs,
             start_scene=self._start_scene,
         )
-
-
-def _ready(references: list[Any]) -> list[Any]:
-    """Wait a moment for any of them, and return those that are ready."""
-    if not references:
-        time.sleep(_TICK_S)
-        return []
-    ready, _ = ray.wait(references, timeout=_TICK_S)
-    return cast("list[Any]", ready)
 
 
 def _is_lost(error: BaseException) -> bool:
