@@ -65,3 +65,11 @@ def test_a_second_ball_darkens_the_side_that_faces_it() -> None:
     facing, away = ball.vertices[:, 0] > 0.9, ball.vertices[:, 0] < -0.1
     assert change[facing].mean() < -0.2
     np.testing.assert_allclose(change[away], 0, atol=0.01)
+
+
+def test_fill_light_is_the_same_near_the_camera_and_far_from_it(mesh: CappedMesh) -> None:
+    # Steps of 1/65536 m, so that moving the hand rounds no vertex.
+    verts_m = np.rint(mesh.with_cap(open_hand().template_m) * 65536).astype(np.float32) / 65536
+    sky = Skylight(mesh)
+    far_m = verts_m + np.array([0, 0, 2], np.float32)
+    np.testing.assert_allclose(sky.on(far_m), sky.on(verts_m), atol=1e-5)
