@@ -39,7 +39,6 @@ def test_defaults_are_the_papers(tmp_path: Path) -> None:
         0.3,
     )
     assert (config.optimiser.schedule, config.optimiser.plateau_factor) == ("plateau", 0.5)
-    assert config.recycle.alpha == config.recycle.beta
     assert config.loss.model_dump() == {
         "norm": "l1",
         "joints": 1000,
@@ -48,6 +47,15 @@ def test_defaults_are_the_papers(tmp_path: Path) -> None:
         "edges": 100,
         "normals": 10,
     }
+
+
+@pytest.mark.parametrize(
+    "row", [f"{n}-{v}" for n in ("fastmetro", "resnet101", "hrnet_w64") for v in ("recycle", "correlation")]
+)
+def test_published_rows_weigh_twins_as_the_paper_does(row: str) -> None:
+    recycle = load_config(CONFIGS / f"table2-{row}.toml").recycle
+    assert recycle is not None
+    assert recycle.alpha == recycle.beta
 
 
 def test_the_resolved_configuration_reads_back_as_itself(tmp_path: Path) -> None:
