@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from shared.errors import HandModelError
+from shared.pickle_memory import require_small_memo
 
 _NUMBERS = "biuf"
 """Kinds of dtype that are plain numbers; object arrays are not."""
@@ -117,6 +118,7 @@ def read_mano_pickle(data: bytes, *, where: str, fields: tuple[str, ...]) -> dic
         HandModelError: The pickle is damaged, no dictionary, or names a class that MANO does not use.
     """
     try:
+        require_small_memo(data)
         # latin1 maps the bytes of a Python 2 string to the characters of the same number.
         content = _RestrictedUnpickler(io.BytesIO(data), encoding="latin1").load()
         if not isinstance(content, dict):

@@ -206,6 +206,12 @@ def test_what_is_no_array_of_numbers_is_one_clear_error(content: Any) -> None:
         read(python_2_pickle(content))
 
 
+@pytest.mark.parametrize("remember", [b"r\x00\x00\x00\x3a", b"p973078528\n"], ids=["binary", "text"])
+def test_a_few_bytes_cannot_ask_for_all_memory(remember: bytes) -> None:
+    with pytest.raises(HandModelError, match="object number 973078528 in "):
+        read(b"\x80\x02}" + remember + b".")
+
+
 @given(st.binary(max_size=200))
 def test_random_bytes_are_one_clear_error(data: bytes) -> None:
     with pytest.raises(HandModelError):
