@@ -1,8 +1,10 @@
 """METRO's file of pickled matrices, in the forms that SciPy has had, and in hostile ones."""
 
+import io
 import os
 import pickle
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,16 @@ def test_nothing_in_the_file_is_run(tmp_path: Path) -> None:
     with pytest.raises(HandModelError, match=r"system, which was not run"):
         read_published_mesh(path)
     assert not (tmp_path / "harm").exists()
+
+
+def test_a_few_bytes_cannot_ask_for_all_memory(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": (1,)})
+    path = tmp_path / "m.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("D.npy", file.getvalue() + b"\x80\x02]r\x00\x00\x00\x3a.")
+    with pytest.raises(HandModelError, match="object number 973078528 in "):
+        read_published_mesh(path)
 
 
 @pytest.mark.parametrize(
