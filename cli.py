@@ -16,18 +16,9 @@ from typing import Any, Literal
 import click
 
 from bg_filter.commands import backgrounds, bench_filter, filter_backgrounds
-from render_worker.commands import (
-    bench_farm,
-    bench_render,
-    look,
-    look_options,
-    make_photographs,
-    make_versions,
-    render,
-    render_options,
-    render_settings,
-    render_workers,
-)
+from render_worker.bench_commands import bench_farm, bench_render
+from render_worker.commands import make_photographs, make_versions, render, render_workers
+from render_worker.options import look, look_options, render_options, render_settings
 from shared.command_line import (
     ErrorReportingGroup,
     as_json,
@@ -41,15 +32,10 @@ from shared.command_line import (
     report,
 )
 from shared.place import Place
-from trainer.commands import (
-    attention,
-    bench_train,
-    evaluate,
-    export,
-    inspect,
-    photographs_argument,
-    runs_option,
-)
+from trainer.bench_commands import bench_train
+from trainer.commands import evaluate, export, inspect
+from trainer.figure_commands import attention
+from trainer.options import photographs_argument, runs_option
 
 SOME_SKIPPED = 3
 """Exit code."""

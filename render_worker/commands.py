@@ -1,13 +1,13 @@
 """The commands of the render worker; what they call is imported inside them."""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
+from render_worker.options import render_options, render_settings
 from shared.command_line import (
     as_json,
     backgrounds_option,
@@ -20,80 +20,6 @@ from shared.command_line import (
     report,
 )
 from shared.place import Place
-
-device_option = click.option("--device", help="cpu, cuda, optix, hip, metal, oneapi or auto.")
-engine_option = click.option("--engine", help="cycles, or eevee on a GPU.")
-
-
-def render_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say how and where Blender draws."""
-    options = (
-        click.option("--samples", type=click.IntRange(min=1), help="Samples per pixel."),
-        click.option(
-            "--workers",
-            type=click.IntRange(min=1),
-            help="Blender processes. Default: one per core, or all of a farm.",
-        ),
-        device_option,
-        engine_option,
-        click.option(
-            "--workers-per-gpu", type=click.IntRange(min=1), help="Blender processes that share a GPU."
-        ),
-        click.option("--ray-address", help="HEAD:PORT of a render farm. Default: this machine."),
-    )
-    for option in options:
-        command = option(command)
-    return command
-
-
-def look_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say what made-up photographs look like."""
-    options = (
-        click.option("--forearm/--no-forearm", default=None, help="An arm beyond the wrist. Default: yes."),
-        click.option(
-            "--room-light/--plain-light",
-            default=None,
-            help="Light from Blender's panoramas, or a white lamp under a plain sky. Default: panoramas.",
-        ),
-        click.option(
-            "--skin-detail/--plain-skin", default=None, help="Creases, nails and sheen. Default: yes."
-        ),
-        click.option(
-            "--occluded", type=float, help="Share of pictures with an object before the hand. Default: 0."
-        ),
-        click.option("--defocus-px", type=float, help="Largest blur of the background, s.d. Default: 1.5."),
-        click.option("--blur-px", type=float, help="Largest blur of the picture, s.d. Default: 0.6."),
-        click.option("--noise", type=float, help="Largest noise of the sensor, s.d. in 1/255. Default: 3."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def render_settings(chosen: dict[str, Any]) -> Any:
-    """Return the render settings among the options that were given; the others keep their defaults."""
-    from shared.renderer import RenderSettings
-
-    return _model(RenderSettings, chosen)
-
-
-def look(chosen: dict[str, Any]) -> Any:
-    """Return the look among the options that were given; the rest of it keeps its defaults."""
-    from render_worker.look import Look
-
-    return _model(Look, chosen)
-
-
-def _model(kind: Any, chosen: dict[str, Any]) -> Any:
-    from pydantic import ValidationError
-
-    given = {name: value for name, value in chosen.items() if value is not None and name in kind.model_fields}
-    try:
-        return kind(**given)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        option = str(wrong["loc"][0]).replace("_", "-")
-        raise click.BadParameter(wrong["msg"], param_hint=f"--{option}") from error
 
 
 @click.command(epilog=examples("meshcycle make-photographs --out demo"))
@@ -261,78 +187,3 @@ def make_versions(
     photographs = BackgroundReader(backgrounds)
     result = run(data, out, split, photographs, composited=composited, keep_original=originals, seed=seed)
     report(asdict(result), str(result), as_json=as_json)
-
-
-@click.command(
-    "render",
-    epilog=examples(
-        "meshcycle bench render --frames 50 --max-workers 2",
-        "meshcycle bench render --quality --steady 5000",
-        "meshcycle bench render --device optix --samples 64 --json",
-    ),
-)
-@click.option("--frames", default=50, show_default=True, help="Pictures for every number.")
-@click.option("--max-workers", default=0, help="Measure pools of 1, 2, ... up to so many workers.")
-@click.option("--quality", is_flag=True, help="Also draw quality against samples; takes minutes.")
-@click.option("--steady", default=0, help="Also draw so many frames in one worker, and watch its memory.")
-@click.option("--samples", type=click.IntRange(min=1), help="Samples per pixel.")
-@device_option
-@engine_option
-@hand_model_option
-@as_json
-def bench_render(
-    frames: int,
-    max_workers: int,
-    quality: bool,
-    steady: int,
-    hand_model: Path | None,
-    as_json: bool,
-    **settings: Any,
-) -> None:
-    """Measure rendering by stage, and pools of workers.
-
-    The floor is Blender's bare kernel, and the first frame is measured apart.
-    """
-    from render_worker.bench import bench_render as run
-    from shared.hand_model import load_hand_model
-
-    result = run(
-        render_settings(settings),
-        load_hand_model(hand_model),
-        frames=frames,
-        max_workers=max_workers,
-        measure_quality=quality,
-        steady_frames=steady,
-    )
-    report(result.to_json(), result.to_text(), as_json=as_json)
-
-
-@click.command(
-    "farm",
-    epilog=examples(
-        "meshcycle bench farm",
-        "meshcycle bench farm --shards 100000 --hands 1",
-        "meshcycle bench farm --shards 1000 --hands 128 --json",
-    ),
-)
-@click.option("--shards", default=2000, show_default=True, help="Prediction shards of the round.")
-@click.option("--hands", default=8, show_default=True, help="Hands in each of them.")
-@click.option("--workers", default=2, show_default=True, help="Processes that answer.")
-@click.option("--ray-address", help="Address of a running Ray cluster. Default: this machine.")
-@existing_folder("--folder", help="Where the shards lie for the time being. Default: the temporary folder.")
-@as_json
-def bench_farm(
-    shards: int, hands: int, workers: int, ray_address: str | None, folder: Path | None, as_json: bool
-) -> None:
-    """Measure the driver of the render farm.
-
-    The workers answer at once with a stored picture of the usual size, so that only planning, handing out,
-    taking back and writing are measured. Without a cluster, all of that shares this machine's cores.
-    """
-    from render_worker.bench_farm import bench_farm as run
-    from shared.hand_model import load_hand_model
-
-    result = run(
-        load_hand_model(), shards=shards, hands=hands, workers=workers, address=ray_address, folder=folder
-    )
-    report(result.to_json(), result.to_text(), as_json=as_json)

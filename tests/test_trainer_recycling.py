@@ -17,7 +17,7 @@ from shared import rounds
 from shared.errors import RenderError
 from shared.renderer import RenderJob, RenderReport, RenderStopped
 from shared.rounds import SyntheticRound
-from trainer import recycling, run_folder
+from trainer import recycling, round_drawing, run_folder
 from trainer.checkpoint import WEIGHTS
 from trainer.config import TrainConfig
 from trainer.engine import Engine
@@ -181,7 +181,7 @@ class TestKills:
     @pytest.mark.parametrize(
         ("owner", "name", "call"),
         [
-            pytest.param(recycling, "write_plan", 1, id="before-the-plan-is-written"),
+            pytest.param(round_drawing, "write_plan", 1, id="before-the-plan-is-written"),
             pytest.param(PointRenderer, "draw_shard", 5, id="mid-render"),
             pytest.param(recycling, "write_predictions", 8, id="mid-prediction"),
             pytest.param(Trainer, "_record", 4, id="after-rounds-were-forgotten"),

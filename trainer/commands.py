@@ -16,7 +16,7 @@ from shared.command_line import (
     report,
 )
 from shared.place import Place
-from shared.skeleton import JOINT_NAMES
+from trainer.options import device_option
 
 
 @click.command(
@@ -49,9 +49,7 @@ from shared.skeleton import JOINT_NAMES
     show_default=True,
     help="MANO's fingertip vertices: FreiHAND's own, or those of METRO, Graphormer and FastMETRO.",
 )
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs."
-)
+@device_option
 @hand_model_option
 @as_json
 @click.pass_context
@@ -233,139 +231,4 @@ def export(
     assert file_format == "onnx", "there is no other"
     require_export_packages()
     result = export_onnx(load_trained(run, device="cpu", hand_model=hand_model), out, tolerance=tolerance)
-    report(result.to_json(), str(result), as_json=as_json)
-
-
-@click.command(
-    "train",
-    epilog=examples(
-        "meshcycle bench train mobilenet_v2 --batch-size 8 --input 128 --steps 5",
-        "meshcycle bench train --compile --data data/freihand --json",
-    ),
-)
-@click.argument("networks", nargs=-1)
-@click.option("--batch-size", default=16, show_default=True, help="Photographs per step, each with a twin.")
-@click.option("--input", "input_px", default=224, show_default=True, help="Side of the pictures.")
-@click.option("--steps", default=10, show_default=True, help="Steps to measure.")
-@click.option("--compile", is_flag=True, help="Compile our step.")
-@click.option(
-    "--precision",
-    type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]),
-    help="Arithmetic of our step. Default: bf16-mixed on a GPU, 32-true on a CPU.",
-)
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to measure."
-)
-@existing_folder("--data", help="Also measure data loading from this dataset.")
-@as_json
-def bench_train(
-    networks: tuple[str, ...],
-    batch_size: int,
-    input_px: int,
-    steps: int,
-    compile: bool,
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] | None,
-    device: Literal["auto", "cpu", "cuda"],
-    data: Path | None,
-    as_json: bool,
-) -> None:
-    """Measure training: our step beside a naive one.
-
-    NETWORKS are names of networks to measure; all of them if left out.
-    """
-    from trainer.bench import NETWORKS, bench_training
-
-    unknown = [name for name in networks if name not in NETWORKS]
-    if unknown:
-        raise click.BadParameter(f"expected names among {', '.join(NETWORKS)}, found {', '.join(unknown)}.")
-    result = bench_training(
-        networks or tuple(NETWORKS),
-        batch_size=batch_size,
-        input_px=input_px,
-        steps=steps,
-        compile=compile,
-        precision=precision,
-        accelerator=device,
-        data_root=data,
-    )
-    report(result.to_json(), result.to_text(), as_json=as_json)
-
-
-def named_runs(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, Place]:
-    """Split NAME=RUN; a run without a name has that of its folder."""
-    runs: dict[str, Place] = {}
-    for text in given:
-        name, equals, where = text.partition("=")
-        if not equals or "/" in name:  # a path with such a sign in it
-            name, where = text.rstrip("/").rpartition("/")[2], text
-        if name in runs:
-            raise click.BadParameter(f"expected different names, found {name} twice. Write NAME=RUN.")
-        runs[name] = place.convert(where, option, context)
-    return runs
-
-
-runs_option = click.option(
-    "--run",
-    "runs",
-    metavar="[NAME=]RUN",
-    multiple=True,
-    required=True,
-    callback=named_runs,
-    help="A run or a checkpoint, and its heading; repeat it to compare.",
-)
-photographs_argument = click.argument(
-    "photographs",
-    metavar="PHOTOGRAPH...",
-    nargs=-1,
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-)
-device_option = click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs."
-)
-
-
-@click.command(
-    epilog=examples(
-        "meshcycle figure attention hand.jpg --run runs/fastmetro --joint index_tip --out attention.pdf",
-        "meshcycle figure attention a.jpg b.jpg --run plain=runs/a --run recycled=runs/b --joint thumb_tip "
-        "--joint wrist --out attention.png",
-    )
-)
-@photographs_argument
-@runs_option
-@file_path("--out", required=True, help="The figure: PNG, PDF or SVG.")
-@click.option(
-    "--joint",
-    "joints",
-    type=click.Choice(JOINT_NAMES),
-    multiple=True,
-    default=["index_tip"],
-    show_default=True,
-    help="Whose attention to show; repeat it for more.",
-)
-@click.option("--layer", default=-1, show_default=True, help="Which layer between points; -1 is the last.")
-@device_option
-@hand_model_option
-@as_json
-def attention(
-    photographs: tuple[Path, ...],
-    runs: dict[str, Place],
-    out: Path,
-    joints: tuple[str, ...],
-    layer: int,
-    device: Literal["auto", "cpu", "cuda"],
-    hand_model: Path | None,
-    as_json: bool,
-) -> None:
-    """Draw the attention between joints and vertices (Fig. 3).
-
-    A right hand is expected in the middle of every PHOTOGRAPH. Attention is averaged over the heads of a
-    layer and drawn over the predicted mesh. Networks without attention between points are refused.
-    """
-    from trainer.attention_figure import draw_attention_figure
-    from trainer.trained import load_trained
-
-    trained = {name: load_trained(path, device=device, hand_model=hand_model) for name, path in runs.items()}
-    result = draw_attention_figure(trained, photographs, out, joints=joints, layer=layer)
     report(result.to_json(), str(result), as_json=as_json)

@@ -231,12 +231,11 @@ class Trainer:
     def _recycle(self, round_index: int, log: RunLog | None) -> None:
         """Make the twins of the next round, if it trains with any, and close the books of this one."""
         checkpoints, recycler = self._folder.checkpoints, self._recycler
-        if recycler.is_wanted(round_index):
+        if recycler.schedule.is_drawn(round_index):
             recycler.predict(round_index, self._engine.network, autocast=self._engine.autocast)
             self._lap("predict")
-        if recycler.is_wanted(round_index) or recycler.is_wanted(
-            recycler.round_drawn_before(round_index + 1)
-        ):
+        newest = recycler.schedule.drawn_before(round_index + 1)
+        if recycler.schedule.is_drawn(round_index) or recycler.schedule.is_drawn(newest):
             recycler.render(round_index, weights=self._weights(round_index))
             self._lap("render")
         if log:
@@ -251,7 +250,7 @@ class Trainer:
     def _record(self, round_index: int) -> RoundRecord:
         steps, standing = self._feed.steps_per_round, self._standing
         train_s = standing.wall_s["train"]
-        twins = self._recycler.counts(self._recycler.round_drawn_before(round_index + 1))
+        twins = self._recycler.counts(self._recycler.schedule.drawn_before(round_index + 1))
         return RoundRecord(
             round=round_index,
             learning_rate=self._engine.learning_rate.value,

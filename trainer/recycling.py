@@ -1,17 +1,11 @@
 """The other half of a round: predict the training photographs, and have the predictions drawn.
 
 Alternating, a round ends when its predictions are drawn. Overlapping, it ends when those of the round before
-are, and its own are drawn by a thread of the first process (and the processes that draw) while the next round
-trains. Either way one render at a time, and what a round trains with depends on no clock.
+are, and its own are drawn while the next round trains.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from statistics import fmean
-from threading import Event
 from types import TracebackType
 from typing import Self
 
@@ -19,19 +13,19 @@ import torch
 from lightning_fabric import Fabric
 
 from shared.errors import ConfigError
-from shared.files import sha256_of
 from shared.freihand import FreiHandSplit
-from shared.predictions import PredictionShard, read_predictions, write_predictions
-from shared.renderer import Renderer, RenderJob, RenderReport, RenderStopped
-from shared.rounds import MANIFEST, SyntheticRound
-from trainer.background import Background
+from shared.predictions import PredictionShard, write_predictions
+from shared.renderer import Renderer
+from shared.rounds import SyntheticRound
 from trainer.config import TrainConfig
 from trainer.engine import PATIENCE
 from trainer.predict import CentreCrops, HandPredictions, predict_groups
-from trainer.refresh import PLAN, RefreshPlan, plan_refresh, read_plan, write_plan
-from trainer.run_folder import CONFIG, RunFolder
+from trainer.round_drawing import RoundDrawing
+from trainer.run_folder import RunFolder
 from trainer.run_log import photo_bar
 from trainer.truth import labelled_hands
+from trainer.twin_counts import TwinCounts
+from trainer.twin_schedule import TwinSchedule
 from trainer.types import HandNetwork
 
 type Group = Sequence[int]
@@ -39,44 +33,8 @@ type Predict = Callable[[Sequence[Group]], Iterator[HandPredictions]]
 """Turns groups of photographs into hands, group by group."""
 
 
-@dataclass(frozen=True, slots=True)
-class TwinCounts:
-    """What became of the predictions of a round.
-
-    Attributes:
-        drawn: Twins drawn from them.
-        quarantined: Those that could not be drawn.
-        kept: Twins of earlier rounds that stay.
-        drift_mm: Distances between predictions and the twins that they had, where the policy measures them.
-        render_s: What this process spent on the render; None if another one, which was killed, finished it.
-        report: What the renderer said about it; None likewise.
-    """
-
-    drawn: int = 0
-    quarantined: int = 0
-    kept: int = 0
-    drift_mm: tuple[float, ...] = ()
-    render_s: float | None = None
-    report: RenderReport | None = None
-
-    def numbers(self) -> dict[str, float]:
-        """Return what there is to tell, by name; ``saved_share`` is the share of the twins not drawn."""
-        total = self.drawn + self.quarantined + self.kept
-        numbers: dict[str, float] = {}
-        if total:
-            numbers |= {"kept": self.kept, "saved_share": self.kept / total}
-        if self.drift_mm:
-            numbers |= {"drift_mean_mm": fmean(self.drift_mm), "drift_max_mm": max(self.drift_mm)}
-        if self.render_s is not None:
-            numbers["render_s"] = self.render_s
-        if self.report is not None:
-            farm = ("workers", "lost_workers", "retried")
-            numbers |= {name: getattr(self.report, name) for name in farm}
-        return numbers
-
-
 class Recycler:
-    """Makes the twins of a run, and knows which round trains with which.
+    """Makes the twins of a run.
 
     Leaving it as a context stops a render that is under way; it goes on when the run is resumed.
 
@@ -87,6 +45,9 @@ class Recycler:
         split: The training photographs.
         indices: Which of them are learnt from, and so get twins.
         renderer: Draws; needed by the first process of a run that recycles.
+
+    Attributes:
+        schedule: Says which round trains with which twins.
 
     Raises:
         ConfigError: The run recycles and there is nobody to draw.
@@ -102,15 +63,16 @@ class Recycler:
         *,
         renderer: Renderer | None,
     ) -> None:
-        if config.recycle is not None and renderer is None and fabric.is_global_zero:
-            raise ConfigError(
-                "recycle: expected a renderer to draw the twins, found none. Leave the table [recycle] out."
-            )
-        self._fabric, self._run, self._config = fabric, run, config
-        self._split, self._renderer = split, renderer
-        self._under_way: tuple[int, Background[float]] | None = None
-        self._render_s: dict[int, float] = {}
-        self._reports: dict[int, RenderReport] = {}
+        self._fabric, self._run, self._config, self._split = fabric, run, config, split
+        self._drawing: RoundDrawing | None = None
+        if config.recycle is not None and fabric.is_global_zero:
+            if renderer is None:
+                raise ConfigError(
+                    "recycle: expected a renderer to draw the twins, found none. "
+                    "Leave the table [recycle] out."
+                )
+            self._drawing = RoundDrawing(run, config, config.recycle, renderer)
+        self.schedule = TwinSchedule(config.recycle, config.rounds)
         size = config.render.shard_size
         self._groups = [indices[start : start + size] for start in range(0, len(indices), size)]
         # NCCL would keep every GPU busy waiting while the first process renders.
@@ -124,31 +86,13 @@ class Recycler:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._under_way is not None:
-            self._under_way[1].stop()
+        if self._drawing is not None:
+            self._drawing.stop()
 
     def twins_for(self, round_index: int) -> Path | None:
         """Return the renders that a round trains with, if it has any."""
-        recycle = self._config.recycle
-        if recycle is None:
-            return None
-        if recycle.source == "ground_truth":
-            return self._run.synthetic(0)
-        drawn = self.round_drawn_before(round_index)
-        return self._run.synthetic(drawn) if drawn >= recycle.warmup_rounds - 1 else None
-
-    def round_drawn_before(self, round_index: int) -> int:
-        """Return the round whose predictions are the last to have been drawn when a round begins."""
-        recycle = self._config.recycle
-        return round_index - 1 - (recycle.lag_rounds if recycle else 0)
-
-    def is_wanted(self, round_index: int) -> bool:
-        """Tell whether a round trains with renders of this round's predictions."""
-        recycle = self._config.recycle
-        if recycle is None or recycle.source == "ground_truth":
-            return False
-        first = round_index + 1 + recycle.lag_rounds
-        return first < self._config.rounds and self.twins_for(first) is not None
+        drawn = self.schedule.twins_of(round_index)
+        return None if drawn is None else self._run.synthetic(drawn)
 
     def staleness_in(self, round_index: int) -> dict[str, int]:
         """Count the twins that a round trains with by the rounds between their weights and it.
@@ -199,12 +143,13 @@ class Recycler:
             MeshcycleError: Whatever the render, also of the round before, met with.
         """
         assert self._config.recycle is not None, "only a run that recycles draws"
-        self._finish()
-        if self.is_wanted(round_index):
-            self._begin(round_index, weights)
+        if self._drawing is not None:
+            self._drawing.finish()
+            if self.schedule.is_drawn(round_index):
+                self._drawing.begin(round_index, weights)
         self._wait()
-        newest = self.round_drawn_before(round_index + 1)
-        if self._fabric.is_global_zero and self.is_wanted(newest):
+        newest = self.schedule.drawn_before(round_index + 1)
+        if self._drawing is not None and self.schedule.is_drawn(newest):
             self._run.forget_rounds(before=newest - self._config.recycle.keep_rounds + 1)
 
     def resume(self, round_index: int, *, ended: bool, weights: Callable[[int], Path]) -> None:
@@ -215,12 +160,13 @@ class Recycler:
             ended: Whether its training had ended.
             weights: Gives the weights of a round whose predictions are drawn.
         """
-        before = self.round_drawn_before(round_index)
-        for drawn in range(max(0, before + ended), round_index):
-            if self.is_wanted(drawn):
-                self._begin(drawn, weights(drawn))
-            if drawn <= before:
-                self._finish()
+        before = self.schedule.drawn_before(round_index)
+        if self._drawing is not None:
+            for drawn in range(max(0, before + ended), round_index):
+                if self.schedule.is_drawn(drawn):
+                    self._drawing.begin(drawn, weights(drawn))
+                if drawn <= before:
+                    self._drawing.finish()
         self._wait()
 
     def draw_truth(self) -> None:
@@ -231,100 +177,13 @@ class Recycler:
 
         self._write_shards(0, look_up)
         self._wait()
-        self._begin(0, None)
+        if self._drawing is not None:
+            self._drawing.begin(0, None)
         self._wait()
 
     def counts(self, round_index: int) -> TwinCounts:
         """Return what became of the predictions of a round, if they are drawn."""
-        if round_index < 0 or not self._run.is_rendered(round_index):
-            return TwinCounts()
-        twins = SyntheticRound.open(self._run.synthetic(round_index))
-        drawn = twins.count_by_round()[round_index]
-        plan = read_plan(self._run.predictions(round_index)) or RefreshPlan()
-        return TwinCounts(
-            drawn=drawn,
-            quarantined=len(twins.quarantined),
-            kept=len(twins) - drawn,
-            drift_mm=tuple(plan.drift_mm.values()),
-            render_s=self._render_s.get(round_index),
-            report=self._reports.get(round_index),
-        )
-
-    def _begin(self, round_index: int, weights: Path | None) -> None:
-        """Draw the predictions of a round unless that was done; overlapping, in the background."""
-        recycle = self._config.recycle
-        if recycle is None or not self._fabric.is_global_zero or self._is_whole(round_index):
-            return
-        # A round that is drawn a second time, because its shards were deleted, may have outlived its weights.
-        checkpoint_sha256 = sha256_of(weights) if weights and weights.exists() else ""
-        work = partial(self._draw, round_index, checkpoint_sha256)
-        if recycle.mode == "overlap":
-            name = f"Rendering the predictions of round {round_index + 1}"
-            self._under_way = (round_index, Background(work, name=name))
-        else:
-            self._render_s[round_index] = work(None)
-
-    def _finish(self) -> None:
-        """Wait for the render that is under way, if there is one."""
-        if self._under_way is not None:
-            round_index, render = self._under_way
-            self._render_s[round_index] = render.result()
-            self._under_way = None
-
-    def _is_whole(self, round_index: int) -> bool:
-        """Whether a round is committed and has all its shards; otherwise it is planned and drawn anew."""
-        if not self._run.is_rendered(round_index):
-            return False
-        directory = self._run.synthetic(round_index)
-        if not SyntheticRound.open(directory).missing_shards():
-            return True
-        (directory / MANIFEST).unlink()
-        (self._run.predictions(round_index) / PLAN).unlink(missing_ok=True)
-        return False
-
-    def _draw(self, round_index: int, checkpoint_sha256: str, stop: Event | None) -> float:
-        """Plan a round, draw what the plan says, and return how many seconds that took."""
-        started_s = time.perf_counter()
-        assert self._renderer is not None, "checked when the run began"
-        predictions_dir = self._run.predictions(round_index)
-        plan = read_plan(predictions_dir)
-        if plan is None:
-            plan = self._plan(round_index, stop)
-            if plan.drawn is not None:
-                write_plan(predictions_dir, plan)
-        job = RenderJob(
-            predictions_dir=predictions_dir,
-            out_dir=self._run.synthetic(round_index),
-            round_index=round_index,
-            run_seed=self._config.seed,
-            checkpoint_sha256=checkpoint_sha256,
-            config_sha256=sha256_of(self._run.root / CONFIG),
-            sample_ids=None if plan.drawn is None else frozenset(plan.drawn),
-            kept=plan.kept,
-        )
-        self._reports[round_index] = self._renderer.render_round(job, stop=stop)
-        return time.perf_counter() - started_s
-
-    def _plan(self, round_index: int, stop: Event | None) -> RefreshPlan:
-        """Compare a round's predictions with the twins of the round before."""
-        recycle = self._config.recycle
-        assert recycle is not None, "only a run that recycles draws"
-        before = round_index - 1
-        twins_dir = self._run.synthetic(before)
-        has_twins = before >= 0 and self._run.is_rendered(before)
-        return plan_refresh(
-            recycle.refresh,
-            self._predictions(round_index, stop),
-            SyntheticRound.open(twins_dir) if has_twins else None,
-            round_index=round_index,
-            seed=self._config.seed,
-        )
-
-    def _predictions(self, round_index: int, stop: Event | None) -> Iterator[PredictionShard]:
-        for path in sorted(self._run.predictions(round_index).glob("shard-*.safetensors")):
-            if stop is not None and stop.is_set():
-                raise RenderStopped(f"{path}: the render was stopped")
-            yield read_predictions(path)
+        return TwinCounts.of(self._run, round_index, self._drawing.renders if self._drawing else {})
 
     def _write_shards(self, round_index: int, predict: Predict) -> None:
         """Write the shards that are this process's and not there yet; a shard that has its name is whole."""
