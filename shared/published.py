@@ -14,7 +14,7 @@ be fetched too: then the store's size and entity tag stand for the checksum.
 
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
@@ -72,11 +72,11 @@ class Listing(Record):
 
     def matching(self, patterns: Sequence[str]) -> dict[str, FileEntry]:
         """Return the files whose names match one of the patterns, where ``*`` also stands for slashes."""
-        return {
-            name: entry
-            for name, entry in self.files.items()
-            if any(fnmatchcase(name, pattern) for pattern in patterns)
-        }
+        return {name: entry for name, entry in self.files.items() if _matches(name, patterns)}
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def read_listing(store: ObjectStore) -> Listing | None:
@@ -139,7 +139,8 @@ def download(url: str, folder: Path, *, only: Sequence[str] = EVERYTHING, keep_c
     """Bring a folder up to what is published at a URL.
 
     Files that are there already stay, files that were published or fetched before and are gone at the URL are
-    deleted, and others are left alone. Should this be interrupted, `is_incomplete` says so.
+    deleted, and others are left alone, as are those of other names. Should this be interrupted,
+    `is_incomplete` says so.
 
     Args:
         url: Where from.
@@ -153,13 +154,12 @@ def download(url: str, folder: Path, *, only: Sequence[str] = EVERYTHING, keep_c
     store = ObjectStore(url)
     for _ in range(_ATTEMPTS):
         listing = read_listing(store) or _unlisted(store)
-        wanted = listing.matching(only)
-        if not wanted:
+        if not listing.matching(only):
             found = f"{len(listing.files)} other files" if listing.files else "nothing"
             expected = "files" if only == EVERYTHING else " or ".join(only)
             raise StorageError(f"{url}: expected {expected} there, found {found}. Correct the URL.")
         try:
-            _bring(store, folder, listing, wanted, keep_changes=keep_changes)
+            _bring(store, folder, listing, only, keep_changes=keep_changes)
         except (FileNotFoundError, _DamagedError) as error:
             problem = error
             if (read_listing(store) or _unlisted(store)) == listing:
@@ -179,15 +179,15 @@ class _DamagedError(Exception):
 
 
 def _bring(
-    store: ObjectStore, folder: Path, listing: Listing, wanted: Mapping[str, FileEntry], *, keep_changes: bool
+    store: ObjectStore, folder: Path, listing: Listing, only: Sequence[str], *, keep_changes: bool
 ) -> None:
-    known = KnownFiles(folder)
+    known, wanted = KnownFiles(folder), listing.matching(only)
     missing = {
         name: entry
         for name, entry in wanted.items()
         if not (known.holds(name, entry) or (keep_changes and known.came_from(name, entry)))
     }
-    gone = known.names - listing.files.keys()
+    gone = {name for name in known.names - listing.files.keys() if _matches(name, only)}
     if not missing and not gone:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -207,7 +207,7 @@ def _bring(
         known.note(name, entry.content)
     for name in gone:
         (folder / name).unlink(missing_ok=True)
-    known.forget_others(listing.files)
+    known.forget_others(known.names - gone)
     known.save()
     shutil.rmtree(folder / _ASIDE, ignore_errors=True)
     (folder / _INCOMPLETE).unlink()

@@ -10,6 +10,7 @@ from small_run import small_config
 
 from shared.errors import ConfigError, StorageError
 from shared.object_store import ObjectStore
+from shared.published import publish
 from shared.rounds import FORMAT, MANIFEST, Manifest, ShardEntry
 from trainer import mirror
 from trainer.checkpoint import STATE, WEIGHTS
@@ -153,12 +154,59 @@ def test_a_restore_that_was_interrupted_is_done_again(
     assert (empty.run_dir / "synthetic/round-0000" / MANIFEST).exists()
 
 
-def test_the_mirror_of_another_run_is_refused(config: TrainConfig, tmp_path: Path) -> None:
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_mirror_of_another_run_is_refused_and_nothing_is_touched(
+    config: TrainConfig, bucket: str, tmp_path: Path
+) -> None:
+    """The other run is further; the files of this one are known, because it had a mirror of its own."""
+    write(config.run_dir, f"checkpoints/round-0001/{WEIGHTS}", f"checkpoints/round-0001/{STATE}")
+    Mirror(config).after_round()
+    own = config.model_copy(update={"run_dir": tmp_path / "other", "seed": 1, "mirror": f"{bucket}/other"})
+    open_run(own, resume=True)
+    write(own.run_dir, f"checkpoints/round-0000/{WEIGHTS}", f"checkpoints/round-0000/{STATE}")
+    Mirror(own).after_round()
+    before = tree(own.run_dir)
+    wrong = own.model_copy(update={"mirror": config.mirror})
+    with pytest.raises(ConfigError, match=f"^{config.mirror}: expected seed = 0 as in the run .* found 1"):
+        Mirror(wrong).restore()
+    assert tree(own.run_dir) == before
+
+
+def test_a_run_that_is_further_does_not_replace_the_mirror_of_another(
+    config: TrainConfig, tmp_path: Path
+) -> None:
     Mirror(config).after_round()
     other = config.model_copy(update={"run_dir": tmp_path / "other", "seed": 1})
-    with pytest.raises(ConfigError, match="expected seed = 0 as in the run that is to be resumed, found 1"):
-        Mirror(other).restore()
-    assert not (other.run_dir / "checkpoints").exists()
+    open_run(other, resume=True)
+    write(other.run_dir, f"checkpoints/round-0005/{WEIGHTS}", f"checkpoints/round-0005/{STATE}")
+    with pytest.raises(ConfigError, match="choose another mirror"):
+        train(other, renderer=PointRenderer(), resume=True)
+    assert config.mirror is not None
+    assert ObjectStore(config.mirror).read(f"checkpoints/round-0000/{WEIGHTS}") is not None
+
+
+def test_a_run_that_begins_anew_replaces_its_own_mirror_and_no_other(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    Mirror(config).after_round()
+    changed = config.model_copy(update={"seed": 1})
+    Mirror(changed).require_own()
+    elsewhere = config.model_copy(update={"run_dir": tmp_path / "other"})
+    with pytest.raises(ConfigError, match=r"expected the mirror of .*/other, found that of .*/run\. Give"):
+        train(elsewhere, renderer=PointRenderer(), resume=False)
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_what_is_no_mirror_is_not_replaced_by_one(config: TrainConfig, tmp_path: Path, resume: bool) -> None:
+    write(tmp_path / "backgrounds", "data.mdb")
+    assert config.mirror is not None
+    publish(tmp_path / "backgrounds", config.mirror, ["data.mdb"])
+    with pytest.raises(StorageError, match=r"expected config\.toml.*found 1 other files"):
+        train(config, renderer=PointRenderer(), resume=resume)
+    assert ObjectStore(config.mirror).read("data.mdb") == b"data.mdb"
 
 
 def test_a_mirror_that_cannot_be_written_is_reported_before_training(config: TrainConfig) -> None:

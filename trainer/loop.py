@@ -82,8 +82,8 @@ def train(config: TrainConfig, *, renderer: Renderer | None, resume: bool) -> Tr
     fabric = build_fabric(config)
     mirror = Mirror(config)
     with sole_trainer(config.run_dir) if fabric.is_global_zero else nullcontext():
-        if fabric.is_global_zero and resume:
-            mirror.restore()
+        if fabric.is_global_zero:
+            mirror.restore() if resume else mirror.require_own()
         fabric.barrier()
         trainer = Trainer(fabric, config, renderer=renderer, resume=resume, mirror=mirror)
         if fabric.is_global_zero:

@@ -8,16 +8,17 @@ is to be gained are the seconds that they take, of minutes or hours that a round
 
 import logging
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from shared.errors import StorageError
+from shared.errors import ConfigError, StorageError
 from shared.files import visible_files
 from shared.object_store import ObjectStore
 from shared.published import download, is_incomplete, publish, read_listing
 from shared.rounds import MANIFEST, shards_shown
 from shared.shards import index_path
 from trainer.checkpoint import Moment, latest_checkpoint
-from trainer.config import TrainConfig
-from trainer.run_folder import CONFIG, RunFolder, require_same
+from trainer.config import TrainConfig, load_config
+from trainer.run_folder import CONFIG, PROVENANCE, RunFolder, require_same
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +41,17 @@ class Mirror:
         """Bring the run's folder up to date, if the mirror is further.
 
         Raises:
-            StorageError: The mirror cannot be read.
-            ConfigError: What is there was trained with another configuration.
+            StorageError: The mirror cannot be read, or is the copy of something else.
+            ConfigError: What is there was trained with another configuration; nothing was touched.
         """
         if self._url is None:
             return
         listing = read_listing(ObjectStore(self._url))
         if listing is None:
             return
+        with TemporaryDirectory() as aside:
+            download(self._url, Path(aside), only=(CONFIG, PROVENANCE))
+            require_same(self._config, RunFolder(Path(aside)), name=self._url)
         moments = [Moment.parse(Path(name).parent.name) for name in listing.matching(["checkpoints/*/*"])]
         mirrored = max((moment for moment in moments if moment is not None), default=None)
         latest = latest_checkpoint(self._run.checkpoints)
@@ -56,10 +60,26 @@ class Mirror:
             local is not None and local >= mirrored and not is_incomplete(self._run.root)
         ):
             return
-        download(self._url, self._run.root, only=(CONFIG,))
-        require_same(self._config, self._run)
         logger.info("Fetching %s of the run from %s.", mirrored.name, self._url)
         download(self._url, self._run.root)
+
+    def require_own(self) -> None:
+        """Make sure that a run that begins anew replaces no copy but its own.
+
+        Raises:
+            StorageError: The mirror cannot be read, or is the copy of something else.
+            ConfigError: It is that of a run in another folder.
+        """
+        if self._url is None or read_listing(ObjectStore(self._url)) is None:
+            return
+        with TemporaryDirectory() as aside:
+            download(self._url, Path(aside), only=(CONFIG,))
+            found = load_config(Path(aside) / CONFIG).run_dir
+        if found != self._run.root:
+            raise ConfigError(
+                f"{self._url}: expected the mirror of {self._run.root}, found that of {found}. "
+                "Give this run another mirror, or delete what is there."
+            )
 
     def begin(self) -> None:
         """Publish what there is when a run begins or goes on.

@@ -60,11 +60,6 @@ class RunFolder:
         return self.root / "tensorboard"
 
     @property
-    def config_text(self) -> str:
-        """The resolved configuration."""
-        return (self.root / CONFIG).read_text(encoding="utf-8")
-
-    @property
     def texts(self) -> dict[str, str]:
         """What lies beside every checkpoint."""
         return {name: (self.root / name).read_text(encoding="utf-8") for name in (CONFIG, PROVENANCE)}
@@ -116,8 +111,13 @@ def open_run(config: TrainConfig, *, resume: bool) -> RunFolder:
     return run
 
 
-def require_same(config: TrainConfig, run: RunFolder) -> None:
+def require_same(config: TrainConfig, run: RunFolder, *, name: str | None = None) -> None:
     """Make sure that a run, if it has begun, began with this configuration and this hand model.
+
+    Args:
+        config: The configuration.
+        run: Folder of the run.
+        name: What errors call that folder, if it is a copy of something.
 
     Raises:
         ConfigError: They differ in more than speed.
@@ -133,19 +133,21 @@ def require_same(config: TrainConfig, run: RunFolder) -> None:
         found, wanted = values_now.get(key), values_before.get(key)
         if found != wanted:
             raise ConfigError(
-                f"{run.root}: expected {key} = {wanted} as in the run that is to be resumed, found {found}. "
-                "Set it back, choose another run_dir, or start afresh with --fresh."
+                f"{name or run.root}: expected {key} = {wanted} as in the run that is to be resumed, "
+                f"found {found}. Set it back, choose another {'mirror' if name else 'run_dir'}, "
+                "or start afresh with --fresh."
             )
-    require_hand_model(_hash_hand_model(config), run.root, given=config.hand_model)
+    require_hand_model(_hash_hand_model(config), run.root, given=config.hand_model, name=name)
 
 
-def require_hand_model(sha256: str, folder: Path, *, given: Path | None) -> None:
+def require_hand_model(sha256: str, folder: Path, *, given: Path | None, name: str | None = None) -> None:
     """Make sure that a hand model is the one that a run or a checkpoint was trained with, if it says which.
 
     Args:
         sha256: Of the hand model's file.
         folder: Of the run or the checkpoint.
         given: That file; None is the embedded hand.
+        name: What errors call the folder, if it is a copy of something.
 
     Raises:
         HandModelError: It is another file.
@@ -154,7 +156,7 @@ def require_hand_model(sha256: str, folder: Path, *, given: Path | None) -> None
     recorded = _recorded_hand_model(folder)
     if recorded is not None and recorded != sha256:
         raise HandModelError(
-            f"{folder}: expected the hand model of its training (sha256 {recorded[:12]}), found "
+            f"{name or folder}: expected the hand model of its training (sha256 {recorded[:12]}), found "
             f"{given or 'the embedded hand'} ({sha256[:12]}). Give the file that it was trained with."
         )
 
