@@ -317,7 +317,7 @@ def predict(
 
         finder = HandDetector(detector, sides=sides[0], margin=margin, confidence=confidence, device=device)
     else:
-        finder = CentreCrop.of_run(trained.config.data.crop_px, sides[0])
+        finder = CentreCrop(trained.crop_share, sides[0])
     draw_view = turntable_view(trained.hand_model, trained.config.render) if view else None
     result = predict_photographs(trained, source, out, finder, mesh_format=mesh_format, view=draw_view)
     report(result.to_json(), str(result), as_json=as_json)

@@ -15,6 +15,9 @@ from shared.place import is_url
 INTERRUPTED: Final = 130
 """Exit code."""
 
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_NOT_OURS: Final = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
+
 
 class UserError(click.ClickException):
     """An error that the user can act on, printed as one line."""
@@ -32,12 +35,17 @@ class ErrorReportingGroup(click.Group):
         except MeshcycleError as error:
             raise UserError(str(error)) from error
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise UserError(
-                f"{error.filename or 'disk'}: expected space on the disk, found {error.strerror}. "
-                "Free some; the same command goes on from here."
-            ) from error
+            if error.errno in _FULL:
+                raise UserError(
+                    f"{error.filename or 'disk'}: expected space on the disk, found {error.strerror}. "
+                    "Free some; the same command goes on from here."
+                ) from error
+            if error.errno in _NOT_OURS and error.filename is not None:
+                raise UserError(
+                    f"{error.filename}: expected a place that this user can read and write, found "
+                    f"{error.strerror}. Change its permissions, or give another path."
+                ) from error
+            raise
         except KeyboardInterrupt:
             click.echo("Interrupted. The same command goes on from here.", err=True)
             ctx.exit(INTERRUPTED)
@@ -49,6 +57,17 @@ class PlaceType(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Let URLs pass, and check paths."""
         return value if is_url(value) else super().convert(value, param, ctx)
+
+
+class PngType(click.Path):
+    """A path that ends in ``.png``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check the suffix, too."""
+        path = super().convert(value, param, ctx)
+        if isinstance(path, Path) and path.suffix.lower() != ".png":
+            self.fail(f"expected a name that ends in .png, found {path.name}.", param, ctx)
+        return path
 
 
 place: Final = PlaceType(path_type=Path)
@@ -79,6 +98,11 @@ def output_place(help_text: str, **attributes: Any) -> Callable[[Any], Any]:
 def file_path(*names: str, **attributes: Any) -> Callable[[Any], Any]:
     """Make an option for a file to be read or written."""
     return click.option(*names, type=click.Path(dir_okay=False, path_type=Path), **attributes)
+
+
+def png_path(*names: str, **attributes: Any) -> Callable[[Any], Any]:
+    """Make an option for a PNG to be written; another suffix is refused before there is anything to write."""
+    return click.option(*names, type=PngType(dir_okay=False, path_type=Path), **attributes)
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of text.")

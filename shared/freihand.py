@@ -111,7 +111,7 @@ class FreiHandSplit:
     @functools.cached_property
     def image_px(self) -> int:
         """Side of the square images, taken from the first one."""
-        height, width = self.image(0).shape[:2]
+        height, width = self._decode(self.image_path(0)).shape[:2]
         if height != width:
             raise DatasetError(
                 f"{self.image_path(0)}: expected a square image, found {width} x {height}. "
@@ -137,9 +137,19 @@ class FreiHandSplit:
         """Decode an image.
 
         Raises:
-            DatasetError: The file cannot be read or is not a whole image.
+            DatasetError: The file cannot be read, is not a whole image, or has another size than the first.
         """
         path = self.image_path(index)
+        pixels = self._decode(path)
+        height, width = pixels.shape[:2]
+        if (height, width) != (self.image_px, self.image_px):
+            raise DatasetError(
+                f"{path}: expected the size of the first image ({self.image_px} x {self.image_px}), found "
+                f"{width} x {height}. Give all images one size, with cameras that belong to it."
+            )
+        return pixels
+
+    def _decode(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
         try:
             with Image.open(path) as picture:
                 return np.array(picture.convert("RGB"))

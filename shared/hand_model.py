@@ -8,6 +8,7 @@ no other module knows a vertex number.
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -165,7 +166,7 @@ def _read_npz(data: bytes, *, where: str) -> dict[str, np.ndarray]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in archive}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise HandModelError(
             f"{where}: expected an .npz of plain arrays, found {error}. Copy it again."
         ) from error

@@ -146,7 +146,9 @@ def _plain(value: object) -> np.ndarray:
             from scipy.sparse import csc_matrix  # only a pickle needs SciPy
 
             data, indices, indptr = (_plain(state[name]) for name in ("data", "indices", "indptr"))
-            return csc_matrix((data, indices, indptr), shape=state["_shape"]).toarray()
+            matrix = csc_matrix((data, indices, indptr), shape=state["_shape"])
+            matrix.check_format(full_check=True)  # SciPy writes wherever an index says
+            return matrix.toarray()
         case _Chumpy(state=dict(state)):
             return _plain(state["x"])
         case _ChumpySelect(state=dict(state)):

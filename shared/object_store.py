@@ -6,7 +6,7 @@ Credentials and endpoints come from where the backend looks for them, for S3 the
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -99,8 +99,13 @@ class ObjectStore:
         """Delete objects; those that have gone already do not matter."""
         paths = [self._path(key) for key in keys]
         with self._failing_as("delete from"):
-            if paths:
-                self._files.rm(paths)
+            try:
+                if paths:
+                    self._files.rm(paths)
+            except FileNotFoundError:  # which a file system raises at the first of them
+                for path in paths:
+                    with suppress(FileNotFoundError):
+                        self._files.rm_file(path)
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"

@@ -18,7 +18,7 @@ from safetensors.numpy import save
 
 from shared.errors import ShardError
 from shared.files import write_durably
-from shared.types import WeakPerspective
+from shared.types import NUM_JOINTS, WeakPerspective
 
 FORMAT = "meshcycle-predictions-1"
 _KEY = "shard"
@@ -93,11 +93,22 @@ def read_predictions(path: Path) -> PredictionShard:
                 round_index=int(metadata["round"]),
                 image_px=int(metadata["image_px"]),
             )
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ShardError(
             f"{path}: expected a prediction shard, {error}. Delete it and predict again."
         ) from error
-    counts = {len(shard.sample_ids), len(shard.verts_m), len(shard.joints_m), len(shard.cameras)}
-    if len(counts) != 1:
-        raise ShardError(f"{path}: ids, vertices, joints and cameras disagree in number: {sorted(counts)}.")
+    num_hands = len(shard.sample_ids)
+    shapes = {"verts_m": shard.verts_m.shape, "joints_m": shard.joints_m.shape, "camera": shard.cameras.shape}
+    wanted = {
+        "verts_m": (num_hands, *shard.verts_m.shape[1:2], 3),
+        "joints_m": (num_hands, NUM_JOINTS, 3),
+        "camera": (num_hands, 3),
+    }
+    for name, shape in shapes.items():
+        if shape != wanted[name]:
+            found = " x ".join(map(str, shape))
+            raise ShardError(
+                f"{path}: expected {name} of {num_hands} hands ({' x '.join(map(str, wanted[name]))}), "
+                f"found {found}. Delete it and predict again."
+            )
     return shard

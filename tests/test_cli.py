@@ -121,6 +121,25 @@ def test_a_full_disk_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "expected space on the disk, found No space left on device. Free some" in result.stderr
 
 
+def test_a_folder_of_somebody_else_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_: list[Path], **_options: bool) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/somewhere/run")
+
+    monkeypatch.setattr("trainer.inspection.inspect_shards", forbidden)
+    result = CliRunner().invoke(main, ["inspect", "."])
+    assert result.exit_code == 2
+    assert (
+        "/somewhere/run: expected a place that this user can read and write, found Permission"
+        in result.stderr
+    )
+
+
+def test_a_sheet_of_another_format_is_refused_before_any_work() -> None:
+    result = CliRunner().invoke(main, ["evaluate", "nowhere", "--sheet", "worst"])
+    assert result.exit_code == 2
+    assert "'--sheet': expected a name that ends in .png, found worst." in result.stderr
+
+
 @pytest.mark.parametrize(("rank", "printed"), [("0", '{\n "a": 1\n}\n'), ("1", "")])
 def test_of_several_processes_the_first_reports(
     rank: str, printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

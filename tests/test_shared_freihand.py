@@ -138,6 +138,12 @@ class TestBrokenDataset:
         with pytest.raises(DatasetError, match="expected a square image, found 20 x 16"):
             _ = FreiHandSplit(dataset, "training").image_px
 
+    def test_image_of_another_size_than_the_first(self, dataset: Path) -> None:
+        Image.new("RGB", (16, 8)).save(dataset / "training/rgb/00000001.jpg")
+        split = FreiHandSplit(dataset, "training")
+        with pytest.raises(DatasetError, match=r"00000001\.jpg: expected the size of .*found 16 x 8"):
+            split.image(1)
+
     def test_missing_labels_do_not_prevent_prediction(self, dataset: Path) -> None:
         (dataset / "training_verts.json").unlink()
         split = FreiHandSplit(dataset, "training")

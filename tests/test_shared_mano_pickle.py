@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mano_files import Ch, Python2Pickler, Select, mano_content, open_hand_fields, python_2_pickle
+from mano_files import Ch, OldCsc, Python2Pickler, Select, mano_content, open_hand_fields, python_2_pickle
 from scipy.sparse import csc_matrix
 
 from shared.errors import HandModelError
@@ -204,6 +204,15 @@ def test_a_pickle_cannot_change_the_permitted_classes(target: bytes, state: byte
 def test_what_is_no_array_of_numbers_is_one_clear_error(content: Any) -> None:
     with pytest.raises(HandModelError, match=r"MANO_RIGHT.pkl: expected MANO's pickle"):
         read(python_2_pickle(content))
+
+
+@pytest.mark.parametrize("index", [16, 2_000_000_000, -1])
+def test_a_sparse_matrix_cannot_write_beside_itself(index: int) -> None:
+    """SciPy would, by default: one place too far goes unnoticed, and a far one ends the process."""
+    matrix = csc_matrix(np.eye(16))
+    matrix.indices[-1] = index
+    with pytest.raises(HandModelError, match="expected MANO's pickle"):
+        read(python_2_pickle({"f": OldCsc(matrix)}))
 
 
 @pytest.mark.parametrize("remember", [b"r\x00\x00\x00\x3a", b"p973078528\n"], ids=["binary", "text"])

@@ -24,6 +24,17 @@ def test_an_object_that_is_not_there_is_none(bucket: str) -> None:
     assert ObjectStore(f"{bucket}/x").read("key") is None
 
 
+@pytest.mark.parametrize("kind", ["bucket", "folder"])
+def test_what_has_gone_already_does_not_keep_the_rest_from_being_deleted(
+    kind: str, bucket: str, tmp_path: Path
+) -> None:
+    store = ObjectStore(f"{bucket}/x" if kind == "bucket" else f"file://{tmp_path}/x")
+    for key in ("a", "c"):
+        store.write(key, b"content")
+    store.delete(["a", "b", "c"])
+    assert store.find() == {}
+
+
 def test_an_unknown_kind_of_url_is_refused() -> None:
     with pytest.raises(StorageError, match=r"no such kind of URL .* such as s3://bucket/folder"):
         ObjectStore("sss://bucket")

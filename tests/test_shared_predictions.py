@@ -63,11 +63,30 @@ def test_another_format_is_refused(shard: PredictionShard, tmp_path: Path) -> No
         read_predictions(path)
 
 
-def test_parts_that_disagree_are_refused(shard: PredictionShard, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "shape", "found"),
+    [
+        ("camera", (1, 3), r"camera of 2 hands \(2 x 3\), found 1 x 3"),
+        ("camera", (2, 2), r"camera of 2 hands \(2 x 3\), found 2 x 2"),
+        ("verts_m", (2, 778), r"verts_m of 2 hands \(2 x 778 x 3\), found 2 x 778"),
+        ("joints_m", (2, 16, 3), r"joints_m of 2 hands \(2 x 21 x 3\), found 2 x 16 x 3"),
+    ],
+)
+def test_parts_that_disagree_are_refused(
+    shard: PredictionShard, tmp_path: Path, name: str, shape: tuple[int, ...], found: str
+) -> None:
     path = tmp_path / "shard.safetensors"
     write_predictions(path, shard)
-    tensors = load_file(path) | {"camera": shard.cameras[:1]}
+    tensors = load_file(path) | {name: np.zeros(shape, np.float32)}
     with safe_open(path, framework="numpy") as file:
         save_file(tensors, path, file.metadata())
-    with pytest.raises(ShardError, match=r"disagree in number: \[1, 2\]"):
+    with pytest.raises(ShardError, match=found):
+        read_predictions(path)
+
+
+@pytest.mark.parametrize("metadata", ["[]", '{"format": "meshcycle-predictions-1", "sample_ids": 7}', "null"])
+def test_metadata_of_another_shape_are_refused(shard: PredictionShard, tmp_path: Path, metadata: str) -> None:
+    path = tmp_path / "shard.safetensors"
+    save_file({"verts_m": shard.verts_m}, path, {"shard": metadata})
+    with pytest.raises(ShardError, match="expected a prediction shard"):
         read_predictions(path)

@@ -10,6 +10,7 @@ from shared.errors import ConfigError
 from trainer.ablation_plan import AblationConfig, VariantName, load_ablation, planned_runs
 from trainer.config import TrainConfig, load_config
 from trainer.published_scores import PublishedScores, published_scores
+from trainer.sections import AllRefresh, RecycleConfig
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 PAPER = CONFIGS / "ablation_freihand.toml"
@@ -187,6 +188,20 @@ def test_renders_of_the_ground_truth_are_the_papers_table_3(tmp_path: Path) -> N
     run = planned_runs(table_3)[-1]
     assert without(run.config, "run_dir") == without(alone, "run_dir")
     assert published_scores(alone.model, run.variant) == PublishedScores(pa_mpvpe_mm=8.8)
+
+
+def test_labels_are_drawn_once_whatever_the_other_variants_draw() -> None:
+    config = load_ablation(PAPER)
+    assert config.train.recycle is not None
+    drifting = RecycleConfig.model_validate(
+        dict(config.train.recycle) | {"mode": "overlap", "refresh": {"policy": "drift", "threshold_mm": 2}}
+    )
+    train = config.train.model_copy(update={"recycle": drifting})
+    changes = {"train": train, "variants": ("correlation", "ground_truth_renders")}
+    predictions, labels, *_ = [run.config.recycle for run in planned_runs(config.model_copy(update=changes))]
+    assert predictions == drifting
+    assert labels is not None
+    assert (labels.source, labels.mode, labels.refresh) == ("ground_truth", "alternate", AllRefresh())
 
 
 def test_a_network_that_the_paper_does_not_have_has_no_published_row() -> None:

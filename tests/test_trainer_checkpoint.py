@@ -142,7 +142,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         load_weights(network(width=5), path)
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", pickle.dumps(print, 2)])
+@pytest.mark.parametrize("content", [b"", b"garbage", pickle.dumps(print, 2), b"\x80\x02X\x01\0\0\0\xff."])
 def test_a_state_that_is_damaged_or_holds_code_is_refused(tmp_path: Path, content: bytes) -> None:
     path = saved(tmp_path, Moment(0))
     (path / STATE).write_bytes(content)
@@ -160,3 +160,13 @@ def test_damaged_weights_are_refused(tmp_path: Path) -> None:
 def test_a_run_that_ended_no_round_has_no_best(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="has ended a round"):
         best_checkpoint(tmp_path)
+    (tmp_path / "best").write_bytes(b"\xff")
+    with pytest.raises(CheckpointError, match=r"has ended a round, found .*Train on, or give"):
+        best_checkpoint(tmp_path)
+
+
+def test_a_state_that_is_no_table_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, Moment(0))
+    torch.save([1, 2], path / STATE)
+    with pytest.raises(CheckpointError, match=r"expected format .*, found list"):
+        load_state(path)

@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.errors import ConfigError
 from trainer.config import TrainConfig, load_config
@@ -13,7 +15,7 @@ RECYCLING = SMALLEST + '[recycle]\nbackgrounds = "backgrounds"\n'
 
 def load(folder: Path, text: str) -> TrainConfig:
     path = folder / "config.toml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8", newline="")
     return load_config(path)
 
 
@@ -63,6 +65,13 @@ def test_the_resolved_configuration_reads_back_as_itself(tmp_path: Path) -> None
     again = tmp_path / "again.toml"
     again.write_text(to_toml(config))
     assert read_toml(again, TrainConfig) == config
+
+
+@given(name=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
+def test_any_name_of_a_folder_reads_back(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    config = TrainConfig.model_validate({"run_dir": Path(name), "data": {"root": "data"}})
+    assert load(folder, to_toml(config)) == config
 
 
 @pytest.mark.parametrize(

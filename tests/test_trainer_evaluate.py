@@ -13,7 +13,7 @@ from PIL import Image
 from small_dataset import SIZE_PX, labelled_hand, small_split
 from torch import Tensor
 
-from shared.errors import CheckpointError, DatasetError, DeviceError, HandModelError
+from shared.errors import CheckpointError, DatasetError, DeviceError, HandModelError, TrainingError
 from shared.freihand import FreiHandSplit
 from shared.hand_model import load_hand_model
 from trainer.checkpoint import save_checkpoint
@@ -22,6 +22,7 @@ from trainer.contact_sheet import TILE_PX
 from trainer.evaluate import Evaluation, evaluate_checkpoint, score_file, score_submission
 from trainer.evaluation_sheet import draw_evaluation_sheet
 from trainer.models.build import build_network
+from trainer.predict import score_photographs
 from trainer.submission import Submission, write_submission
 from trainer.toml import to_toml
 from trainer.trained import TrainedHand, load_trained
@@ -96,6 +97,24 @@ def test_the_labels_themselves_are_perfect_in_every_frame(split: FreiHandSplit, 
     assert report.warning is None
 
 
+def test_a_network_that_computes_nonsense_is_refused_by_the_name_of_a_photograph(
+    split: FreiHandSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(oracle: Oracle, images: Tensor) -> HandPrediction:
+        hand = forward(oracle, images)
+        hand.verts_m[-1, 3] = torch.nan
+        return hand
+
+    forward = Oracle.forward
+    monkeypatch.setattr(Oracle, "forward", broken)
+    with pytest.raises(CheckpointError, match=r"infinity in 2 of 3, the first being 00000001\. Choose"):
+        evaluated(split, tmp_path)
+    network = Oracle(split, crop_share=1)
+    data = config_of(split.root, tmp_path).data.model_copy(update={"workers": 0})
+    with pytest.raises(TrainingError, match="the first being 00000002"):
+        score_photographs(network, split, [0, 2], data=data)
+
+
 def test_the_file_of_a_checkpoint_scores_as_the_checkpoint(split: FreiHandSplit, tmp_path: Path) -> None:
     evaluation = evaluated(split, tmp_path)
     assert evaluation.report is not None
@@ -148,6 +167,17 @@ def test_a_checkpoint_of_another_hand_model_is_refused(run: Path) -> None:
         HandModelError,
         match=r"round-0004: expected the hand model of its training \(sha256 0123456789ab\), found",
     ):
+        load_trained(run, device="cpu")
+
+
+def test_a_checkpoint_knows_which_part_of_its_photographs_it_saw(run: Path) -> None:
+    """FreiHAND's 224 px if it does not say."""
+    assert load_trained(run, device="cpu").crop_share == SIZE_PX / 2 / 224
+    provenance = run / "checkpoints" / "round-0004" / "provenance.json"
+    provenance.write_text('{"image_px": 360}')
+    assert load_trained(run, device="cpu").crop_share == SIZE_PX / 2 / 360
+    provenance.write_text('{"image_px": "large"}')
+    with pytest.raises(CheckpointError, match=r"expected image_px.*found large\. Copy"):
         load_trained(run, device="cpu")
 
 

@@ -1,7 +1,9 @@
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 import pytest
+from small_trained import tiny_trained
 
 from shared.errors import ConfigError, DatasetError
 from shared.hand_places import HandPlace, Sides
@@ -11,17 +13,19 @@ PICTURE = np.zeros((100, 200, 3), np.uint8)
 
 
 def test_a_freihand_photograph_is_cropped_as_in_training() -> None:
-    (place,) = CentreCrop.of_run(180, "right").find(np.zeros((224, 224, 3), np.uint8))
+    (place,) = CentreCrop(tiny_trained().crop_share, "right").find(np.zeros((224, 224, 3), np.uint8))
     assert (place.centre_px, place.size_px) == ((111.5, 111.5), 180)
 
 
 def test_the_middle_of_other_pictures_scales_with_their_short_side() -> None:
-    (place,) = CentreCrop.of_run(112, "left").find(PICTURE)
+    (place,) = CentreCrop(0.5, "left").find(PICTURE)
     assert place == HandPlace((99.5, 49.5), 50, "left")
 
 
-def test_a_crop_is_never_larger_than_the_picture() -> None:
-    assert CentreCrop.of_run(300, "right").share == 1
+def test_a_network_trained_on_larger_photographs_sees_the_same_part_of_them() -> None:
+    trained = replace(tiny_trained(), image_px=360)
+    (place,) = CentreCrop(trained.crop_share, "right").find(np.zeros((720, 720, 3), np.uint8))
+    assert place.size_px == 360
 
 
 def test_a_square_surrounds_its_box() -> None:

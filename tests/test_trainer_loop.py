@@ -64,6 +64,7 @@ def test_a_run_can_be_repeated_from_its_folder(uninterrupted: Path) -> None:
     provenance = json.loads((checkpoint / "provenance.json").read_text())
     assert provenance.keys() >= {"commit", "lock_sha256", "packages", "python"}
     assert provenance["hand_model_sha256"] == load_hand_model().sha256
+    assert provenance["image_px"] == 64
 
 
 @pytest.mark.parametrize(
@@ -186,6 +187,21 @@ def test_a_run_can_be_made_longer_but_not_different(tmp_path: Path) -> None:
         ConfigError, match=r"expected optimiser.weight_decay = 0.0001 as in the run.*found 0.5"
     ):
         train(other, renderer=None, resume=True)
+
+
+def test_an_alternating_run_that_is_made_longer_goes_on_with_twins(tmp_path: Path) -> None:
+    train(small_config(tmp_path, rounds=2), renderer=PointRenderer(), resume=False)
+    longer = train(small_config(tmp_path, rounds=3), renderer=PointRenderer(), resume=True)
+    assert longer.records[2].staleness == {"0": NUM_TRAINING}
+
+
+def test_an_overlapping_run_cannot_be_made_longer(tmp_path: Path) -> None:
+    """Its last round but one predicted nothing, so the first round that is added would have no twins."""
+    recycle = {"backgrounds": "unused", "mode": "overlap"}
+    train(small_config(tmp_path, rounds=3, recycle=recycle), renderer=PointRenderer(), resume=False)
+    longer = small_config(tmp_path, rounds=5, recycle=recycle)
+    with pytest.raises(ConfigError, match="expected rounds = 3 as in the run"):
+        train(longer, renderer=PointRenderer(), resume=True)
 
 
 def test_a_run_does_not_go_on_with_another_hand_model(tmp_path: Path) -> None:

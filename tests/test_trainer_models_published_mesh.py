@@ -85,6 +85,16 @@ def test_averages_of_vertices_are_refused(tmp_path: Path, down: np.ndarray) -> N
         read_published_mesh(path)
 
 
+@pytest.mark.parametrize("layout", [csc_matrix, csr_matrix])
+@pytest.mark.parametrize("index", [9, 2_000_000_000, -1])
+def test_a_sparse_matrix_cannot_write_beside_itself(tmp_path: Path, layout: type, index: int) -> None:
+    matrix = layout(CHOICE)
+    matrix.indices[-1] = index
+    path = write(tmp_path / "m.npz", down=[matrix], adjacency=[csr_matrix(np.eye(9)), csr_matrix(ADJACENCY)])
+    with pytest.raises(HandModelError, match="expected METRO's mano_downsampling"):
+        read_published_mesh(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half", pickle.dumps([1, 2])])
 def test_a_damaged_file_is_a_clear_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "m.npz"

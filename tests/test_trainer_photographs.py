@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared.errors import DatasetError
+from shared.errors import ConfigError, DatasetError
 from trainer.photographs import list_photographs, names_of, read_photograph
 
 COLOURS = np.array(
@@ -118,6 +118,14 @@ def test_a_folder_is_listed_in_order_and_without_earlier_output(tmp_path: Path) 
 def test_pictures_of_the_same_name_keep_their_suffix(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("hand.jpg", "hand.png", "other.jpg")]
     assert [str(name) for name in names_of(paths, tmp_path)] == ["hand.jpg", "hand.png", "other"]
+
+
+def test_output_above_the_photographs_hides_none_and_output_among_them_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "hands").mkdir()
+    (tmp_path / "hands" / "a.png").touch()
+    assert list_photographs(tmp_path / "hands", without=tmp_path) == [tmp_path / "hands" / "a.png"]
+    with pytest.raises(ConfigError, match=r"expected another folder for output.*found the same"):
+        list_photographs(tmp_path / "hands", without=tmp_path / "hands" / ".." / "hands")
 
 
 def test_a_folder_without_photographs_says_so(tmp_path: Path) -> None:

@@ -135,6 +135,14 @@ def test_photographs_are_not_even_looked_at_when_only_renders_count() -> None:
     assert losses.per_sample[[0, 3]].tolist() == [0, 0]
 
 
+def test_a_batch_whose_twins_are_all_missing_still_gives_a_gradient_of_zero() -> None:
+    """Otherwise the step would fail, and with several processes the others would wait for this one."""
+    module = network()
+    step(random_batch(twin_rows=()), PassWeights(alpha=0, gamma=0), module=module).total.backward()
+    assert module.linear.weight.grad is not None
+    assert not module.linear.weight.grad.any()
+
+
 def test_only_the_total_carries_a_graph() -> None:
     losses = step(random_batch())
     assert losses.total.requires_grad

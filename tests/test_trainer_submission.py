@@ -72,6 +72,8 @@ def lists() -> list[list[list[list[float]]]]:
         (json.dumps([lists()[0], lists()[1]]).replace("[[[", "[[[NaN, ", 1), r"unequal lists"),
         (json.dumps([(np.array(lists()[0]) * np.nan).tolist(), lists()[1]]), r"finite joints"),
         (json.dumps(["abc", lists()[1]]), r"unequal lists or no numbers"),
+        (f"[[[[{'9' * 400}]]], []]", r"unequal lists or no numbers"),
+        ("[" * 100_000, r"expected pred.json or a zip of it"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path: Path, content: str, complaint: str) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, mode
 from shared.freihand import SplitName
 from trainer.config import TrainConfig
 from trainer.models.config import ModelConfig
-from trainer.sections import LossConfig, OptimiserConfig, RecycleConfig, Section
+from trainer.sections import AllRefresh, LossConfig, OptimiserConfig, RecycleConfig, Section
 from trainer.toml import read_toml
 
 type VariantName = Literal["original", "recycle", "correlation", "ground_truth_renders"]
@@ -156,4 +156,5 @@ def _recycling(variant: VariantName, recycle: RecycleConfig | None) -> RecycleCo
         case "correlation":
             return recycle
         case "ground_truth_renders":
-            return recycle.model_copy(update={"alpha": 0.0, "gamma": 0.0, "source": "ground_truth"})
+            once = {"source": "ground_truth", "mode": "alternate", "refresh": AllRefresh()}
+            return recycle.model_copy(update={"alpha": 0.0, "gamma": 0.0, **once})

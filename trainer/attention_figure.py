@@ -142,7 +142,7 @@ def look_from(
 ) -> list[JointAttention]:
     """Return where joints look in a square photograph."""
     input_px = trained.config.data.input_px
-    (place,) = CentreCrop.of_run(trained.config.data.crop_px, "right").find(square)
+    (place,) = CentreCrop(trained.crop_share, "right").find(square)
     crop = torch.from_numpy(crop_place(square, place, size_px=input_px))[None]
     device = next(trained.network.parameters()).device
     with torch.inference_mode():

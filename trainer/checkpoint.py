@@ -154,13 +154,13 @@ def load_state(folder: Path) -> dict[str, Any]:
     """
     path = folder / STATE
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+        state: object = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError, UnpicklingError) as error:
         raise CheckpointError(f"{path}: expected the state of a run, {error}.") from error
-    if state.get("format") != FORMAT:
+    found = state.get("format") if isinstance(state, dict) else type(state).__name__
+    if not isinstance(state, dict) or found != FORMAT:
         raise CheckpointError(
-            f"{path}: expected format {FORMAT}, found {state.get('format')}. "
-            "Resume with the release that wrote it."
+            f"{path}: expected format {FORMAT}, found {found}. Resume with the release that wrote it."
         )
     return state
 
@@ -179,9 +179,10 @@ def best_checkpoint(checkpoints: Path) -> Path:
     """
     try:
         return checkpoints / (checkpoints / "best").read_text(encoding="utf-8").strip()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(
-            f"{checkpoints}: expected the checkpoints of a run that has ended a round, {error.strerror}."
+            f"{checkpoints}: expected the checkpoints of a run that has ended a round, found {error}. "
+            "Train on, or give the folder of one checkpoint."
         ) from error
 
 

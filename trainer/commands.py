@@ -13,6 +13,7 @@ from shared.command_line import (
     file_path,
     hand_model_option,
     place,
+    png_path,
     report,
 )
 from shared.place import Place
@@ -39,7 +40,7 @@ from trainer.options import device_option
 @file_path("--predictions", help="Score this pred.json or pred.zip instead of a run.")
 @file_path("--pred-json", help="Write the predictions here, in FreiHAND's format (.json or .zip).")
 @file_path("--csv", "csv_path", help="Write the scores of every hand here.")
-@file_path("--sheet", help="Write a contact sheet (PNG) of photographs, predictions and labels here.")
+@png_path("--sheet", help="Write a contact sheet (PNG) of photographs, predictions and labels here.")
 @click.option("--worst", is_flag=True, help="Show the worst hands on the sheet.")
 @click.option("--tta", is_flag=True, help="Average over 19 rotations and 5 scales; 95 times the work.")
 @click.option(
@@ -100,10 +101,12 @@ def evaluate(
         if pred_json is not None:
             write_submission(pred_json, evaluation.submission)
         if sheet is not None:
+            from trainer.contact_sheet import save_sheet
             from trainer.evaluation_sheet import draw_evaluation_sheet
 
             order: Literal["worst", "spread"] = "worst" if worst else "spread"
-            draw_evaluation_sheet(evaluation, photographs, trained.hand_model, selection=order).save(sheet)
+            picture = draw_evaluation_sheet(evaluation, photographs, trained.hand_model, selection=order)
+            save_sheet(picture, sheet)
         if evaluation.report is None:
             text = f"{photographs.root}: predicted {len(photographs)} hands; there are no labels to score."
             report({"predicted": len(photographs), "scores": None}, text, as_json=as_json)
@@ -138,7 +141,7 @@ def _is_given(ctx: click.Context, name: str) -> bool:
     )
 )
 @click.argument("paths", metavar="SHARD|RUN...", nargs=-1, required=True, type=place)
-@file_path("--sheet", help="Write a contact sheet (PNG) of the latest round here.")
+@png_path("--sheet", help="Write a contact sheet (PNG) of the latest round here.")
 @file_path("--gallery", help="Write a self-contained HTML page to browse and filter the twins here.")
 @file_path("--curves", help="Write the curves of the runs (PNG, PDF or SVG) here.")
 @click.option("--count", default=12, show_default=True, help="Samples on the sheet.")
@@ -184,6 +187,7 @@ def inspect(
 
     context = context_of(inspection, dataset=data, hand_model=hand_model)
     if sheet is not None:
+        from trainer.contact_sheet import save_sheet
         from trainer.second_look import network_of
         from trainer.twin_sheet import draw_twin_sheet
 
@@ -191,7 +195,7 @@ def inspect(
         trained = network_of(context)
         picture = draw_twin_sheet(inspection, context, count=count, selection=order, trained=trained)
         if picture is not None:
-            picture.save(sheet)
+            save_sheet(picture, sheet)
     if gallery is not None:
         from trainer.gallery_twins import write_run_gallery
 

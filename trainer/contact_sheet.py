@@ -1,12 +1,15 @@
 """Contact sheets: one picture on which a person judges many samples at a glance."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int32, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from shared.files import write_durably
 from trainer.overlay import HandInPicture, draw_mesh, draw_skeleton
 
 TILE_PX = 256
@@ -74,6 +77,13 @@ def draw_contact_sheet(
             sheet.paste(_draw_panel(panel, faces), (left + place * (TILE_PX + GAP_PX), top))
         draw.text((left, top + TILE_PX + 5), strip.caption, INK, ImageFont.load_default(14))
     return sheet
+
+
+def save_sheet(sheet: Image.Image, path: Path) -> None:
+    """Write a sheet as PNG, whole or not at all."""
+    file = io.BytesIO()
+    sheet.save(file, "PNG")
+    write_durably(path, [file.getvalue()])
 
 
 def _draw_panel(panel: Panel, faces: Int32[np.ndarray, "faces 3"]) -> Image.Image:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from shared.errors import CheckpointError
 from shared.freihand import FreiHandSplit
 from trainer.metrics import score_samples
 from trainer.predict import HandPredictions, predict_split
@@ -48,6 +49,9 @@ def evaluate_checkpoint(
         tta: Predict rotated and scaled crops too, 95 times the work.
         batch_size: Photographs per forward pass.
         workers: Data-loading processes.
+
+    Raises:
+        CheckpointError: A predicted number is not finite.
     """
     predict = predict_split_with_views if tta else predict_split
     data = trained.config.data
@@ -59,6 +63,11 @@ def evaluate_checkpoint(
         batch_size=batch_size,
         workers=workers,
     )
+    if broken := predicted.broken_ids():
+        raise CheckpointError(
+            f"{trained.folder}: expected finite hands, found NaN or infinity in {len(broken)} of "
+            f"{len(predicted)}, the first being {broken[0]}. Choose another checkpoint."
+        )
     joints_m = (trained.hand_model.joint_regressor @ predicted.verts_m).astype(np.float32)
     predicted = replace(predicted, joints_m=joints_m)
     submission = place_in_camera(predicted, split)

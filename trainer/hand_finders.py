@@ -7,7 +7,7 @@ from shared.errors import ConfigError, DatasetError
 from shared.hand_places import HandPlace, Rgb, Sides, sides_of
 
 FREIHAND_PX = 224
-"""Side of FreiHAND's photographs, and of those that `make-dataset` draws: `data.crop_px` is a part of it."""
+"""Side of FreiHAND's photographs, and of those that `make-dataset` draws."""
 
 type BoxTuple = tuple[float, float, float, float]
 """First column, first row, columns, and rows."""
@@ -24,11 +24,6 @@ class CentreCrop:
 
     share: float
     sides: Sides
-
-    @classmethod
-    def of_run(cls, crop_px: int, sides: Sides) -> "CentreCrop":
-        """Return the crop that a network was trained with."""
-        return cls(min(1.0, crop_px / FREIHAND_PX), sides)
 
     def find(self, rgb: Rgb) -> list[HandPlace]:
         """Return the square in the middle."""

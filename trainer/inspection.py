@@ -66,12 +66,6 @@ class RoundRow:
         newest = self.twins.manifest.round_index + self.lag_rounds
         return {newest - drawn: counts[drawn] for drawn in sorted(counts, reverse=True)}
 
-    def staleness_of(self, sample_id: str, *, drawn_in: int) -> int | None:
-        """Return the staleness of a twin that was drawn for some round; None if this round shows another."""
-        if sample_id not in self.twins or self.twins.round_of(sample_id) != drawn_in:
-            return None
-        return self.twins.manifest.round_index + self.lag_rounds - drawn_in
-
     def to_text(self) -> str:
         """Return a line to read."""
         twins = self.twins

@@ -87,7 +87,7 @@ def train(config: TrainConfig, *, renderer: Renderer | None, resume: bool) -> Tr
         fabric.barrier()
         trainer = Trainer(fabric, config, renderer=renderer, resume=resume, mirror=mirror)
         if fabric.is_global_zero:
-            open_run(config, resume=resume)
+            open_run(config, image_px=trainer.image_px, resume=resume)
             mirror.begin()
         fabric.barrier()
         with logging_redirect_tqdm():
@@ -150,6 +150,11 @@ class Trainer:
         self._standing = Standing()
         self._snapshots = Snapshots(self._folder, self._engine, self._meter, self._standing)
         self._last_s = time.perf_counter()
+
+    @property
+    def image_px(self) -> int:
+        """Side of the photographs."""
+        return self._split.image_px
 
     def run(self) -> TrainReport:
         """Do every round that is left."""

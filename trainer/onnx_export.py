@@ -31,7 +31,6 @@ from shared.errors import ConfigError, ExportError
 from shared.files import sha256_of, write_durably
 from trainer.checkpoint import WEIGHTS
 from trainer.data import IMAGENET_MEAN, IMAGENET_SD
-from trainer.hand_finders import FREIHAND_PX
 from trainer.predict import at_the_origin
 from trainer.trained import TrainedHand
 from trainer.types import HandNetwork
@@ -199,7 +198,7 @@ def _metadata(trained: TrainedHand) -> dict[str, str]:
     return {
         "format": FORMAT,
         "input_px": str(data.input_px),
-        "crop": json.dumps({"crop_px": data.crop_px, "photograph_px": FREIHAND_PX}),
+        "crop": json.dumps({"crop_px": data.crop_px, "photograph_px": trained.image_px}),
         "normalisation": json.dumps({"scale": 1 / 255, "mean": IMAGENET_MEAN, "sd": IMAGENET_SD}),
         "frame": "metres from the wrist; x right, y down, z forward; ndc -1 to 1 across the crop, y down",
         "network": trained.config.model.model_dump_json(),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from shared.errors import DatasetError
+from shared.errors import ConfigError, DatasetError
 from shared.hand_places import Rgb
 
 SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
@@ -38,16 +38,25 @@ def list_photographs(folder: Path, *, without: Path) -> list[Path]:
 
     Args:
         folder: Where to look.
-        without: What lies below this one is left out: earlier output.
+        without: What lies below this one is left out, if it is a folder in that one: earlier output.
 
     Raises:
+        ConfigError: Both are the same folder.
         DatasetError: There are none.
     """
     excluded = without.resolve()
+    if excluded == folder.resolve():
+        raise ConfigError(
+            f"{without}: expected another folder for output than that of the photographs, found the same. "
+            "Give another --out."
+        )
+    is_inside = folder.resolve() in excluded.parents
     found = [
         path
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in SUFFIXES and path.is_file() and excluded not in path.resolve().parents
+        if path.suffix.lower() in SUFFIXES
+        and path.is_file()
+        and not (is_inside and excluded in path.resolve().parents)
     ]
     if not found:
         raise DatasetError(

@@ -9,6 +9,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from shared.errors import TrainingError
 from shared.freihand import FreiHandSplit
 from shared.skeleton import WRIST
 from trainer.augment import Warp
@@ -37,6 +38,12 @@ class HandPredictions:
 
     def __len__(self) -> int:
         return len(self.sample_ids)
+
+    def broken_ids(self) -> list[str]:
+        """Return the names of those photographs in whose hands a number is not finite."""
+        flat = [values.reshape(len(self), -1) for values in (self.verts_m, self.joints_m, self.cameras)]
+        broken = ~np.isfinite(np.concatenate(flat, axis=1)).all(axis=1)
+        return [self.sample_ids[row] for row in np.flatnonzero(broken)]
 
 
 class CentreCrops(Dataset[Tensor]):
@@ -93,7 +100,11 @@ def score_photographs(
     data: DataConfig,
     autocast: torch.dtype | None = None,
 ) -> dict[str, float]:
-    """Return the aligned and the wrist-relative numbers of the protocol for labelled photographs."""
+    """Return the aligned and the wrist-relative numbers of the protocol for labelled photographs.
+
+    Raises:
+        TrainingError: A predicted number is not finite, as when 16 bits do not hold it.
+    """
     hands = predict_split(
         network,
         split,
@@ -104,6 +115,12 @@ def score_photographs(
         workers=data.workers,
         autocast=autocast,
     )
+    if broken := hands.broken_ids():
+        raise TrainingError(
+            f"held-out photographs: expected finite hands, found NaN or infinity in {len(broken)} of "
+            f"{len(hands)}, the first being {broken[0]}. Go on from the last checkpoint with a lower "
+            'optimiser.learning_rate, or with compute.precision = "32-true".'
+        )
     poses = [split.pose_of(index) for index in indices]
     scores = score_hands(hands.joints_m, hands.verts_m, split.joints_m[poses], split.verts_m[poses])
     return {name: value for name, value in asdict(scores).items() if name.startswith(("pa_", "rr_"))}

@@ -13,6 +13,7 @@ from shared.files import sha256_of, write_durably
 from shared.hand_model import EMBEDDED_MODEL
 from shared.rounds import MANIFEST, forget_rounds, round_name
 from trainer.config import TrainConfig, load_config
+from trainer.hand_finders import FREIHAND_PX
 from trainer.toml import to_toml
 
 CONFIG = "config.toml"
@@ -31,7 +32,7 @@ _FREE_TO_CHANGE = (
     "render.timeout_s",
     "render.patience_s",
 )
-"""What may differ between a run and its continuation; ``rounds`` too, where no schedule depends on it."""
+"""What may differ between a run and its continuation; ``rounds`` too, where nothing depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +90,12 @@ def run_of(tar: Path) -> Path | None:
     return next((folder for folder in folders if (folder / CONFIG).exists()), None)
 
 
-def open_run(config: TrainConfig, *, resume: bool) -> RunFolder:
+def open_run(config: TrainConfig, *, image_px: int, resume: bool) -> RunFolder:
     """Return the folder of a run, prepared to begin or to go on.
 
     Args:
         config: Of the run; it is written down.
+        image_px: Side of its photographs, which the crop is a part of; likewise.
         resume: Go on with what is there, if anything is; otherwise delete what an earlier run wrote.
 
     Raises:
@@ -107,7 +109,9 @@ def open_run(config: TrainConfig, *, resume: bool) -> RunFolder:
             shutil.rmtree(run.root / name, ignore_errors=True)
         run.metrics.unlink(missing_ok=True)
     write_durably(run.root / CONFIG, [to_toml(config).encode()])
-    write_durably(run.root / PROVENANCE, [json.dumps(_provenance(config), indent=1).encode()])
+    write_durably(
+        run.root / PROVENANCE, [json.dumps(_provenance(config, image_px=image_px), indent=1).encode()]
+    )
     return run
 
 
@@ -126,7 +130,7 @@ def require_same(config: TrainConfig, run: RunFolder, *, name: str | None = None
     if not (run.root / CONFIG).exists():
         return
     values_now, values_before = _flat(config), _flat(load_config(run.root / CONFIG))
-    free = {*_FREE_TO_CHANGE, *(("rounds",) if config.optimiser.schedule in ("plateau", "constant") else ())}
+    free = {*_FREE_TO_CHANGE, *(("rounds",) if _can_last_longer(config) else ())}
     for key in sorted(values_now.keys() | values_before.keys()):
         if key in free or key.split(".")[0] in free:
             continue
@@ -138,6 +142,15 @@ def require_same(config: TrainConfig, run: RunFolder, *, name: str | None = None
                 "or start afresh with --fresh."
             )
     require_hand_model(_hash_hand_model(config), run.root, given=config.hand_model, name=name)
+
+
+def _can_last_longer(config: TrainConfig) -> bool:
+    """Whether nothing depends on the number of rounds.
+
+    The last rounds of an overlapping run predict nothing, because no round is to come that learns from it.
+    """
+    is_overlapping = config.recycle is not None and config.recycle.mode == "overlap"
+    return config.optimiser.schedule in ("plateau", "constant") and not is_overlapping
 
 
 def require_hand_model(sha256: str, folder: Path, *, given: Path | None, name: str | None = None) -> None:
@@ -153,25 +166,39 @@ def require_hand_model(sha256: str, folder: Path, *, given: Path | None, name: s
         HandModelError: It is another file.
         CheckpointError: What the folder says cannot be read.
     """
-    recorded = _recorded_hand_model(folder)
-    if recorded is not None and recorded != sha256:
+    recorded = _read_provenance(folder).get("hand_model_sha256", sha256)
+    if recorded != sha256:
         raise HandModelError(
-            f"{name or folder}: expected the hand model of its training (sha256 {recorded[:12]}), found "
+            f"{name or folder}: expected the hand model of its training (sha256 {str(recorded)[:12]}), found "
             f"{given or 'the embedded hand'} ({sha256[:12]}). Give the file that it was trained with."
         )
 
 
-def _recorded_hand_model(folder: Path) -> str | None:
+def recorded_image_px(folder: Path) -> int:
+    """Return the side of the photographs of a training; FreiHAND's if its folder does not say.
+
+    Raises:
+        CheckpointError: What the folder of the run or the checkpoint says cannot be read.
+    """
+    recorded = _read_provenance(folder).get("image_px", FREIHAND_PX)
+    if not isinstance(recorded, int) or recorded < 1:
+        raise CheckpointError(
+            f"{folder / PROVENANCE}: expected image_px, the side of its photographs, found {recorded}. "
+            "Copy the checkpoint again."
+        )
+    return recorded
+
+
+def _read_provenance(folder: Path) -> dict[str, object]:
     path = folder / PROVENANCE
     if not path.exists():
-        return None
+        return {}
     try:
-        sha256 = json.loads(path.read_text(encoding="utf-8")).get("hand_model_sha256")
-    except (OSError, ValueError, AttributeError) as error:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(
             f"{path}: expected what a run was started with, found {error}. Copy the checkpoint again."
         ) from error
-    return None if sha256 is None else str(sha256)
 
 
 def _hash_hand_model(config: TrainConfig) -> str:
@@ -196,7 +223,7 @@ def _flat(config: TrainConfig) -> dict[str, object]:
     return flat
 
 
-def _provenance(config: TrainConfig) -> dict[str, object]:
+def _provenance(config: TrainConfig, *, image_px: int) -> dict[str, object]:
     """Return what a reader needs to run the same program again."""
     source = Path(__file__).parents[1]
     lock = source / "requirements.lock"
@@ -206,6 +233,7 @@ def _provenance(config: TrainConfig) -> dict[str, object]:
         "commit": _git(source, "rev-parse", "HEAD"),
         "changed_files": (_git(source, "status", "--porcelain", "--untracked-files=no") or "").splitlines(),
         "hand_model_sha256": _hash_hand_model(config),
+        "image_px": image_px,
         "lock_sha256": sha256_of(lock) if lock.exists() else None,
         "python": platform.python_version(),
         "packages": known,

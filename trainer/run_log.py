@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from shared.errors import CheckpointError
 from shared.files import write_durably
 from trainer.losses import TermWeights
 from trainer.run_folder import RunFolder
@@ -70,7 +71,7 @@ class RoundRecord:
         steps: Optimiser steps.
         photos_per_s: Photographs learnt from per second of training, all processes together.
         data_wait_share: Share of that time spent waiting for data.
-        losses: Means over the round; weighted sums per pass, and each unweighted term.
+        losses: Means over the batches of the first process; weighted sums per pass, and each unweighted term.
         scores: Aligned and wrist-relative numbers on the held-out poses.
         rendered: Twins drawn by the render that ended in this round: of its own predictions, or, where
             renders overlap with training, of those of the round before.
@@ -168,11 +169,21 @@ class RunLog:
 
 
 def read_records(run: RunFolder) -> list[RoundRecord]:
-    """Return the rounds that a run has finished."""
+    """Return the rounds that a run has finished.
+
+    Raises:
+        CheckpointError: The file is damaged, or of another release.
+    """
     if not run.metrics.exists():
         return []
-    lines = run.metrics.read_text(encoding="utf-8").splitlines()
-    return [RoundRecord(**json.loads(line)) for line in lines]
+    try:
+        lines = run.metrics.read_text(encoding="utf-8").splitlines()
+        return [RoundRecord(**json.loads(line)) for line in lines]
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{run.metrics}: expected a finished round in every line, found {error}. "
+            "Read it with the release that wrote it, or take the damaged line out."
+        ) from error
 
 
 def photo_bar(description: str, *, total: int, initial: int = 0, visible: bool = True) -> "tqdm[NoReturn]":

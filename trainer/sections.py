@@ -154,7 +154,8 @@ class RecycleConfig(Section):
     accurate of the two predictions then loses nothing to the other (EXPERIMENTS.md)."""
     mode: Literal["alternate", "overlap"] = "alternate"
     """``alternate`` renders between the rounds, as the paper does. ``overlap`` renders a round's predictions
-    while the next round trains, so that twins are one round staler and warm-up lasts one round longer."""
+    while the next round trains, so that twins are one round staler and warm-up lasts one round longer; such a
+    run cannot be given more ``rounds`` later."""
     refresh: RefreshConfig = AllRefresh()
     """Which twins are drawn again in a round; the others are shown again as they are. The paper draws all.
     ``{ policy = "fraction", share = 0.25 }`` draws each in turn; ``{ policy = "drift", threshold_mm = 2 }``

@@ -31,7 +31,7 @@ def read_square(path: Path) -> Rgb:
 
 def predict_square(trained: TrainedHand, square: Rgb) -> PhotographedHand:
     """Return the right hand in the middle of a square, seen through the crop of the training."""
-    finder = CentreCrop.of_run(trained.config.data.crop_px, "right")
+    finder = CentreCrop(trained.crop_share, "right")
     (hand,) = predict_hands(trained, square, finder.find(square))
     return hand
 

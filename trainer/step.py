@@ -95,10 +95,10 @@ def _predict(
     also one forward per backward, which is what distributed training expects, and faster.
     """
     num_photos, num_twins = len(batch.photos), len(batch.twins)
-    if weights.alpha == 0 and weights.gamma == 0:  # Table 3: photographs must not even enter the statistics
-        return None, _in_float32(network(batch.twins)) if num_twins else None
-    if num_twins == 0:
+    if num_twins == 0:  # all quarantined, perhaps: every process has something to differentiate all the same
         return _in_float32(network(batch.photos)), None
+    if weights.alpha == 0 and weights.gamma == 0:  # Table 3: photographs must not even enter the statistics
+        return None, _in_float32(network(batch.twins))
     both = _in_float32(network(torch.cat((batch.photos, batch.twins))))
     return both.rows(slice(num_photos)), both.rows(slice(num_photos, None))
 

@@ -6,6 +6,7 @@ would trip over.
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def read_submission(path: Path, *, num_hands: int, num_verts: int) -> Submission
     """
     try:
         content = json.loads(_read_text(path))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, RecursionError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(
             f"{path}: expected {MEMBER} or a zip of it, {error}. Write it as [joints, vertices]."
         ) from error
@@ -112,7 +113,7 @@ def _points(
     wanted = f"{name} of size {' x '.join(map(str, shape))} in the order of the images"
     try:
         points = np.array(content, dtype=np.float32)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise DatasetError(
             f"{path}: expected {wanted}, found unequal lists or no numbers. Predict every image alike."
         ) from error

@@ -90,10 +90,15 @@ def _assignments(table: dict[str, Any]) -> str:
 
 
 def _value(value: object) -> str:
-    """JSON's notation of finite numbers, strings, booleans and lists of them is TOML's too."""
+    """JSON's notation of finite numbers, strings, booleans and lists of them is TOML's too.
+
+    Two things are not: characters written as two surrogates, and the bare control character 127.
+    """
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_value(inner)}" for key, inner in value.items()) + " }"
-    return str(value) if isinstance(value, float) else json.dumps(value)
+    if isinstance(value, float):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _keys(schema: dict[str, Any]) -> set[str]:

@@ -12,8 +12,9 @@ from shared.local_copy import fetch
 from shared.place import Place, is_url
 from trainer.checkpoint import WEIGHTS, best_checkpoint, load_weights
 from trainer.config import TrainConfig, load_config
+from trainer.hand_finders import FREIHAND_PX
 from trainer.models.build import build_network
-from trainer.run_folder import CONFIG, require_hand_model
+from trainer.run_folder import CONFIG, recorded_image_px, require_hand_model
 from trainer.types import HandNetwork
 
 type DeviceName = Literal["auto", "cpu", "cuda"]
@@ -28,12 +29,19 @@ class TrainedHand:
         config: The configuration that it was trained with.
         hand_model: The hand whose meshes it predicts.
         network: In evaluation mode, on the device that was asked for.
+        image_px: Side of the photographs that it was trained with.
     """
 
     folder: Path
     config: TrainConfig
     hand_model: HandModel
     network: HandNetwork
+    image_px: int = FREIHAND_PX
+
+    @property
+    def crop_share(self) -> float:
+        """Side of the crop that the network was shown, as a share of its photographs'."""
+        return self.config.data.crop_px / self.image_px
 
 
 def load_trained(
@@ -64,7 +72,8 @@ def load_trained(
     require_hand_model(model.sha256, folder, given=hand_model)
     network = build_network(config.model, model, cache_dir=_cache_of(folder), from_checkpoint=True)
     load_weights(network, folder)
-    return TrainedHand(folder, config, model, network.to(choose_device(device)).eval())
+    network = network.to(choose_device(device)).eval()
+    return TrainedHand(folder, config, model, network, recorded_image_px(folder))
 
 
 def _cache_of(folder: Path) -> Path | None:

@@ -8,6 +8,7 @@ at the origin.
 import io
 import pickle
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,9 +26,11 @@ _DAMAGED = (
     AttributeError,
     EOFError,
     LookupError,
+    MemoryError,
     OSError,
     TypeError,
     ValueError,
+    zlib.error,
 )
 """What the libraries raise about missing, damaged or hostile files."""
 
@@ -129,11 +132,14 @@ def _unpickle(member: bytes) -> list[_Sparse]:
 
 def _dense(matrix: _Sparse) -> Float64[np.ndarray, "rows columns"]:
     state, shape = matrix.state, tuple(matrix.state["_shape"])
+    by_line: csr_matrix | csc_matrix
     match matrix:
         case _ByEntry():
             places = state["coords"] if "coords" in state else (state["row"], state["col"])
             return coo_matrix((state["data"], tuple(places)), shape=shape).toarray()
         case _ByRow():
-            return csr_matrix((state["data"], state["indices"], state["indptr"]), shape=shape).toarray()
+            by_line = csr_matrix((state["data"], state["indices"], state["indptr"]), shape=shape)
         case _:
-            return csc_matrix((state["data"], state["indices"], state["indptr"]), shape=shape).toarray()
+            by_line = csc_matrix((state["data"], state["indices"], state["indptr"]), shape=shape)
+    by_line.check_format(full_check=True)  # SciPy writes wherever an index says
+    return by_line.toarray()
