@@ -28,8 +28,8 @@ DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
 MANIFESTS = sorted(DOCKER.glob("ray*.yaml"))
 
 
-def compose() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+def compose(name: str = "compose.yaml") -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((DOCKER / name).read_text())
     return content
 
 
@@ -87,7 +87,7 @@ def test_images_are_pinned_run_as_a_user_and_know_whether_they_are_well(path: Pa
 
 def test_the_compose_file_follows_the_specification() -> None:
     checker = shutil.which("check-jsonschema", path=str(BIN)) or pytest.skip("check-jsonschema is missing")
-    command = [checker, "--builtin-schema", "vendor.compose-spec", str(DOCKER / "compose.yaml")]
+    command = [checker, "--builtin-schema", "vendor.compose-spec", *map(str, DOCKER.glob("compose*.yaml"))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
@@ -102,6 +102,7 @@ def test_the_compose_file_starts_commands_and_builds_images_that_exist() -> None
             assert "token:/home/meshcycle/.ray" in service["volumes"]
     assert services["token"]["entrypoint"] == ["python", "-m", "render_worker.ray_token"]
     assert services["gpu-render-worker"]["profiles"] == ["gpu"]
+    assert compose("compose.gpu.yaml")["services"].keys() <= services.keys()
     assert "ports" not in str(services), "nothing is opened to the outside"
 
 
@@ -143,8 +144,13 @@ class Absent:
         if theirs and not theirs & allowed:
             raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, Absent)
-import cli, render_worker.farm, render_worker.pool, render_worker.scene, render_worker.twin
-import render_worker.health
+import importlib, pkgutil
+import cli, render_worker
+from shared.object_store import ObjectStore
+for module in pkgutil.iter_modules(render_worker.__path__, "render_worker."):
+    if module.name != "render_worker.__main__":
+        importlib.import_module(module.name)
+ObjectStore("s3://bucket/backgrounds")
 try:
     import torch
 except ModuleNotFoundError:
