@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import numpy as np
@@ -19,7 +20,7 @@ NUM_PICTURES = 100
 PICTURE = bytes(9000)
 
 
-def write(path: Path, *, deleted: int = 0, transactions: int = 1, **options: bool | int) -> Path:
+def write(path: Path, *, deleted: int = 0, transactions: int = 1, **options: Any) -> Path:
     """Write pictures, and after them small entries that the same transaction deletes again."""
     path.mkdir()
     with lmdb.open(str(path), **{"map_size": 1 << 26, "sync": False} | options) as environment:

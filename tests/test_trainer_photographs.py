@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from damaged_exif import READABLE_EXIF, UNREADABLE_EXIF
 from PIL import Image
 
 from shared.errors import DatasetError
@@ -34,6 +35,20 @@ def test_a_turned_camera_gives_an_upright_picture(orientation: int, tmp_path: Pa
     path = tmp_path / "turned.png"
     Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif)
     np.testing.assert_array_equal(read_photograph(path), COLOURS)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+@pytest.mark.parametrize(
+    ("exif", "shape"),
+    [*((exif, (48, 32, 3)) for exif in READABLE_EXIF.values()), (UNREADABLE_EXIF, (32, 48, 3))],
+    ids=[*READABLE_EXIF, "unreadable"],
+)
+def test_damaged_exif_does_not_keep_a_photograph_from_being_read(
+    exif: bytes, shape: tuple[int, int, int], suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"damaged.{suffix}"
+    Image.new("RGB", (48, 32)).save(path, exif=exif)
+    assert read_photograph(path).shape == shape
 
 
 def test_transparent_parts_are_white(tmp_path: Path) -> None:

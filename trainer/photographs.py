@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from shared.errors import DatasetError
 from shared.hand_places import Rgb
+from shared.orientation import turn_of
 
 SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
@@ -27,7 +28,9 @@ def read_photograph(path: Path) -> Rgb:
     """
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as file:
-            return np.array(_eight_bit_rgb(ImageOps.exif_transpose(file)))
+            file.load()
+            turn = turn_of(file)
+            return np.array(_eight_bit_rgb(file if turn is None else file.transpose(turn)))
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DatasetError(f"{path}: expected a photograph, found a problem: {reason}.") from error
