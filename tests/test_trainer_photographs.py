@@ -90,7 +90,7 @@ def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path) -> None:
     assert read_photograph(tmp_path / "moving.gif")[0, 0].tolist() == [255, 0, 0]
 
 
-@pytest.mark.parametrize("name", ["absent.jpg", "empty.jpg", "text.jpg", "cut.jpg", "float.tif"])
+@pytest.mark.parametrize("name", ["absent.jpg", "empty.jpg", "text.jpg", "cut.jpg", "bent.avif", "float.tif"])
 def test_what_is_no_photograph_gets_one_line_with_its_name(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     match name:
@@ -101,6 +101,9 @@ def test_what_is_no_photograph_gets_one_line_with_its_name(name: str, tmp_path: 
         case "cut.jpg":
             Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
             path.write_bytes(path.read_bytes()[:900])
+        case "bent.avif":
+            Image.new("RGB", (64, 64)).save(path)
+            path.write_bytes(path.read_bytes().replace(b"av01", b"av00"))
         case "float.tif":
             Image.fromarray(np.ones((4, 4), np.float32)).save(path)
     with pytest.raises(

@@ -15,6 +15,10 @@ SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", 
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 
 _SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
+_UNREADABLE = (
+    *(OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError),
+    *(RuntimeError, TypeError),  # of damaged AVIF and TIFF
+)
 
 
 def read_photograph(path: Path) -> Rgb:
@@ -31,7 +35,7 @@ def read_photograph(path: Path) -> Rgb:
             file.load()
             turn = turn_of(file)
             return np.array(_eight_bit_rgb(file if turn is None else file.transpose(turn)))
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except _UNREADABLE as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DatasetError(f"{path}: expected a photograph, found a problem: {reason}.") from error
 
