@@ -14,7 +14,14 @@ def detector_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say what looks for people, and where; `detector_settings` reads them."""
     for option in (
         click.option("--device", default="auto", show_default=True, help="Where it runs: cpu, cuda, cuda:1."),
-        click.option("--input", "input_px", default=320, show_default=True, help="Side of what YOLO sees."),
+        click.option(
+            "--input",
+            "input_px",
+            type=click.IntRange(min=32),
+            default=320,
+            show_default=True,
+            help="Side of what YOLO sees.",
+        ),
         click.option(
             "--classes", multiple=True, help="What counts as a person. Default: person. Repeatable."
         ),

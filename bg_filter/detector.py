@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bg_filter.findings import DetectorSettings, Finding
-from bg_filter.letterbox import Place
+from bg_filter.letterbox import Place, padded
 from bg_filter.pictures import Rgb
 from bg_filter.weights import quiet_ultralytics, weights_file
 from shared.errors import BackgroundError, DeviceError
@@ -79,7 +79,7 @@ class _Network:
             )
         self._device = device
         self._wanted = torch.tensor([known[label] for label in labels], device=device)
-        self._limits = self._exported_size() or (settings.input_px, settings.input_px)
+        self._limits = self._exported_size() or self._asked_size(settings.input_px)
         size = "x".join(str(side) for side in dict.fromkeys(self._limits))
         self.identity = f"{size} px: {path.name} sha256:{_sha256(path)} {'/'.join(labels)}"
         self._try_out(name)
@@ -114,6 +114,11 @@ class _Network:
         exported = None if self._takes_any_size else self._backend.metadata.get("imgsz")
         return None if exported is None else (int(exported[0]), int(exported[1]))
 
+    def _asked_size(self, input_px: int) -> tuple[int, int]:
+        """Return the limits of what is drawn; of an RT-DETR they are the frame itself, so it must fit."""
+        asked = (input_px, input_px)
+        return padded(asked) if self._is_rtdetr else asked
+
     def _try_out(self, name: str) -> None:
         """Look at nothing, so that weights of another kind are reported before a database is begun."""
         if self._backend.metadata.get("args", {}).get("nms"):
@@ -121,13 +126,14 @@ class _Network:
                 f"{name}: expected a network that tells the confidence of every box, found an export that "
                 "drops the lower ones itself. Export it without nms=True."
             )
-        frames = torch.full((1, 3, *self._limits), PADDING, device=self._device)
+        frame_size = padded(self._limits) if self._takes_any_size else self._limits
+        frames = torch.full((1, 3, *frame_size), PADDING, device=self._device)
         try:
             with torch.inference_mode():
                 self.best_person(frames)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             raise BackgroundError(
-                f"{name}: expected a network that finds objects in frames of {self._limits} pixels, "
+                f"{name}: expected a network that finds objects in frames of {frame_size} pixels, "
                 f"found a problem: {_first_sentence(error)}. Give other --weights."
             ) from error
 

@@ -42,7 +42,7 @@ class Place:
         """
         scale = min(limits[0] / rows, limits[1] / columns)
         height, width = max(1, round(rows * scale)), max(1, round(columns * scale))
-        frame_size = (_up_to_stride(height), _up_to_stride(width)) if is_trimmed else limits
+        frame_size = padded((height, width)) if is_trimmed else limits
         return cls(frame_size, (frame_size[1] - width) // 2, (frame_size[0] - height) // 2, width, height)
 
     def fractions(self, corners: Float[np.ndarray, "4"]) -> tuple[float, float, float, float]:
@@ -53,5 +53,12 @@ class Place:
         return left, top, right, bottom
 
 
-def _up_to_stride(size_px: int) -> int:
-    return -(-size_px // STRIDE_PX) * STRIDE_PX
+def padded(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the rows and columns of the smallest frame around so many.
+
+    Example:
+        >>> padded((240, 320))
+        (256, 320)
+    """
+    rows, columns = (-(-side_px // STRIDE_PX) * STRIDE_PX for side_px in size)
+    return rows, columns

@@ -6,8 +6,9 @@ from typing import Self
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps, ImageStat
+from PIL import Image, ImageStat
 
+from shared.orientation import turn_of
 from shared.verdicts import Codec
 
 type Rgb = UInt8[np.ndarray, "height width 3"]
@@ -15,7 +16,6 @@ type Rgb = UInt8[np.ndarray, "height width 3"]
 MAX_PIXELS = 1 << 26
 JPEG_QUALITY = 95
 SEEN_PX = 640  # what a detector gets of larger pictures is between this and twice as long
-_ORIENTATION_TAG = 0x0112
 _HASH_SIZE = (9, 8)  # columns and rows; eight differences in each row
 
 
@@ -52,9 +52,9 @@ class Picture:
             with Image.open(io.BytesIO(encoded)) as file:
                 if file.width * file.height > MAX_PIXELS:
                     return None
-                is_turned, is_deep = file.getexif().get(_ORIENTATION_TAG, 1) != 1, file.mode.startswith("I")
-                upright = ImageOps.exif_transpose(file) if is_turned else file
-                upright.load()
+                file.load()
+                turn, is_deep = turn_of(file), file.mode.startswith("I")
+                upright = file if turn is None else file.transpose(turn)
                 image = _shallow(upright) if is_deep else upright
                 image = image if image.mode == "RGB" else image.convert("RGB")  # avoids a copy
         except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):  # damaged files
@@ -65,7 +65,7 @@ class Picture:
             encoded=encoded,
             codec=codec,
             image=image,
-            is_plain=not (is_turned or is_deep),
+            is_plain=turn is None and not is_deep,
             mean_rgb=(red, green, blue),
             contrast=ImageStat.Stat(grey).stddev[0] / 255,
             difference_hash=_difference_hash(grey),

@@ -15,6 +15,7 @@ import numpy as np
 
 from bg_filter.lmdb_keys import NameArray, list_keys
 from shared.errors import BackgroundError
+from shared.lmdb_end import require_whole
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 MAX_KEY_BYTES = 511  # LMDB's limit, for the source's name, a slash and the picture's name
@@ -71,12 +72,14 @@ class LmdbSource:
     @cached_property
     def _environment(self) -> lmdb.Environment:
         try:
-            return lmdb.open(str(self.path), readonly=True, lock=False, readahead=False)
+            environment = lmdb.open(str(self.path), readonly=True, lock=False, readahead=False)
         except lmdb.Error as error:
             raise BackgroundError(
                 f"{self.path}: expected an LMDB of photographs, found that LMDB cannot open it ({error}). "
                 "Download it again."
             ) from error
+        require_whole(environment, self.path)
+        return environment
 
     @cached_property
     def _num_entries(self) -> int:

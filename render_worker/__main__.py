@@ -69,15 +69,23 @@ def main(request_path: Path, out: Path) -> None:
     """Draw the hand of a request file.
 
     Raises:
-        ConfigError: The request or its background cannot be read.
+        ConfigError: The request or its background cannot be read, or the picture not be written.
         RenderError: The hand cannot be drawn.
     """
     request = _read(request_path)
+    if not out.parent.is_dir() or out.is_dir():
+        found = "a folder" if out.is_dir() else "no such folder"
+        raise ConfigError(f"{out}: expected a file to write in an existing folder, found {found}. {_USAGE}")
     model = load_hand_model()
     if request.verts_m is None:
         verts_m = (model.template_m - model.template_m.mean(axis=0)) @ _PALM_TO_CAMERA.T
     else:
         verts_m = np.array(request.verts_m, dtype=np.float32)
+        if verts_m.shape != model.template_m.shape:
+            raise ConfigError(
+                f"{request_path}: expected verts_m of the hand model's {len(model.template_m)} vertices, "
+                f"found {len(verts_m)}. Correct the request, or leave them out."
+            )
     background = _background(request_path, request)
     mesh = CappedMesh.of(model)
     studio = Studio(start_blender(mesh, request.settings), mesh, background, request.settings)

@@ -17,10 +17,22 @@ from shared.command_line import as_json, examples, existing_folder, hand_model_o
         "meshcycle bench render --device optix --samples 64 --json",
     ),
 )
-@click.option("--frames", default=50, show_default=True, help="Pictures for every number.")
-@click.option("--max-workers", default=0, help="Measure pools of 1, 2, ... up to so many workers.")
+@click.option(
+    "--frames", type=click.IntRange(min=1), default=50, show_default=True, help="Pictures for every number."
+)
+@click.option(
+    "--max-workers",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Measure pools of 1, 2, ... up to so many workers.",
+)
 @click.option("--quality", is_flag=True, help="Also draw quality against samples; takes minutes.")
-@click.option("--steady", default=0, help="Also draw so many frames in one worker, and watch its memory.")
+@click.option(
+    "--steady",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Also draw so many frames in one worker, and watch its memory.",
+)
 @click.option("--samples", type=click.IntRange(min=1), help="Samples per pixel.")
 @device_option
 @engine_option
@@ -61,9 +73,19 @@ def bench_render(
         "meshcycle bench farm --shards 1000 --hands 128 --json",
     ),
 )
-@click.option("--shards", default=2000, show_default=True, help="Prediction shards of the round.")
-@click.option("--hands", default=8, show_default=True, help="Hands in each of them.")
-@click.option("--workers", default=2, show_default=True, help="Processes that answer.")
+@click.option(
+    "--shards",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    help="Prediction shards of the round.",
+)
+@click.option(
+    "--hands", type=click.IntRange(min=1), default=8, show_default=True, help="Hands in each of them."
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes that answer."
+)
 @click.option("--ray-address", help="Address of a running Ray cluster. Default: this machine.")
 @existing_folder("--folder", help="Where the shards lie for the time being. Default: the temporary folder.")
 @as_json

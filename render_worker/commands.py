@@ -102,7 +102,9 @@ def render(
 @click.option(
     "--host", help="Address of this machine for the others; 0.0.0.0: let Ray find it. Default: loopback only."
 )
-@click.option("--port", default=6379, show_default=True, help="Where the head listens.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=6379, show_default=True, help="Where the head listens."
+)
 @click.option(
     "--workers", type=click.IntRange(min=0), help="Blender processes. Default: one per core, or per GPU."
 )
@@ -162,7 +164,13 @@ def render_workers(
     show_default=True,
     help="Part of the dataset whose hands are used, and that is written.",
 )
-@click.option("--composited", default=3, show_default=True, help="Versions on other backgrounds.")
+@click.option(
+    "--composited",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="Versions on other backgrounds.",
+)
 @click.option("--originals/--no-originals", default=True, help="Keep the photographs as the first version.")
 @click.option("--seed", default=0, show_default=True, help="Decides backgrounds and crops.")
 @as_json

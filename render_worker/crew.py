@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import ray
-from ray.exceptions import ActorUnschedulableError, RayActorError, RayTaskError
+from ray.exceptions import ActorUnschedulableError, OutOfMemoryError, RayActorError, RayTaskError
 
 from render_worker.head import HeadWatch
 from render_worker.offers import Offer
@@ -133,7 +133,7 @@ class Crew:
             self._refuse(worker.offer, error)
         except ActorUnschedulableError:  # its machine has left in the meantime
             self.dismiss(worker)
-        except RayActorError as error:
+        except (RayActorError, OutOfMemoryError) as error:
             self.dismiss(worker)
             self._failed_starts[place] += 1
             if self._failed_starts[place] >= _FAILED_STARTS and self.is_there(worker):
@@ -256,9 +256,13 @@ def _unsuitable(offer: Offer, settings: RenderSettings) -> RenderError:
     )
 
 
-def _failed(offer: Offer, error: RayActorError) -> RenderError:
-    said = (str(error).strip() or "nothing").splitlines()[-1].strip()
+def _failed(offer: Offer, error: RayActorError | OutOfMemoryError) -> RenderError:
+    said = (str(error).strip() or "nothing").splitlines()
+    if isinstance(error, OutOfMemoryError):  # its other lines say how Ray can be told to look away
+        reason, remedy = said[0], "Give a smaller number of --workers, or end what else takes memory there."
+    else:
+        reason, remedy = said[-1], "Look at what `meshcycle doctor` says there."
     return RenderError(
         f"{offer.host}: expected render workers to start, found that {_FAILED_STARTS} died, the last with: "
-        f"{said}. Look at what `meshcycle doctor` says there."
+        f"{reason.strip().rstrip('.')}. {remedy}"
     )

@@ -87,8 +87,10 @@ class FarmNode:
 
         Raises:
             DeviceError: This machine has no such device.
-            RenderError: Blender does not work here, or the head cannot be reached or joined.
+            RenderError: The host is unknown, Blender does not work here, or the head cannot be reached or
+                joined.
         """
+        self._own_address()  # a wrong one is reported before Blender is tried
         offered = self._offered()
         if self.is_head:
             make_token()
@@ -156,11 +158,23 @@ class FarmNode:
         command += ["--num-gpus", "0"] if {*offered} <= {f"{RESOURCE}cpu"} else []
         if self.keeps_to_loopback:
             command += ["--node-ip-address", LOOPBACK]
-        elif self.host is not None and self.host not in _ALL_INTERFACES:
-            command += ["--node-ip-address", socket.gethostbyname(self.host)]
+        elif (own_address := self._own_address()) is not None:
+            command += ["--node-ip-address", own_address]
         if self.head_address is not None:
             return [*command, "--address", self.head_address, "--dashboard-agent-listen-port", "0"]
         return [*command, "--head", "--port", str(self.port), "--include-dashboard", str(self.dashboard)]
+
+    def _own_address(self) -> str | None:
+        """Look up where this machine is reached; None if Ray is to find it."""
+        if self.host is None or self.host in _ALL_INTERFACES:
+            return None
+        try:
+            return socket.gethostbyname(self.host)
+        except (OSError, UnicodeError) as error:
+            raise RenderError(
+                f"--host {self.host}: expected a name or an address of this machine, found no such host "
+                f"({error}). Give its address in the farm's network, or 0.0.0.0 to let Ray find it."
+            ) from error
 
     def _report_start(self, offered: dict[str, int]) -> str:
         """Say how the farm is used, and return its address."""

@@ -16,6 +16,7 @@ from render_worker.twin import TwinRequest
 from render_worker.worker import Refusal, Request, Studio, Tally, WorkerState
 from shared.backgrounds import BackgroundReader
 from shared.errors import ShardError
+from shared.files import DISK_IS_FULL
 from shared.hand_model import HandModel
 from shared.predictions import PredictionShard, read_predictions
 from shared.renderer import RenderJob, RenderReport, RenderSettings, RenderStopped
@@ -143,9 +144,10 @@ class OpenShard:
                 quarantined={a.sample_id: a.reason for a in in_order if isinstance(a, Refusal)},
             )
         except OSError as error:
+            remedy = "Make room" if error.errno in DISK_IS_FULL else "See that it can be written there"
             raise ShardError(
-                f"{self.tar_path}: expected to write a shard, found: {error.strerror}. Make room, then "
-                "repeat the command; shards that are whole are kept."
+                f"{self.tar_path}: expected to write a shard, found: {error.strerror or error}. {remedy}, "
+                "then repeat the command; shards that are whole are kept."
             ) from error
 
 

@@ -4,6 +4,7 @@ FreiHAND shows each of its training poses four times: before the green screen, a
 backgrounds. This does the same for any dataset in its layout whose hands can be cut out.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -81,13 +82,15 @@ def make_versions(
         seed: Decides backgrounds and crops.
 
     Raises:
-        DatasetError: The dataset has several versions already, or no silhouettes.
+        DatasetError: The dataset has several versions already, or no silhouettes, or one that cannot be
+            read; or the new folder holds versions of something else.
     """
     original = FreiHandSplit(data, split, num_versions=1)
     folder = _mask_folder(original)
     versions = composited + keep_original
     poses = len(original)
-    identity = f"versions of {data.name} seed {seed} originals {keep_original} on {photographs.fingerprint}"
+    source = f"{data.name} ({_fingerprint(original, folder)})"
+    identity = f"versions of {source} seed {seed} originals {keep_original} on {photographs.fingerprint}"
     writer = FreiHandWriter(out, split, num_images=poses * versions, num_versions=versions, identity=identity)
     for index in tqdm(writer.missing(), desc=f"{split} versions", unit="img", disable=None):
         version, pose = divmod(index, poses)
@@ -152,11 +155,27 @@ def _mask_folder(split: FreiHandSplit) -> Path:
     )
 
 
+def _fingerprint(split: FreiHandSplit, masks: Path) -> str:
+    """Hash the labels, and the sizes of all pictures, which would take long to read."""
+    digest = hashlib.sha256(masks.name.encode())
+    for labels in (split.intrinsics, split.joints_m, split.verts_m):
+        digest.update(np.ascontiguousarray(labels).data)
+    for folder in (split.image_path(0).parent, masks):
+        pictures = sorted(path for path in folder.iterdir() if path.suffix in (".jpg", ".png"))
+        digest.update(np.array([path.stat().st_size for path in pictures], np.int64).data)
+    return digest.hexdigest()[:16]
+
+
 def _mask(stem: Path, image_px: int) -> Bool[np.ndarray, "height width"]:
     for path in (stem.with_suffix(".png"), stem.with_suffix(".jpg")):
         if path.exists():
-            with Image.open(path) as picture:
-                mask = np.asarray(picture.convert("L")) > 127
+            try:
+                with Image.open(path) as picture:
+                    mask = np.asarray(picture.convert("L")) > 127
+            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+                raise DatasetError(
+                    f"{path}: expected a silhouette, found a problem: {error}. Unpack or copy the file again."
+                ) from error
             if mask.shape != (image_px, image_px):
                 raise DatasetError(
                     f"{path}: expected {image_px} x {image_px} pixels, found {mask.shape[1]} x "

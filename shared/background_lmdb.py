@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 import lmdb
 
 from shared.errors import BackgroundError
+from shared.lmdb_end import require_whole
 
 FORMAT = "meshcycle-backgrounds-1"
 DATABASES = (b"photos", b"verdicts", b"positions", b"meta")
@@ -50,6 +51,7 @@ def reading_environment(path: Path) -> lmdb.Environment:
                 f"{path}: expected a background database, found a file that LMDB cannot open ({error}). "
                 f"Delete it and make it again with `meshcycle filter-backgrounds`."
             ) from error
+        require_whole(environment, path)
         _environments[identity] = environment
     return environment
 

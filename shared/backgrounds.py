@@ -29,6 +29,7 @@ from jaxtyping import Bool
 
 from shared.background_lmdb import DATABASES, FORMAT, open_databases
 from shared.errors import BackgroundError
+from shared.lmdb_end import require_whole
 from shared.place import Place, is_url
 from shared.verdict_reader import VerdictReader, read_rows
 from shared.verdicts import Verdict, VerdictRows
@@ -130,6 +131,7 @@ class BackgroundWriter:
                 f"{path}: expected a directory to write a background database to, found a problem: {error}. "
                 "Give another --out."
             ) from error
+        require_whole(self._environment, path)
         if self._environment.stat()["entries"] == 0:
             with self._environment.begin(write=True) as transaction:
                 self._databases = {name: self._environment.open_db(name, transaction) for name in DATABASES}

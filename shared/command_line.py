@@ -1,6 +1,5 @@
 """What the commands of all parts have in common: their errors, their options, and how they report."""
 
-import errno
 import json
 import os
 from collections.abc import Callable
@@ -10,12 +9,12 @@ from typing import Any, Final
 import click
 
 from shared.errors import MeshcycleError
+from shared.files import DISK_IS_FULL
 from shared.place import is_url
 
 INTERRUPTED: Final = 130
 """Exit code."""
 
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _NOT_OURS: Final = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
 
 
@@ -35,7 +34,7 @@ class ErrorReportingGroup(click.Group):
         except MeshcycleError as error:
             raise UserError(str(error)) from error
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in DISK_IS_FULL:
                 raise UserError(
                     f"{error.filename or 'disk'}: expected space on the disk, found {error.strerror}. "
                     "Free some; the same command goes on from here."
@@ -86,13 +85,15 @@ def existing_folder(*names: str, **attributes: Any) -> Callable[[Any], Any]:
 
 
 def output_path(help_text: str, **attributes: Any) -> Callable[[Any], Any]:
-    """Make the option ``--out`` for a path."""
-    return click.option("--out", type=click.Path(path_type=Path), help=help_text, **attributes)
+    """Make the option ``--out`` for a folder, which is made if it is missing."""
+    kind = click.Path(file_okay=False, path_type=Path)
+    return click.option("--out", type=kind, help=help_text, **attributes)
 
 
 def output_place(help_text: str, **attributes: Any) -> Callable[[Any], Any]:
-    """Make the option ``--out`` for a path or a URL."""
-    return click.option("--out", type=place, help=help_text, **attributes)
+    """Make the option ``--out`` for a folder or a URL."""
+    kind = PlaceType(file_okay=False, path_type=Path)
+    return click.option("--out", type=kind, help=help_text, **attributes)
 
 
 def file_path(*names: str, **attributes: Any) -> Callable[[Any], Any]:

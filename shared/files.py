@@ -1,10 +1,15 @@
 """Files that are either whole or absent: written aside, flushed to the disk, then renamed."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Final
+
+DISK_IS_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Numbers of the errors that room on the disk would mend."""
 
 
 def write_durably(path: Path, chunks: Iterable[bytes]) -> None:

@@ -4,6 +4,7 @@
 
 Until `finish`, labels live in ``.{split}.journal``: a line of JSON that says what is being written, then one
 record per image, appended after its pictures are on the disk. A record that a kill cut short is dropped.
+``.{split}.identity`` keeps what that line says; datasets of others, and those of old, come without it.
 """
 
 import json
@@ -26,6 +27,9 @@ SCALE_BONE = (9, 10)
 """FreiHAND's scale is the length of the first bone of the middle finger."""
 
 
+type _Plan = dict[str, int | str]
+
+
 class FreiHandWriter:
     """Adds labelled images to one split, and turns them into a dataset when all are there.
 
@@ -36,8 +40,8 @@ class FreiHandWriter:
         split: Which split to write.
         num_images: Images that the split will have.
         num_versions: How often the poses repeat: image i shows pose i modulo num_images / num_versions.
-        identity: Whatever decides the content, such as a hash of seed and settings. An unfinished dataset of
-            another identity is refused.
+        identity: Whatever decides the content, such as a hash of seed and settings. A dataset of another
+            identity is refused, finished or not.
 
     Raises:
         DatasetError: The folder holds another dataset, finished or not.
@@ -61,8 +65,11 @@ class FreiHandWriter:
                     f"{root}: expected no {split} split or one of {num_images} images in {num_versions} "
                     f"versions, found one of {len(there)} in {there.num_versions}. Give another folder."
                 )
-        plan: dict[str, int | str] = {"images": num_images, "versions": num_versions, "identity": identity}
-        self._journal = _Journal(root / f".{split}.journal", plan)
+        self._plan: _Plan = {"images": num_images, "versions": num_versions, "identity": identity}
+        self._identity_path = root / f".{split}.identity"
+        if self.is_finished:
+            self._check_identity()
+        self._journal = _Journal(root / f".{split}.journal", self._plan)
 
     def missing(self) -> list[int]:
         """Return the numbers of the images that are still to be added, in order."""
@@ -100,10 +107,27 @@ class FreiHandWriter:
             )
         if not self.is_finished:
             self._check_versions()
+            write_durably(self._identity_path, [json.dumps(self._plan).encode() + b"\n"])
             for kind in LABEL_KINDS:
                 self._write_labels(kind)
             self.is_finished = True
         self._journal.path.unlink(missing_ok=True)
+
+    def _check_identity(self) -> None:
+        try:
+            found = json.loads(self._identity_path.read_bytes())
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            raise DatasetError(
+                f"{self._identity_path}: expected what the dataset was made from, found a problem: {error}. "
+                "Delete this file if it is the dataset that you want, or else the folder."
+            ) from error
+        if found != self._plan:
+            raise DatasetError(
+                f"{self.root}: expected a {self.split} split made from {self._plan}, found one made from "
+                f"{found}. Continue with the same settings, or give another folder."
+            )
 
     def _check_versions(self) -> None:
         for index in range(self.num_poses, self.num_images):
@@ -128,7 +152,7 @@ class FreiHandWriter:
 class _Journal:
     """The labels of the images so far, each in a record of fixed size."""
 
-    def __init__(self, path: Path, plan: dict[str, int | str]) -> None:
+    def __init__(self, path: Path, plan: _Plan) -> None:
         self.path = path
         self._plan: dict[str, int | str] = {"format": FORMAT, **plan}
         self.rows: dict[int, int] = {}

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,13 @@ def test_all_cores_are_used_whatever_ultralytics_did_to_the_process(weights: str
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("architecture", ["yolov8n", "rtdetr-l"])
+def test_a_side_that_is_no_multiple_of_the_stride_is_padded(architecture: str, tmp_path: Path) -> None:
+    settings = replace(untrained(architecture, tmp_path), input_px=70)
+    (finding,) = YoloDetector(settings, device="cpu").detect([np.zeros((40, 70, 3), np.uint8)])
+    assert 0 <= finding.confidence < 0.5
+
+
 def test_other_classes_can_count_as_well(weights: str) -> None:
     settings = DetectorSettings(weights=(weights,), classes=("person", "dog"))
     assert YoloDetector(settings, device="cpu").identity.endswith(" person/dog")
@@ -121,7 +129,8 @@ def test_a_class_that_no_network_knows_is_reported(weights: str) -> None:
 def untrained(architecture: str, folder: Path) -> DetectorSettings:
     """Save a network with random weights; its classes are called 0, 1, 2, ..."""
     with quiet_ultralytics():
-        model = importlib.import_module("ultralytics").YOLO(f"{architecture}.yaml")
+        kind = "RTDETR" if architecture.startswith("rtdetr") else "YOLO"
+        model = getattr(importlib.import_module("ultralytics"), kind)(f"{architecture}.yaml")
         model.save(folder / "untrained.pt")
     return DetectorSettings(weights=(str(folder / "untrained.pt"),), classes=("0",))
 

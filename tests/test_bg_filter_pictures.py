@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
+from damaged_exif import READABLE_EXIF, UNREADABLE_EXIF
 from photo_sources import encoded
 from PIL import Image
 
@@ -157,3 +158,27 @@ def test_a_picture_that_lies_on_its_side_is_seen_and_kept_upright() -> None:
     with Image.open(io.BytesIO(picture.stored(short_side_px=None))) as kept:
         assert kept.size == (32, 48)
         assert 0x0112 not in kept.getexif()
+
+
+@pytest.mark.parametrize("codec", ["JPEG", "WEBP", "PNG"])
+@pytest.mark.parametrize("exif", READABLE_EXIF.values(), ids=READABLE_EXIF)
+def test_a_picture_is_turned_although_the_rest_of_its_exif_is_damaged(exif: bytes, codec: str) -> None:
+    picture = Picture.decode(_with_exif(exif, codec))
+    assert picture is not None
+    assert picture.image.size == (32, 48)
+    with Image.open(io.BytesIO(picture.stored(short_side_px=None))) as kept:
+        assert kept.size == (32, 48)
+
+
+@pytest.mark.parametrize("codec", ["JPEG", "WEBP", "PNG"])
+def test_a_picture_with_unreadable_exif_is_taken_as_it_is(codec: str) -> None:
+    picture = Picture.decode(_with_exif(UNREADABLE_EXIF, codec))
+    assert picture is not None
+    assert picture.image.size == (48, 32)
+    assert picture.stored(short_side_px=None) is picture.encoded
+
+
+def _with_exif(exif: bytes, codec: str) -> bytes:
+    file = io.BytesIO()
+    Image.open(io.BytesIO(encoded(size=(48, 32)))).save(file, codec, exif=exif)
+    return file.getvalue()

@@ -85,6 +85,10 @@ def test_a_shell_can_complete_commands_and_their_values(words: str, expected: st
         (["inspect", "nowhere"], "nowhere: expected a synthetic shard"),
         (["filter-backgrounds", "nowhere", "--out", "out"], "'nowhere' does not exist"),
         (["render", "nowhere", "--out", "out", "--backgrounds", "."], "expected"),
+        (
+            ["render-workers", "--head", "--host", "no.such.invalid"],
+            "--host no.such.invalid: expected a name",
+        ),
         (["no-such-command"], "No such command"),
     ],
 )
@@ -98,6 +102,49 @@ def test_bad_input_gets_one_clear_line(
     assert len(lines) == 1
     assert expected in lines[0]
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("render-workers --head --port 0", "0 is not in the range 1<=x<=65535"),
+        ("render-workers --head --port 65536", "65536 is not in the range 1<=x<=65535"),
+        ("bench render --frames 0", "0 is not in the range x>=1"),
+        ("bench render --max-workers -1", "-1 is not in the range x>=0"),
+        ("bench render --steady -1", "-1 is not in the range x>=0"),
+        ("bench farm --shards 0", "0 is not in the range x>=1"),
+        ("bench farm --hands 0", "0 is not in the range x>=1"),
+        ("bench farm --workers 0", "0 is not in the range x>=1"),
+        ("bench filter lsun --input 31", "31 is not in the range x>=32"),
+        ("make-versions --data a --backgrounds b --out c --composited -1", "-1 is not in the range x>=0"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused_before_anything_starts(line: str, complaint: str) -> None:
+    assert complaint in (complaint_about(f"meshcycle {line}") or "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["make-photographs"],
+        ["make-dataset", "--backgrounds", "."],
+        ["make-versions", "--backgrounds", ".", "--data", "."],
+        ["filter-backgrounds", "."],
+        ["backgrounds", "report", "."],
+        ["render", ".", "--backgrounds", "."],
+        ["predict", ".", "--checkpoint", "."],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_a_file_where_a_folder_is_to_be_written_gets_one_clear_line(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("here").write_text("mine")
+    result = CliRunner().invoke(main, [*arguments, "--out", "here"])
+    assert result.exit_code == 2
+    assert "Error: Invalid value for '--out': Directory 'here' is a file." in result.stderr
+    assert Path("here").read_text() == "mine"
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,7 @@ def test_a_cut_database_is_reported_although_reading_it_kills_the_process(backgr
     os.truncate(data, data.stat().st_size // 8)
     finding = examined(check)
     assert finding.status == "problem"
+    assert "the file was cut" in finding.found
     assert finding.remedy
 
 

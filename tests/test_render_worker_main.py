@@ -17,9 +17,9 @@ from shared.renderer import RenderSettings
 from small_scene import open_hand  # isort: skip
 
 
-def run(folder: Path, request: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, request: str, *, out: str = "out.jpg") -> subprocess.CompletedProcess[str]:
     (folder / "request.json").write_text(request)
-    command = [sys.executable, "-m", "render_worker", str(folder / "request.json"), str(folder / "out.jpg")]
+    command = [sys.executable, "-m", "render_worker", str(folder / "request.json"), str(folder / out)]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
 
 
@@ -39,6 +39,7 @@ def test_a_request_of_nothing_shows_the_open_hand_from_any_directory(tmp_path: P
         ("{", "expected a request, but the whole file: Invalid JSON"),
         ('{"seed": "x"}', "expected a request, but seed: "),
         ('{"sead": 1}', "expected a request, but sead: Extra inputs"),
+        ('{"verts_m": [[0, 0, 0.5], [0, 0.1, 0.5]]}', "vertices, found 2. Correct the request"),
         ('{"background": "none.jpg"}', "none.jpg: expected a photograph, found No such file"),
     ],
 )
@@ -46,6 +47,16 @@ def test_a_wrong_request_is_one_line_and_exit_code_2(tmp_path: Path, request_tex
     done = run(tmp_path, request_text)
     assert done.returncode == 2
     assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("out", "found"), [("none/out.jpg", "no such folder"), (".", "a folder")])
+def test_an_output_that_cannot_be_written_is_reported_before_blender_starts(
+    tmp_path: Path, out: str, found: str
+) -> None:
+    done = run(tmp_path, "{}", out=out)
+    assert done.returncode == 2
+    assert f"expected a file to write in an existing folder, found {found}. usage: " in done.stderr
     assert done.stderr.count("\n") == 1
 
 

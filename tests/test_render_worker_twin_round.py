@@ -1,5 +1,7 @@
 """What the driver of a round does and keeps, with a drawer that asks for one picture at a time."""
 
+import errno
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -85,6 +87,27 @@ def test_a_damaged_prediction_stops_the_round_and_what_was_drawn_is_kept(
     damaged.write_bytes(whole)
     report = render_round(drawer, job)
     assert (report.rendered, report.reused) == (6, 4)
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "Make room, then repeat"),
+        (errno.EDQUOT, "Make room, then repeat"),
+        (errno.EACCES, "See that it can be written there, then repeat"),
+        (errno.EROFS, "See that it can be written there, then repeat"),
+    ],
+)
+def test_a_shard_that_cannot_be_written_is_named_with_reason_and_remedy(
+    drawer: LazyDrawer, job: RenderJob, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(twin_round, "write_shard", refuse)
+    message = rf"shard-00000\.tar: expected to write a shard, found: {os.strerror(number)}\. {remedy}"
+    with pytest.raises(ShardError, match=message):
+        render_round(drawer, job)
 
 
 def test_what_a_worker_sends_is_packed_already(drawer: LazyDrawer, job: RenderJob) -> None:

@@ -1,14 +1,15 @@
 """Versions of photographs: hands cut out and laid on other backgrounds."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from small_dataset import SIZE_PX, small_split
+from small_dataset import SIZE_PX, noise_jpeg, small_split
 from small_scene import write_backgrounds
 
-from render_worker.composite import composite
+from render_worker.composite import composite, encode_jpeg
 from render_worker.versions import cut_out, harmonised, make_versions
 from shared.backgrounds import BackgroundReader
 from shared.colour import decode_srgb8, encode_srgb8
@@ -114,6 +115,40 @@ def test_versions_follow_from_the_seed_also_across_an_interruption(
             made("broken", 0)
     assert made("broken", 0) == whole
     assert made("other", 1) != whole
+
+
+@pytest.mark.parametrize("changed", ["photographs", "silhouettes", "labels", "seed"])
+def test_versions_of_another_dataset_of_the_same_name_are_refused(
+    data: Path, photographs: BackgroundReader, tmp_path: Path, changed: str
+) -> None:
+    def make(source: Path, *, seed: int = 0) -> None:
+        out = tmp_path / "out"
+        make_versions(source, out, "training", photographs, composited=1, keep_original=False, seed=seed)
+
+    make(data)
+    other = Path(shutil.copytree(data, tmp_path / "elsewhere" / data.name))
+    make(other)
+    match changed:
+        case "photographs":
+            (other / "training/rgb/00000001.jpg").write_bytes(noise_jpeg(7))
+        case "silhouettes":
+            Image.new("1", (SIZE_PX, SIZE_PX)).save(other / "training/skin/00000001.png")
+        case "labels":
+            path = other / "training_K.json"
+            path.write_text(path.read_text().replace("140.0", "141.0"))
+    with pytest.raises(DatasetError, match="Continue with the same settings, or give another folder"):
+        make(other, seed=int(changed == "seed"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a picture", encode_jpeg(np.ones((64, 64, 3), np.uint8), quality=90)[:300]]
+)
+def test_a_silhouette_that_cannot_be_read_is_named(
+    data: Path, photographs: BackgroundReader, tmp_path: Path, content: bytes
+) -> None:
+    (data / "training/skin/00000001.png").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"skin/00000001\.png: expected a silhouette, found a problem"):
+        make_versions(data, tmp_path / "out", "training", photographs, composited=1, keep_original=False)
 
 
 def test_a_dataset_without_silhouettes_is_refused(photographs: BackgroundReader, tmp_path: Path) -> None:

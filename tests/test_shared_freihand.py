@@ -82,7 +82,7 @@ def test_the_files_nest_as_freihand_nests_them(dataset: Path) -> None:
         "00000001.jpg",
         "00000002.jpg",
     ]
-    assert not list(dataset.rglob(".*"))
+    assert [path.name for path in dataset.rglob(".*")] == [".training.identity"]
 
 
 def test_a_split_pickles_as_its_arguments(dataset: Path) -> None:
@@ -218,6 +218,26 @@ class TestWriter:
         fill(FreiHandWriter(tmp_path, "training", num_images=3, identity="seed 1"), [0])
         with pytest.raises(DatasetError, match=r"seed 2.*found those of.*seed 1"):
             FreiHandWriter(tmp_path, "training", num_images=3, identity="seed 2")
+
+    def test_a_finished_dataset_of_another_identity_is_refused(self, tmp_path: Path) -> None:
+        writer = FreiHandWriter(tmp_path, "training", num_images=3, identity="seed 1")
+        fill(writer, writer.missing())
+        writer.finish()
+        assert FreiHandWriter(tmp_path, "training", num_images=3, identity="seed 1").is_finished
+        with pytest.raises(DatasetError, match=r"seed 2.*found one made from.*seed 1.*another folder"):
+            FreiHandWriter(tmp_path, "training", num_images=3, identity="seed 2")
+
+    def test_a_finished_dataset_that_does_not_say_what_it_was_made_from_is_accepted(
+        self, dataset: Path
+    ) -> None:
+        """FreiHAND itself, and what was made before the identity was kept."""
+        (dataset / ".training.identity").unlink()
+        assert FreiHandWriter(dataset, "training", num_images=6, num_versions=2, identity="any").is_finished
+
+    def test_a_damaged_identity_is_named(self, dataset: Path) -> None:
+        (dataset / ".training.identity").write_bytes(b"\x00\x01")
+        with pytest.raises(DatasetError, match=r"\.training\.identity: expected what .* Delete this file"):
+            FreiHandWriter(dataset, "training", num_images=6, num_versions=2)
 
     def test_a_damaged_journal_is_named(self, tmp_path: Path) -> None:
         (tmp_path / ".training.journal").write_bytes(b"\x00\x01")

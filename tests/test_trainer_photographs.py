@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from damaged_exif import READABLE_EXIF, UNREADABLE_EXIF
 from PIL import Image
 
 from shared.errors import ConfigError, DatasetError
@@ -34,6 +35,20 @@ def test_a_turned_camera_gives_an_upright_picture(orientation: int, tmp_path: Pa
     path = tmp_path / "turned.png"
     Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif)
     np.testing.assert_array_equal(read_photograph(path), COLOURS)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+@pytest.mark.parametrize(
+    ("exif", "shape"),
+    [*((exif, (48, 32, 3)) for exif in READABLE_EXIF.values()), (UNREADABLE_EXIF, (32, 48, 3))],
+    ids=[*READABLE_EXIF, "unreadable"],
+)
+def test_damaged_exif_does_not_keep_a_photograph_from_being_read(
+    exif: bytes, shape: tuple[int, int, int], suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"damaged.{suffix}"
+    Image.new("RGB", (48, 32)).save(path, exif=exif)
+    assert read_photograph(path).shape == shape
 
 
 def test_transparent_parts_are_white(tmp_path: Path) -> None:
@@ -75,7 +90,7 @@ def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path) -> None:
     assert read_photograph(tmp_path / "moving.gif")[0, 0].tolist() == [255, 0, 0]
 
 
-@pytest.mark.parametrize("name", ["absent.jpg", "empty.jpg", "text.jpg", "cut.jpg", "float.tif"])
+@pytest.mark.parametrize("name", ["absent.jpg", "empty.jpg", "text.jpg", "cut.jpg", "bent.avif", "float.tif"])
 def test_what_is_no_photograph_gets_one_line_with_its_name(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     match name:
@@ -86,6 +101,9 @@ def test_what_is_no_photograph_gets_one_line_with_its_name(name: str, tmp_path: 
         case "cut.jpg":
             Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
             path.write_bytes(path.read_bytes()[:900])
+        case "bent.avif":
+            Image.new("RGB", (64, 64)).save(path)
+            path.write_bytes(path.read_bytes().replace(b"av01", b"av00"))
         case "float.tif":
             Image.fromarray(np.ones((4, 4), np.float32)).save(path)
     with pytest.raises(

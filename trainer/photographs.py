@@ -5,15 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from shared.errors import ConfigError, DatasetError
 from shared.hand_places import Rgb
+from shared.orientation import turn_of
 
 SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 
 _SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
+_UNREADABLE = (
+    *(OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError),
+    *(RuntimeError, TypeError),  # of damaged AVIF and TIFF
+)
 
 
 def read_photograph(path: Path) -> Rgb:
@@ -27,8 +32,10 @@ def read_photograph(path: Path) -> Rgb:
     """
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as file:
-            return np.array(_eight_bit_rgb(ImageOps.exif_transpose(file)))
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+            file.load()
+            turn = turn_of(file)
+            return np.array(_eight_bit_rgb(file if turn is None else file.transpose(turn)))
+    except _UNREADABLE as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DatasetError(f"{path}: expected a photograph, found a problem: {reason}.") from error
 
