@@ -1,5 +1,6 @@
 """What the commands of all parts have in common: their errors, their options, and how they report."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
