@@ -19,8 +19,10 @@ class Look(BaseModel):
     """Creases, nails, and sheen, instead of broad patches alone."""
     occluded: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of the pictures in which an object hides a part of the hand."""
-    defocus_px: NonNegativeFloat = 1.5
-    """Largest blur of the background, as a standard deviation: hands are photographed from near."""
+    defocus_px: NonNegativeFloat = 30.0
+    """Largest blur of the background, as a standard deviation: hands are photographed from near. Some stay
+    sharp, and some become as plain as a wall, which is strange to a network that has seen places alone
+    (EXPERIMENTS.md)."""
     blur_px: NonNegativeFloat = 0.6
     """Largest blur of the picture, as a standard deviation."""
     noise: NonNegativeFloat = 3.0

@@ -45,7 +45,7 @@ def look_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--occluded", type=float, help="Share of pictures with an object before the hand. Default: 0."
         ),
-        click.option("--defocus-px", type=float, help="Largest blur of the background, s.d. Default: 1.5."),
+        click.option("--defocus-px", type=float, help="Largest blur of the background, s.d. Default: 30."),
         click.option("--blur-px", type=float, help="Largest blur of the picture, s.d. Default: 0.6."),
         click.option("--noise", type=float, help="Largest noise of the sensor, s.d. in 1/255. Default: 3."),
     )

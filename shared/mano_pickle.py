@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from shared.errors import HandModelError
-from shared.pickle_memory import require_small_memo
+from shared.unpickling import load_modestly
 
 _NUMBERS = "biuf"
 """Kinds of dtype that are plain numbers; object arrays are not."""
@@ -118,9 +118,8 @@ def read_mano_pickle(data: bytes, *, where: str, fields: tuple[str, ...]) -> dic
         HandModelError: The pickle is damaged, no dictionary, or names a class that MANO does not use.
     """
     try:
-        require_small_memo(data)
         # latin1 maps the bytes of a Python 2 string to the characters of the same number.
-        content = _RestrictedUnpickler(io.BytesIO(data), encoding="latin1").load()
+        content = load_modestly(data, _RestrictedUnpickler(io.BytesIO(data), encoding="latin1").load)
         if not isinstance(content, dict):
             raise TypeError(f"a dictionary was expected, not {type(content).__name__}")
         return {field: _plain(content[field]) for field in fields if field in content}

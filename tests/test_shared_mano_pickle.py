@@ -221,6 +221,11 @@ def test_a_few_bytes_cannot_ask_for_all_memory(remember: bytes) -> None:
         read(b"\x80\x02}" + remember + b".")
 
 
+def test_damaged_escapes_are_no_warning() -> None:
+    """Warnings are errors here."""
+    assert read(b"\x80\x02}S'g'\nS'\\h'\n0S'\\h'\ns.") == {}
+
+
 @given(st.binary(max_size=200))
 def test_random_bytes_are_one_clear_error(data: bytes) -> None:
     with pytest.raises(HandModelError):

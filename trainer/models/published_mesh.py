@@ -18,7 +18,7 @@ from numpy.lib import format as npy
 from scipy.sparse import coo_matrix, csc_matrix, csr_matrix
 
 from shared.errors import HandModelError
-from shared.pickle_memory import require_small_memo
+from shared.unpickling import load_modestly
 
 _DAMAGED = (
     pickle.UnpicklingError,
@@ -126,8 +126,7 @@ def _unpickle(member: bytes) -> list[_Sparse]:
     header = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
     if not header[2].hasobject:
         raise ValueError("plain numbers instead of sparse matrices")
-    require_small_memo(member[file.tell() :])
-    return list(_RestrictedUnpickler(file, encoding="latin1").load())
+    return list(load_modestly(member[file.tell() :], _RestrictedUnpickler(file, encoding="latin1").load))
 
 
 def _dense(matrix: _Sparse) -> Float64[np.ndarray, "rows columns"]:
