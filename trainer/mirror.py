@@ -18,7 +18,8 @@ from shared.rounds import MANIFEST, shards_shown
 from shared.shards import index_path
 from trainer.checkpoint import Moment, latest_checkpoint
 from trainer.config import TrainConfig, load_config
-from trainer.run_folder import CONFIG, PROVENANCE, RunFolder, require_same
+from trainer.provenance import PROVENANCE
+from trainer.run_folder import CONFIG, RunFolder, require_same
 
 logger = logging.getLogger(__name__)
 

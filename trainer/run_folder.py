@@ -1,23 +1,18 @@
-"""The folder of a run: where everything lies, what it was started with, and what it may be resumed with."""
+"""The folder of a run: where everything lies, and what it may be resumed with."""
 
-import importlib.metadata
 import json
-import platform
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.errors import CheckpointError, ConfigError, HandModelError
-from shared.files import sha256_of, write_durably
-from shared.hand_model import EMBEDDED_MODEL
+from shared.errors import ConfigError
+from shared.files import write_durably
 from shared.rounds import MANIFEST, forget_rounds, round_name
 from trainer.config import TrainConfig, load_config
-from trainer.hand_finders import FREIHAND_PX
+from trainer.provenance import PROVENANCE, hash_hand_model, provenance_of, require_hand_model
 from trainer.toml import to_toml
 
 CONFIG = "config.toml"
-PROVENANCE = "provenance.json"
 
 _LEVELS_BELOW_RUN = 3
 """A shard lies in run/synthetic/round-0003."""
@@ -110,7 +105,7 @@ def open_run(config: TrainConfig, *, image_px: int, resume: bool) -> RunFolder:
         run.metrics.unlink(missing_ok=True)
     write_durably(run.root / CONFIG, [to_toml(config).encode()])
     write_durably(
-        run.root / PROVENANCE, [json.dumps(_provenance(config, image_px=image_px), indent=1).encode()]
+        run.root / PROVENANCE, [json.dumps(provenance_of(config, image_px=image_px), indent=1).encode()]
     )
     return run
 
@@ -141,7 +136,7 @@ def require_same(config: TrainConfig, run: RunFolder, *, name: str | None = None
                 f"found {found}. Set it back, choose another {'mirror' if name else 'run_dir'}, "
                 "or start afresh with --fresh."
             )
-    require_hand_model(_hash_hand_model(config), run.root, given=config.hand_model, name=name)
+    require_hand_model(hash_hand_model(config), run.root, given=config.hand_model, name=name)
 
 
 def _can_last_longer(config: TrainConfig) -> bool:
@@ -153,65 +148,6 @@ def _can_last_longer(config: TrainConfig) -> bool:
     return config.optimiser.schedule in ("plateau", "constant") and not is_overlapping
 
 
-def require_hand_model(sha256: str, folder: Path, *, given: Path | None, name: str | None = None) -> None:
-    """Make sure that a hand model is the one that a run or a checkpoint was trained with, if it says which.
-
-    Args:
-        sha256: Of the hand model's file.
-        folder: Of the run or the checkpoint.
-        given: That file; None is the embedded hand.
-        name: What errors call the folder, if it is a copy of something.
-
-    Raises:
-        HandModelError: It is another file.
-        CheckpointError: What the folder says cannot be read.
-    """
-    recorded = _read_provenance(folder).get("hand_model_sha256", sha256)
-    if recorded != sha256:
-        raise HandModelError(
-            f"{name or folder}: expected the hand model of its training (sha256 {str(recorded)[:12]}), found "
-            f"{given or 'the embedded hand'} ({sha256[:12]}). Give the file that it was trained with."
-        )
-
-
-def recorded_image_px(folder: Path) -> int:
-    """Return the side of the photographs of a training; FreiHAND's if its folder does not say.
-
-    Raises:
-        CheckpointError: What the folder of the run or the checkpoint says cannot be read.
-    """
-    recorded = _read_provenance(folder).get("image_px", FREIHAND_PX)
-    if not isinstance(recorded, int) or recorded < 1:
-        raise CheckpointError(
-            f"{folder / PROVENANCE}: expected image_px, the side of its photographs, found {recorded}. "
-            "Copy the checkpoint again."
-        )
-    return recorded
-
-
-def _read_provenance(folder: Path) -> dict[str, object]:
-    path = folder / PROVENANCE
-    if not path.exists():
-        return {}
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(
-            f"{path}: expected what a run was started with, found {error}. Copy the checkpoint again."
-        ) from error
-
-
-def _hash_hand_model(config: TrainConfig) -> str:
-    path = config.hand_model or EMBEDDED_MODEL
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise HandModelError(
-            f"{path}: expected a hand model, found {error.strerror}. "
-            "Give the path of MANO_RIGHT.pkl, or none at all."
-        ) from error
-
-
 def _flat(config: TrainConfig) -> dict[str, object]:
     """Return all values by dotted key."""
     flat: dict[str, object] = {}
@@ -221,33 +157,3 @@ def _flat(config: TrainConfig) -> dict[str, object]:
         else:
             flat[key] = value
     return flat
-
-
-def _provenance(config: TrainConfig, *, image_px: int) -> dict[str, object]:
-    """Return what a reader needs to run the same program again."""
-    source = Path(__file__).parents[1]
-    lock = source / "requirements.lock"
-    packages = ("torch", "torchvision", "timm", "lightning-fabric", "numpy", "bpy")
-    known = {name: importlib.metadata.version(name) for name in packages if _is_installed(name)}
-    return {
-        "commit": _git(source, "rev-parse", "HEAD"),
-        "changed_files": (_git(source, "status", "--porcelain", "--untracked-files=no") or "").splitlines(),
-        "hand_model_sha256": _hash_hand_model(config),
-        "image_px": image_px,
-        "lock_sha256": sha256_of(lock) if lock.exists() else None,
-        "python": platform.python_version(),
-        "packages": known,
-    }
-
-
-def _is_installed(name: str) -> bool:
-    return any(importlib.metadata.distributions(name=name))
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    """Ask git; None where there is no git, or no repository, as in an installed wheel."""
-    try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

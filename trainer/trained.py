@@ -14,7 +14,8 @@ from trainer.checkpoint import WEIGHTS, best_checkpoint, load_weights
 from trainer.config import TrainConfig, load_config
 from trainer.hand_finders import FREIHAND_PX
 from trainer.models.build import build_network
-from trainer.run_folder import CONFIG, recorded_image_px, require_hand_model
+from trainer.provenance import recorded_image_px, require_hand_model
+from trainer.run_folder import CONFIG
 from trainer.types import HandNetwork
 
 type DeviceName = Literal["auto", "cpu", "cuda"]
