@@ -75,7 +75,7 @@ def test_a_command_without_network_or_credentials_prints_one_line(
     environment = {name: value for name, value in {**os.environ, **changes}.items() if value}
     environment |= {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "cli.py", "inspect", f"{bucket}/run"],
+        [sys.executable, "-m", "cli", "inspect", f"{bucket}/run"],
         cwd=Path(__file__).parents[1],
         env=environment,
         capture_output=True,
