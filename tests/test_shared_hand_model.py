@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +41,12 @@ def test_the_embedded_hand_has_manos_sizes(open_hand: HandModel) -> None:
     assert open_hand.parents == (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 
 
-def test_it_is_read_in_milliseconds_and_without_pytorch_or_scipy() -> None:
+def test_it_is_read_without_pytorch_or_scipy() -> None:
     code = (
         "import sys, shared.hand_model as h; h.load_hand_model(); "
         "sys.exit(bool({'torch', 'scipy'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    start_s = time.perf_counter()
-    load_hand_model()
-    assert time.perf_counter() - start_s < 0.2
 
 
 def test_joints_stand_where_a_right_hand_has_them(open_hand: HandModel) -> None:
