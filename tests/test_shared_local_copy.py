@@ -2,11 +2,11 @@
 
 import multiprocessing
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import fsspec
 import pytest
+from counted_fetch import fetch_and_count
 
 from shared.errors import StorageError
 from shared.local_copy import fetch, working_copy
@@ -40,17 +40,6 @@ def test_processes_that_start_together_fetch_once(
         sizes = pool.starmap(fetch_and_count, [(f"{bucket}/backgrounds", count)] * 2, chunksize=1)
     assert sizes == [len(content)] * 2
     assert len(list(count.iterdir())) == 1
-
-
-def fetch_and_count(url: str, count: Path) -> int:
-    original = ObjectStore.download
-
-    def counted(store: ObjectStore, files: Mapping[str, Path], *, num_bytes: int, description: str) -> None:
-        (count / f"{os.getpid()}").touch()
-        original(store, files, num_bytes=num_bytes, description=description)
-
-    setattr(ObjectStore, "download", counted)  # noqa: B010 -- mypy takes it for a bound method
-    return (fetch(url) / "data.mdb").stat().st_size
 
 
 def test_work_is_published_when_it_is_done_and_kept_when_it_is_interrupted(bucket: str) -> None:
