@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 import click
 
-from bg_filter.commands import backgrounds, bench_filter, filter_backgrounds
-from render_worker.bench_commands import bench_farm, bench_render
-from render_worker.commands import make_photographs, make_versions, render, render_workers
-from render_worker.options import look, look_options, render_options, render_settings
-from shared.command_line import (
+from bg_filter.cli.filter import backgrounds, bench_filter, filter_backgrounds
+from render_worker.cli.bench import bench_farm, bench_render
+from render_worker.cli.options import look, look_options, render_options, render_settings
+from render_worker.cli.render import make_photographs, make_versions, render, render_workers
+from shared.cli.options import (
     ErrorReportingGroup,
     as_json,
     backgrounds_option,
@@ -31,11 +31,11 @@ from shared.command_line import (
     place,
     report,
 )
-from shared.place import Place
-from trainer.bench_commands import bench_train
-from trainer.commands import evaluate, export, inspect
-from trainer.figure_commands import attention
-from trainer.options import photographs_argument, runs_option
+from shared.storage.location import Place
+from trainer.cli.bench import bench_train
+from trainer.cli.evaluate import evaluate, export, inspect
+from trainer.cli.options import photographs_argument, runs_option
+from trainer.cli.paper import attention
 
 SOME_SKIPPED = 3
 """Exit code."""
@@ -110,11 +110,11 @@ def make_dataset(
     from the seed and its number, so a set can be continued, and made again. Masks show the visible hand,
     without its arm.
     """
-    from render_worker.dataset import render_dataset
-    from render_worker.pool import RenderPool
+    from render_worker.dataset.render import render_dataset
+    from render_worker.ray_farm.pool import RenderPool
     from shared.hand_model import load_hand_model
     from shared.seeds import seed_of
-    from trainer.drawn_hands import hands_to_draw
+    from trainer.hands.to_draw import hands_to_draw
 
     model = load_hand_model(hand_model)
     hands = hands_to_draw(
@@ -164,8 +164,8 @@ def train(config_path: Path, resume: bool, ray_address: str | None, as_json: boo
     CONFIG is a TOML file such as configs/realhands.toml. Everything is written to its run_dir; the resolved
     configuration lies beside every checkpoint, so that a run can be repeated from its output alone.
     """
-    from trainer.config import load_config
-    from trainer.loop import train as run
+    from trainer.config.run import load_config
+    from trainer.training.loop import train as run
 
     config = load_config(config_path)
     with render_pool(config, ray_address) as pool:
@@ -177,7 +177,7 @@ def render_pool(config: Any, ray_address: str | None) -> Any:
     """Return the pool that a run needs: none for a baseline, and none in torchrun's other processes."""
     if config.recycle is None or os.environ.get("RANK", "0") != "0":
         return nullcontext()
-    from render_worker.pool import RenderPool
+    from render_worker.ray_farm.pool import RenderPool
     from shared.hand_model import load_hand_model
 
     model = load_hand_model(config.hand_model)
@@ -202,9 +202,9 @@ def ablate(config_path: Path, table_only: bool, ray_address: str | None, as_json
     CONFIG is a TOML file such as configs/ablation_freihand.toml. Finished runs are kept, an interrupted one
     goes on, and every variant takes equally many optimiser steps.
     """
-    from trainer.ablate import ablate as run
-    from trainer.ablation_plan import load_ablation
-    from trainer.ablation_table import read_ablation
+    from trainer.paper.ablation import ablate as run
+    from trainer.paper.plan import load_ablation
+    from trainer.paper.table import read_ablation
 
     config = load_ablation(config_path)
     if table_only:
@@ -300,9 +300,9 @@ def predict(
 
     Exit code 3 if files of a folder could not be used; the others were.
     """
-    from trainer.hand_finders import CentreCrop, GivenBoxes
-    from trainer.predict_photographs import predict_photographs
-    from trainer.trained import load_trained
+    from trainer.photographs.finders import CentreCrop, GivenBoxes
+    from trainer.photographs.predict import predict_photographs
+    from trainer.run.trained import load_trained
 
     if boxes and detector:
         raise click.UsageError("Give --box or --detector, not both.")
@@ -313,7 +313,7 @@ def predict(
     if boxes:
         finder = GivenBoxes(boxes, sides, margin=margin)
     elif detector:
-        from bg_filter.hand_detector import HandDetector
+        from bg_filter.detectors.hands import HandDetector
 
         finder = HandDetector(detector, sides=sides[0], margin=margin, confidence=confidence, device=device)
     else:
@@ -356,7 +356,7 @@ def doctor(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
 
     Every check runs in a process of its own. Exit code 0 if all is well, 2 if there is a problem.
     """
-    from shared.health import examine
+    from shared.cli.doctor import examine
 
     findings = []
     for finding in examine(checks({name: str(value or "") for name, value in given.items()})):
@@ -371,30 +371,30 @@ def doctor(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
 
 def checks(given: dict[str, str]) -> list[Any]:
     """Return what ``doctor`` looks at, by the options that were given; an empty one was not."""
-    from shared.health import Check
+    from shared.cli.doctor import Check
 
     hand = {"path": given["hand_model"]} if given["hand_model"] else {}
     data = {"root": given["data"], **({"hand_model": given["hand_model"]} if hand else {})}
     cluster = {"address": given["ray_address"]} if given["ray_address"] else {}
     return [
-        Check("Python", "shared.health:python_version"),
-        Check("PyTorch", "trainer.health:torch_works"),
-        Check("GPU, PyTorch", "trainer.health:torch_gpus"),
-        Check("Blender", "render_worker.health:blender"),
-        Check("GPU, Blender", "render_worker.health:cycles_gpus"),
-        Check("Ray", "render_worker.health:ray_works", cluster),
-        Check("ImageNet weights", "trainer.health:pretrained_weights"),
-        Check("hand model", "trainer.health:hand_model", hand),
-        Check("photographs", "trainer.health:photographs", data, _unless(given, "data")),
+        Check("Python", "shared.cli.doctor:python_version"),
+        Check("PyTorch", "trainer.checks:torch_works"),
+        Check("GPU, PyTorch", "trainer.checks:torch_gpus"),
+        Check("Blender", "render_worker.checks:blender"),
+        Check("GPU, Blender", "render_worker.checks:cycles_gpus"),
+        Check("Ray", "render_worker.checks:ray_works", cluster),
+        Check("ImageNet weights", "trainer.checks:pretrained_weights"),
+        Check("hand model", "trainer.checks:hand_model", hand),
+        Check("photographs", "trainer.checks:photographs", data, _unless(given, "data")),
         Check(
             "backgrounds",
-            "bg_filter.health:photographs",
+            "bg_filter.checks:photographs",
             {"path": given["backgrounds"]},
             _unless(given, "backgrounds"),
         ),
         Check(
             "detector",
-            "bg_filter.health:detector_weights",
+            "bg_filter.checks:detector_weights",
             {"weights": given["weights"]},
             _unless(given, "weights"),
         ),
@@ -442,10 +442,10 @@ def recycle(
     prediction on a background as it does in training, and the run predicts that; all runs get the same
     background and light. The mean distance between both meshes stands below, and on stdout.
     """
-    from render_worker.pool import RenderPool
-    from trainer.recycle_figure import draw_recycle_figure
-    from trainer.square_photographs import common_hand_model
-    from trainer.trained import load_trained
+    from render_worker.ray_farm.pool import RenderPool
+    from trainer.paper.recycle_figure import draw_recycle_figure
+    from trainer.paper.square_photographs import common_hand_model
+    from trainer.run.trained import load_trained
 
     trained = {name: load_trained(path, hand_model=hand_model) for name, path in runs.items()}
     model = common_hand_model(trained)
@@ -486,8 +486,8 @@ def bench_round(
     deleted afterwards. Where training and rendering share the cores, overlapping can save little: give each
     its own with --workers.
     """
-    from trainer.bench_rounds import bench_rounds
-    from trainer.config import load_config
+    from trainer.bench.rounds import bench_rounds
+    from trainer.config.run import load_config
 
     result = bench_rounds(
         load_config(config_path),

@@ -23,13 +23,13 @@ from typing import Any
 import lmdb
 from tqdm import tqdm
 
-from bg_filter.detector import YoloDetector
+from bg_filter.detectors.base import DetectorSettings
+from bg_filter.detectors.weights import quiet_ultralytics, weights_file
+from bg_filter.detectors.yolo import YoloDetector
 from bg_filter.filter import filter_backgrounds
-from bg_filter.findings import DetectorSettings
 from bg_filter.listing import Listing
 from bg_filter.pictures import JPEG_QUALITY, Picture
 from bg_filter.sources import open_sources
-from bg_filter.weights import quiet_ultralytics, weights_file
 
 SUBSET_SEED = 0
 

@@ -13,16 +13,16 @@ from typing import Any
 
 from tqdm import tqdm
 
-from bg_filter.commit import Committer
-from bg_filter.findings import Detector, DetectorSettings
+from bg_filter.apply_selection import Selection, publish
+from bg_filter.committer import Committer
+from bg_filter.detectors.base import Detector, DetectorSettings
+from bg_filter.detectors.recorded import RECORDED, RecordedDetector
+from bg_filter.detectors.weights import WeightsUnavailableError
 from bg_filter.listing import Listing
 from bg_filter.pictures import Picture
 from bg_filter.pipeline import inspect
-from bg_filter.publish import Selection, publish
-from bg_filter.recorded import RECORDED, RecordedDetector
 from bg_filter.selection import SelectionRules
 from bg_filter.sources import PhotoSource, open_sources
-from bg_filter.weights import WeightsUnavailableError
 from shared.backgrounds import BackgroundWriter
 from shared.errors import BackgroundError
 
@@ -175,7 +175,7 @@ def _check_apart(sources: Sequence[Path], out: Path) -> None:
 def _detector(settings: DetectorSettings, listing: Listing, device: str) -> Detector:
     if settings.weights == (RECORDED,):
         return RecordedDetector()
-    from bg_filter.detector import YoloDetector  # PyTorch loads here, and nowhere earlier
+    from bg_filter.detectors.yolo import YoloDetector  # PyTorch loads here, and nowhere earlier
 
     try:
         return YoloDetector(settings, device=device)

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from bg_filter.lmdb_keys import NameArray
 from bg_filter.sources import MAX_KEY_BYTES, PhotoSource
 from shared.errors import BackgroundError
-from shared.files import write_durably
+from shared.lmdb.keys import NameArray
+from shared.storage.files import write_durably
 
 WALKED_AT_ONCE = 4096  # numbers that are Python objects at the same time
 

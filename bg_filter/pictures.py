@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageStat
 
-from shared.orientation import turn_of
-from shared.verdicts import Codec
+from shared.backgrounds.verdicts import Codec
+from shared.images import turn_of
 
 type Rgb = UInt8[np.ndarray, "height width 3"]
 

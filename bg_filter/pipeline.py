@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
-from bg_filter.findings import Detector
+from bg_filter.detectors.base import Detector
 from bg_filter.listing import Candidate
 from bg_filter.pictures import Picture, Rgb
-from shared.verdicts import Verdict
+from shared.backgrounds.verdicts import Verdict
 
 BATCHES_AHEAD = 2
 

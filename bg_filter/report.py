@@ -17,12 +17,12 @@ from jaxtyping import Float32, Int64, UInt8
 from PIL import Image
 
 from bg_filter.pictures import Picture
+from bg_filter.report_pictures import COLUMNS, Sample, confidence_histogram, sheet
 from bg_filter.selection import IN_WORDS, Outcome, SelectionRules, count, judge, summary
-from bg_filter.sheet import COLUMNS, Sample, confidence_histogram, sheet
 from bg_filter.sources import PhotoSource, open_sources
+from shared.backgrounds.verdict_reader import VerdictReader
+from shared.backgrounds.verdicts import CODECS, VerdictRows
 from shared.errors import BackgroundError
-from shared.verdict_reader import VerdictReader
-from shared.verdicts import CODECS, VerdictRows
 
 SAMPLE_SEED = 0
 NAMED_CATEGORIES = 5  # in the picture; the page names all

@@ -7,7 +7,7 @@ from enum import IntEnum
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from shared.verdicts import CODECS, VerdictRows
+from shared.backgrounds.verdicts import CODECS, VerdictRows
 
 SAME_COLOUR = 2 / 255  # how far the mean colours of two copies of a picture may differ
 

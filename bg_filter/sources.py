@@ -13,9 +13,9 @@ from typing import Protocol
 import lmdb
 import numpy as np
 
-from bg_filter.lmdb_keys import NameArray, list_keys
 from shared.errors import BackgroundError
-from shared.lmdb_end import require_whole
+from shared.lmdb.intact import require_whole
+from shared.lmdb.keys import NameArray, list_keys
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 MAX_KEY_BYTES = 511  # LMDB's limit, for the source's name, a slash and the picture's name

@@ -7,7 +7,7 @@ A bug in the pool is never needed to see a bug in the scene. The request is JSON
     background   path of a photograph, relative to the request; plain grey if left out
     image_px     side of the picture (224)
     seed         of light, crop and noise (0)
-    settings     fields of `shared.renderer.RenderSettings`
+    settings     fields of `shared.seams.renderer.RenderSettings`
 """
 
 import io
@@ -21,12 +21,12 @@ from jaxtyping import Float32
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
-from render_worker.mesh import CappedMesh
-from render_worker.twin import TwinRequest
+from render_worker.picture.mesh import CappedMesh
+from render_worker.twins.twin import TwinRequest
 from render_worker.worker import Studio, start_blender
 from shared.errors import ConfigError, MeshcycleError
 from shared.hand_model import load_hand_model
-from shared.renderer import RenderSettings
+from shared.seams.renderer import RenderSettings
 from shared.types import WeakPerspective
 
 _USAGE: Final = "usage: python -m render_worker request.json out.jpg"

@@ -8,14 +8,14 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
-from render_worker.composite import composite
-from render_worker.mesh import CappedMesh
-from render_worker.picture import DrawRequest, Scene
+from render_worker.picture.composite import composite
+from render_worker.picture.mesh import CappedMesh
+from render_worker.picture.request import DrawRequest, Scene
 from render_worker.worker import SceneStarter, start_blender
 from shared.colour import srgb_to_linear
 from shared.hand_model import HandModel
-from shared.renderer import RenderSettings
-from shared.synthetic import Light
+from shared.seams.renderer import RenderSettings
+from shared.twins.sample import Light
 from shared.types import WeakPerspective
 
 _PAPER: Final = (250, 250, 248)

@@ -10,12 +10,12 @@ from typing import Final, NamedTuple, Protocol
 
 import psutil
 
-from render_worker.backdrop import Photographs
-from render_worker.mesh import CappedMesh
-from render_worker.picture import Scene
+from render_worker.picture.background import Photographs
+from render_worker.picture.mesh import CappedMesh
+from render_worker.picture.request import Scene
 from render_worker.release import Release, this_release
 from shared.errors import BackgroundError, RenderError
-from shared.renderer import RenderSettings
+from shared.seams.renderer import RenderSettings
 
 KERNELS_S: Final = 1800.0
 """What a GPU may take for its first picture, for which it compiles its kernels."""
@@ -128,7 +128,7 @@ def start_blender(mesh: CappedMesh, settings: RenderSettings) -> Scene:
         DeviceError: The device that the settings ask for does not exist.
     """
     try:
-        from render_worker.scene import HandScene  # imports bpy: here, and nowhere earlier
+        from render_worker.blender.scene import HandScene  # imports bpy: here, and nowhere earlier
     except ModuleNotFoundError as error:
         if error.name != "bpy":
             raise

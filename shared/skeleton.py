@@ -1,6 +1,6 @@
 """The 21 joints that data sets and papers speak of, in FreiHAND's order.
 
-From which vertices they follow is the hand model's business (`shared.hand_model`).
+From which vertices they follow is the hand model's business (`shared.hand_model.model`).
 """
 
 from itertools import pairwise

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from shared.files import write_durably
-from trainer.ablation_plan import AblationConfig
-from trainer.config import TrainConfig
-from trainer.models.config import ModelConfig
+from shared.storage.files import write_durably
+from trainer.config.run import TrainConfig
+from trainer.networks.config import ModelConfig
+from trainer.paper.plan import AblationConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 INTRODUCTION = """\

@@ -2,20 +2,20 @@
 
     python tools/record_verdicts.py path/to/yolov8n.pt
 
-Run it again when `render_worker.panoramas` or the default detector changes.
+Run it again when `render_worker.dataset.panorama_photographs` or the default detector changes.
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
-from bg_filter.detector import YoloDetector
-from bg_filter.findings import DetectorSettings
+from bg_filter.detectors.base import DetectorSettings
+from bg_filter.detectors.recorded import recording_of
+from bg_filter.detectors.yolo import YoloDetector
 from bg_filter.listing import Listing
 from bg_filter.pictures import Picture
-from bg_filter.recorded import recording_of
 from bg_filter.sources import open_sources
-from render_worker.panoramas import make_photographs
+from render_worker.dataset.panorama_photographs import make_photographs
 
 
 def record(weights: str) -> str:

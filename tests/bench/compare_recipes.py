@@ -23,14 +23,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from render_worker.bench import draw_request, noise_photographs, template_twin
-from render_worker.mesh import CappedMesh
-from render_worker.placement import to_blender
-from render_worker.quality import CONVERGED_SAMPLES, draw_all, hand_psnr_db
-from render_worker.scene import HandScene
+from render_worker.bench.frames import draw_request, noise_photographs, template_twin
+from render_worker.bench.quality import CONVERGED_SAMPLES, draw_all, hand_psnr_db
+from render_worker.blender.scene import HandScene
+from render_worker.picture.camera import to_blender
+from render_worker.picture.mesh import CappedMesh
 from render_worker.worker import Studio
 from shared.hand_model import load_hand_model
-from shared.renderer import RenderSettings
+from shared.seams.renderer import RenderSettings
 
 SIZE_PX = 224
 HERE = Path(__file__).parent

@@ -16,14 +16,14 @@ import bpy
 import numpy as np
 from mathutils import Vector  # type: ignore[import-not-found]  # a part of Blender
 
-from render_worker.bench import draw_request, template_twin
-from render_worker.mesh import CappedMesh
-from render_worker.picture import DrawRequest, HandLayer
-from render_worker.placement import to_blender
-from render_worker.quality import CONVERGED_SAMPLES, hand_psnr_db
-from render_worker.scene import HandScene
+from render_worker.bench.frames import draw_request, template_twin
+from render_worker.bench.quality import CONVERGED_SAMPLES, hand_psnr_db
+from render_worker.blender.scene import HandScene
+from render_worker.picture.camera import to_blender
+from render_worker.picture.mesh import CappedMesh
+from render_worker.picture.request import DrawRequest, HandLayer
 from shared.hand_model import load_hand_model
-from shared.renderer import RenderSettings
+from shared.seams.renderer import RenderSettings
 
 SIZE_PX = 224
 type Prepare = Callable[[DrawRequest], None]

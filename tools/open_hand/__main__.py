@@ -1,11 +1,11 @@
-"""Write the embedded hand model: ``python -m tools.open_hand --out shared/open_hand.npz``."""
+"""Write the embedded hand model: ``python -m tools.open_hand --out shared/hand_model/open_hand.npz``."""
 
 import argparse
 from pathlib import Path
 
 import numpy as np
 
-from shared.hand_model import EMBEDDED_MODEL, load_hand_model
+from shared.hand_model.model import EMBEDDED_MODEL, load_hand_model
 from tools.open_hand.build import build_fields
 
 parser = argparse.ArgumentParser(prog="python -m tools.open_hand", description=__doc__)

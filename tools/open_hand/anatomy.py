@@ -7,7 +7,7 @@ anatomy give for a healthy hand.
 import numpy as np
 from jaxtyping import Float64
 
-from shared.hand_model import FINGER_CHAINS
+from shared.hand_model.model import FINGER_CHAINS
 from tools.open_hand.skinning import unit
 
 _TO_PALM = np.array([0.0, -1.0, 0.0])

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.spatial.transform import Rotation
 
-from shared.hand_model import FINGER_CHAINS, Anatomy
+from shared.hand_model.model import FINGER_CHAINS, Anatomy
 from shared.skeleton import JOINT_NAMES
 from tools.open_hand.anatomy import joint_axes, joint_limits_deg
 from tools.open_hand.decimate import decimate
@@ -15,7 +15,7 @@ from tools.open_hand.regressors import fit_convex_row
 from tools.open_hand.skinned_hand import SkinnedHand
 from tools.open_hand.skinning import PARENTS, skin
 from tools.open_hand.straighten import straighten
-from trainer.pose_prior import rotation_vectors, sample_angles
+from trainer.hands.pose_prior import rotation_vectors, sample_angles
 
 _NUM_VERTS, _NUM_RIM_VERTS, _NUM_SHAPES = 778, 16, 10
 
@@ -34,7 +34,7 @@ _DECIMATION_POSES_DEG = (
     ),
     ((13, -22, -2, 35, 45), *((40, 0, 0, 50, 30),) * 4),
 )
-"""A flat hand, a fist, and half of one, in the form of `trainer.pose_prior.Angles`."""
+"""A flat hand, a fist, and half of one, in the form of `trainer.hands.pose_prior.Angles`."""
 
 _LEARNT_POSES, _FITTED_POSES, _CHECKED_POSES = 20_000, 400, 200
 _LARGEST_JOINT_ERROR_M = 0.001

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 
-from shared.hand_model import FINGER_CHAINS
+from shared.hand_model.model import FINGER_CHAINS
 
 if TYPE_CHECKING:
     import anny

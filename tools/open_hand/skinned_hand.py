@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.spatial.transform import Rotation
 
-from shared.hand_model import FINGER_CHAINS
+from shared.hand_model.model import FINGER_CHAINS
 from shared.skeleton import FINGERS, WRIST
 from tools.open_hand.skinning import skin, unit
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float64
 
-from shared.hand_model import FINGER_CHAINS
+from shared.hand_model.model import FINGER_CHAINS
 from tools.open_hand.people import People
 from tools.open_hand.skinning import shortest_turn, skin, unit
 

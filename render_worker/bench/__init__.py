@@ -1,0 +1,1 @@
+"""How fast hands are rendered, beside a peer in the same run."""

@@ -1,0 +1,276 @@
+"""Measures the driver of the render farm: how fast it plans, hands out and writes shards, and in what memory.
+
+The workers answer at once, with one stored picture, so that nothing but the driver is measured. Its processor
+time says more than the wall time, because on one machine the workers take turns with it on the same cores.
+"""
+
+import gc
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, cast
+
+import numpy as np
+import psutil
+from tqdm import tqdm
+
+from render_worker.bench.frames import noise_photographs, template_twin
+from render_worker.picture.camera import hand_box
+from render_worker.picture.mesh import CappedMesh
+from render_worker.picture.request import DrawRequest, HandGeometry, HandLayer
+from render_worker.ray_farm.pool import RenderPool
+from render_worker.twins.round import PackedTwin, render_round
+from render_worker.worker import Refusal, Request, Studio, Tally, WorkerState
+from shared.hand_model import HandModel
+from shared.seams.renderer import RenderJob, RenderSettings
+from shared.twins.predictions import PredictionShard, encode_predictions
+from shared.twins.shards import PackedSample
+
+_IMAGE_PX: Final = 224
+_LOOK_EVERY: Final = 512
+"""Pictures between two looks at the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class FarmBench:
+    """What a round without rendering costs its driver.
+
+    Attributes:
+        shards: Prediction shards, which are the tasks.
+        hands: Pictures in each.
+        workers: Processes that answer.
+        shard_bytes: Size of one synthetic shard with its index.
+        first_picture_s: From the beginning of the round to its first picture, with all planning before it.
+        wall_s: Duration of the round.
+        driver_s: Processor time that the driver spent on it, on all of its threads.
+        again_s: Duration of the same round once more, when every shard is there already.
+        memory_before_mb: Of the driver alone, when the workers run and nothing was asked of them.
+        memory_peak_mb: The most while the round ran.
+        in_flight_peak: Most pictures that were handed out and had not come back.
+    """
+
+    shards: int
+    hands: int
+    workers: int
+    shard_bytes: int
+    first_picture_s: float
+    wall_s: float
+    driver_s: float
+    again_s: float
+    memory_before_mb: float
+    memory_peak_mb: float
+    in_flight_peak: int
+
+    @property
+    def pictures(self) -> int:
+        """Pictures of the round."""
+        return self.shards * self.hands
+
+    @property
+    def bytes_per_picture(self) -> float:
+        """Growth of the driver's memory by picture."""
+        return (self.memory_peak_mb - self.memory_before_mb) * 1e6 / self.pictures
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            **asdict(self),
+            "shards_per_s": self.shards / self.wall_s,
+            "pictures_per_s": self.pictures / self.wall_s,
+            "shards_per_driver_s": self.shards / self.driver_s,
+            "pictures_per_driver_s": self.pictures / self.driver_s,
+            "memory_bytes_per_picture": self.bytes_per_picture,
+        }
+
+    def to_text(self) -> str:
+        """Return a table for people."""
+        rows = {
+            "first picture after": f"{self.first_picture_s:.2f} s",
+            "round": f"{self.wall_s:.1f} s",
+            "  of the driver's processor": f"{self.driver_s:.1f} s",
+            "the same round again": f"{self.again_s:.1f} s",
+            "shards": f"{self.shards / self.wall_s:.0f} /s",
+            "pictures": f"{self.pictures / self.wall_s:.0f} /s",
+            "pictures, driver's limit": f"{self.pictures / self.driver_s:.0f} /s",
+            "driver's memory before": f"{self.memory_before_mb:.0f} MB",
+            "driver's memory, most": f"{self.memory_peak_mb:.0f} MB",
+            "  grown by": f"{self.bytes_per_picture:.0f} bytes per picture",
+            "pictures in flight, most": f"{self.in_flight_peak}",
+            "a shard on the disk": f"{self.shard_bytes / 1e6:.3f} MB",
+        }
+        title = f"{self.shards} shards of {self.hands} hands, {self.workers} workers that answer at once"
+        return "\n".join([title, *(f"{name:28}{value:>28}" for name, value in rows.items())])
+
+
+def bench_farm(
+    hand_model: HandModel,
+    *,
+    shards: int = 2000,
+    hands: int = 8,
+    workers: int = 2,
+    address: str | None = None,
+    folder: Path | None = None,
+) -> FarmBench:
+    """Run one round whose pictures cost nothing.
+
+    Args:
+        hand_model: Whose template is drawn.
+        shards: Prediction shards of the round.
+        hands: Hands in each.
+        workers: Processes that answer.
+        address: Of a running Ray cluster; None starts one on this machine.
+        folder: Where the shards go for the time being; some 35 kB a picture. Default: the temporary folder.
+    """
+    settings = RenderSettings(workers=workers, shard_size=hands)
+    with TemporaryDirectory(dir=folder) as temporary:
+        place = Path(temporary)
+        photographs = noise_photographs(place / "backgrounds")
+        _write_predictions(place / "predictions", hand_model, shards=shards, hands=hands)
+        job = RenderJob(place / "predictions", place / "synthetic", 0, 0, "", "")
+        with RenderPool(
+            settings, hand_model, photographs.path, address=address, start_scene=FlatScene
+        ) as pool:
+            drawer = _WatchedDrawer(pool)
+            drawer.warm_up(32 * workers)
+            driver_s, start_s = time.process_time(), time.perf_counter()
+            render_round(drawer, job)
+            wall_s = time.perf_counter() - start_s
+            driver_s = time.process_time() - driver_s
+            drawer.look()
+            assert drawer.first_s is not None, "the round has a picture"
+            again_s = time.perf_counter()
+            render_round(drawer, job)
+            again_s = time.perf_counter() - again_s
+        return FarmBench(
+            shards=shards,
+            hands=hands,
+            workers=workers,
+            shard_bytes=sum(path.stat().st_size for path in job.out_dir.glob("shard-00000.*")),
+            first_picture_s=drawer.first_s - start_s,
+            wall_s=wall_s,
+            driver_s=driver_s,
+            again_s=again_s,
+            memory_before_mb=drawer.memory_before_mb,
+            memory_peak_mb=drawer.memory_peak_mb,
+            in_flight_peak=drawer.in_flight_peak,
+        )
+
+
+class FlatScene:
+    """Covers the box of a hand: a `render_worker.picture.request.Scene` without Blender."""
+
+    bpy_version = "none"
+    device = "none"
+
+    def __init__(self, mesh: CappedMesh, settings: RenderSettings) -> None:
+        pass
+
+    def draw(self, request: DrawRequest) -> HandLayer:
+        """Return the box, white."""
+        box = hand_box(
+            request.verts_m, request.camera, width_px=request.width_px, height_px=request.height_px
+        )
+        return HandLayer(
+            np.ones((box.bottom_px - box.top_px, box.right_px - box.left_px, 4), np.float32), box
+        )
+
+    def measure(self, request: DrawRequest) -> HandGeometry:
+        """Not wanted by anything that is measured here."""
+        raise NotImplementedError
+
+
+_packed: list[PackedSample] = []
+"""The one picture of this process."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InstantTwin:
+    """Asks for a twin, and is content with the first one that its worker ever drew, under another name.
+
+    Attributes:
+        wanted: What would really be drawn; it travels to the worker in full.
+    """
+
+    wanted: PackedTwin
+
+    @property
+    def sample_id(self) -> str:
+        """Name of the picture."""
+        return self.wanted.sample_id
+
+    def draw(self, studio: Studio) -> PackedSample:
+        """Return the stored picture; the first call makes it."""
+        if not _packed:
+            _packed.append(self.wanted.draw(studio))
+        return replace(_packed[0], sample_id=self.sample_id)
+
+
+class _WatchedDrawer:
+    """A `render_worker.twins.round.Drawer` that counts what passes, and looks at the memory."""
+
+    def __init__(self, pool: RenderPool) -> None:
+        self._pool = pool
+        self.settings, self.hand_model, self.photographs = pool.settings, pool.hand_model, pool.photographs
+        self._forget()
+
+    def warm_up(self, pictures: int) -> None:
+        """Have some pictures drawn for nothing, and begin to count."""
+        twin = template_twin(self.hand_model, 0, _IMAGE_PX)
+        for _ in self.draw([PackedTwin("", twin)] * pictures):
+            pass
+        self._forget()
+
+    def _forget(self) -> None:
+        gc.collect()
+        self.first_s: float | None = None
+        self.in_flight_peak = self._asked = self._answered = 0
+        self.memory_before_mb = self.memory_peak_mb = _own_memory_mb()
+
+    @property
+    def tally(self) -> Tally:
+        """How the pool fares."""
+        return self._pool.tally
+
+    def start(self) -> WorkerState:
+        """Start the workers."""
+        return self._pool.start()
+
+    def look(self) -> None:
+        """Look at the memory."""
+        self.memory_peak_mb = max(self.memory_peak_mb, _own_memory_mb())
+
+    def draw[Picture](
+        self, requests: Iterable[Request[Picture]]
+    ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+        """Yield every request with the stored picture."""
+        asked = cast("Iterable[Request[Picture]]", map(self._ask, cast("Iterable[PackedTwin]", requests)))
+        for request, answer in self._pool.draw(asked):
+            self.first_s = self.first_s or time.perf_counter()
+            self._answered += 1
+            if self._answered % _LOOK_EVERY == 0:
+                self.look()
+            yield cast("Request[Picture]", cast("InstantTwin", request).wanted), answer
+
+    def _ask(self, twin: PackedTwin) -> InstantTwin:
+        self._asked += 1
+        self.in_flight_peak = max(self.in_flight_peak, self._asked - self._answered)
+        return InstantTwin(twin)
+
+
+def _own_memory_mb() -> float:
+    """Return what only this process uses, so without the object store that Ray's processes share."""
+    return float(psutil.Process().memory_full_info().uss) / 1e6
+
+
+def _write_predictions(folder: Path, hand_model: HandModel, *, shards: int, hands: int) -> None:
+    """Write prediction shards, without waiting for the disk as a run does."""
+    folder.mkdir()
+    twins = [template_twin(hand_model, number, _IMAGE_PX) for number in range(hands)]
+    cameras = np.array([(t.camera.scale, t.camera.tx_m, t.camera.ty_m) for t in twins], np.float32)
+    verts_m, joints_m = np.stack([t.verts_m for t in twins]), np.stack([t.joints_m for t in twins])
+    for number in tqdm(range(shards), desc="writing predictions", unit=" shards", leave=False, disable=None):
+        names = tuple(f"{number * hands + row:010d}" for row in range(hands))
+        shard = PredictionShard(names, verts_m, joints_m, cameras, round_index=0, image_px=_IMAGE_PX)
+        (folder / f"shard-{number:05d}.safetensors").write_bytes(encode_predictions(shard))

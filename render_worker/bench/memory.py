@@ -1,0 +1,57 @@
+"""Whether a worker that draws for hours stays as small as it was."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+import psutil
+from tqdm import tqdm
+
+from render_worker.twins.twin import TwinRequest
+from render_worker.worker import Studio
+
+_WARM_UP: Final = 100
+"""Twins before the first look: buffers grow to their size with the first large hand."""
+_LOOKS: Final = 10
+
+
+class MemoryLook(NamedTuple):
+    """One look at a worker's memory.
+
+    Attributes:
+        frames: Twins drawn so far.
+        memory_mb: What the process has allocated.
+    """
+
+    frames: int
+    memory_mb: float
+
+
+def watch_memory(studio: Studio, requests: Sequence[TwinRequest], *, frames: int) -> tuple[MemoryLook, ...]:
+    """Draw twins one after the other in this process, and look at its memory from time to time.
+
+    Args:
+        studio: Draws them.
+        requests: Twins that are drawn over and over, each time under another name, so with other photographs.
+        frames: Twins between the first and the last look.
+    """
+    looks = []
+    wanted = {_WARM_UP + frames * look // _LOOKS for look in range(_LOOKS + 1)}
+    total = _WARM_UP + frames
+    bar = tqdm(_renamed(requests, total), total=total, desc="Watching memory", unit="frame", disable=None)
+    for count, request in enumerate(bar, start=1):
+        request.draw(studio)
+        if count in wanted:
+            looks.append(MemoryLook(count - _WARM_UP, _own_memory_mb()))
+    return tuple(looks)
+
+
+def _own_memory_mb() -> float:
+    """Return resident memory less that of mapped files, which comes and goes with other Blenders."""
+    memory = psutil.Process().memory_info()
+    return float(memory.rss - getattr(memory, "shared", 0)) / 1e6
+
+
+def _renamed(requests: Sequence[TwinRequest], count: int) -> Iterator[TwinRequest]:
+    for number in range(count):
+        yield replace(requests[number % len(requests)], sample_id=f"{number:08d}")

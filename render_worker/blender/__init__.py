@@ -1,0 +1,1 @@
+"""The scene in Blender: the only folder that imports bpy."""

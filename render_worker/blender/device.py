@@ -1,0 +1,90 @@
+"""Engine and device: what draws, and how many samples it takes."""
+
+from importlib import import_module
+from typing import Any, Final
+
+import bpy
+
+from shared.errors import DeviceError
+from shared.seams.renderer import RenderDevice, RenderSettings
+
+_ENGINES: Final = {"cycles": "CYCLES", "eevee": "BLENDER_EEVEE"}
+_GPU_KINDS: Final = ("OPTIX", "CUDA", "HIP", "METAL", "ONEAPI")  # in the order in which `auto` tries them
+_SOFTWARE_RENDERERS: Final = ("llvmpipe", "softpipe", "swiftshader")
+
+
+def configure_engine(scene: Any, settings: RenderSettings) -> str:
+    """Set engine, device, and sampling, and return the device as Blender names it."""
+    scene.render.engine = _ENGINES[settings.engine]
+    scene.render.use_persistent_data = True
+    scene.render.threads_mode, scene.render.threads = "FIXED", 1  # parallelism comes from more processes
+    if settings.engine == "eevee":
+        scene.eevee.taa_render_samples = settings.samples
+        return _graphics_device(settings.device)
+    cycles = scene.cycles
+    cycles.samples = settings.samples
+    cycles.sampling_pattern = "TABULATED_SOBOL"
+    cycles.use_adaptive_sampling = cycles.use_denoising = cycles.use_light_tree = False
+    cycles.max_bounces = 0
+    cycles.pixel_filter_type = "BOX"
+    cycles.filter_width = 0.01  # ignored by a box, which is always one pixel wide; see scene.py
+    return _compute_device(cycles, settings.device)
+
+
+def _compute_device(cycles: Any, wanted: RenderDevice) -> str:
+    """Enable the wanted kind of device for Cycles, and return kind and names as Blender reports them.
+
+    Raises:
+        DeviceError: There is none; rendering never falls back to another kind.
+    """
+    preferences = bpy.context.preferences.addons["cycles"].preferences
+    # Looking for GPUs loads their drivers, and complains where there are none.
+    kinds = ("CPU",) if wanted == "cpu" else ("CPU", *_GPU_KINDS)
+    found = {kind: _device_names(preferences, kind) for kind in kinds}
+    gpus = [kind for kind in kinds[1:] if found[kind]]
+    kind = (gpus or ["CPU"])[0] if wanted == "auto" else wanted.upper()
+    if not found[kind]:
+        there = "; ".join(f"{name}: {', '.join(names)}" for name, names in found.items() if names)
+        raise DeviceError(
+            f"--device {wanted}: expected a {kind} device, found {there}. "
+            "Give one of these, or check the driver."
+        )
+    if kind == "CPU":
+        cycles.device = "CPU"
+    else:
+        preferences.compute_device_type = kind
+        for device in preferences.devices:
+            device.use = device.type == kind
+        cycles.device = "GPU"
+        # Cycles takes the CPU without a word if nothing is enabled, so what it will use is read back.
+        used = [device.name for device in preferences.devices if device.use]
+        if cycles.device != "GPU" or preferences.compute_device_type != kind or used != found[kind]:
+            raise DeviceError(f"--device {wanted}: expected to use {found[kind]}, found {used}. Report this.")
+    return f"{kind}: {', '.join(found[kind])}"
+
+
+def _device_names(preferences: Any, kind: str) -> list[str]:
+    try:
+        devices = preferences.get_devices_for_type(kind)
+    except ValueError:  # Blender for this operating system does not know the kind
+        return []
+    return [device.name for device in devices if device.type == kind]
+
+
+def _graphics_device(wanted: RenderDevice) -> str:
+    """Return the name of the GPU that EEVEE draws with.
+
+    Raises:
+        DeviceError: There is none, or the CPU was asked for; in software a frame takes tens of seconds.
+    """
+    if wanted != "cpu":
+        gpu = import_module("gpu")  # a part of Blender, and costs a second
+        gpu.init()
+        name = str(gpu.platform.renderer_get())
+        if not any(software in name.lower() for software in _SOFTWARE_RENDERERS):
+            return f"EEVEE: {name}"
+    else:
+        name = "the CPU"
+    raise DeviceError(
+        f"--device {wanted}: expected a GPU for EEVEE, found {name}. Use Cycles, or a machine with a GPU."
+    )

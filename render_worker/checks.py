@@ -1,0 +1,65 @@
+"""What ``meshcycle doctor`` looks at for the render worker: Blender, its GPUs, and Ray."""
+
+import time
+
+import numpy as np
+import ray
+
+from render_worker.picture.camera import choose_light
+from render_worker.picture.mesh import CappedMesh
+from render_worker.picture.request import DrawRequest
+from render_worker.ray_farm.actor import connect
+from render_worker.ray_farm.slots import RESOURCE
+from render_worker.worker import start_blender
+from shared.hand_model import load_hand_model
+from shared.seams.renderer import RenderDevice, RenderSettings
+from shared.seeds import rng_of
+from shared.types import WeakPerspective
+
+_SIDE_PX = 32
+
+
+def blender() -> str:
+    """Draw the embedded hand on the CPU, and look whether it is there."""
+    model = load_hand_model()
+    started_s = time.monotonic()
+    scene = start_blender(CappedMesh.of(model), RenderSettings(samples=1))
+    verts_m = model.template_m - model.template_m.mean(axis=0)
+    layer = scene.draw(
+        DrawRequest(
+            verts_m=verts_m,
+            camera=WeakPerspective(scale=8.0, tx_m=0.0, ty_m=0.0),
+            width_px=_SIDE_PX,
+            height_px=_SIDE_PX,
+            albedo=(0.5, 0.4, 0.3),
+            light=choose_light(rng_of(0, "light")),
+            seed=0,
+        )
+    )
+    assert np.any(layer.rgba[..., 3] > 0), "a hand in the middle of the picture covers pixels"
+    return f"bpy {scene.bpy_version} drew a hand in {time.monotonic() - started_s:.1f} s"
+
+
+def cycles_gpus() -> str:
+    """Name what Cycles would draw with if it may choose; a machine without a GPU draws on its CPU."""
+    scene = start_blender(CappedMesh.of(load_hand_model()), RenderSettings(device="auto", samples=1))
+    return scene.device if not scene.device.startswith("CPU") else "none for Cycles; it renders on the CPU"
+
+
+def drawing_device(device: RenderDevice) -> str:
+    """Name what Blender draws with if it is asked for this kind of device."""
+    settings = RenderSettings(device=device, samples=1)
+    return start_blender(CappedMesh.of(load_hand_model()), settings).device
+
+
+def ray_works(address: str = "") -> str:
+    """Run a task on a cluster, or on a Ray that is started for it."""
+    connect(address or None, RenderSettings(workers=1))
+    task = ray.remote(num_cpus=0)(lambda: "done")
+    assert ray.get(task.remote()) == "done"
+    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    names = [
+        name for name in ("CPU", "GPU", *sorted(resources)) if name in ("CPU", "GPU") or RESOURCE in name
+    ]
+    found = ", ".join(f"{resources.get(name, 0):g} {name}" for name in names)
+    return f"ray {ray.__version__} ran a task on {address or 'this machine'}: {found}"

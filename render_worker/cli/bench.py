@@ -1,0 +1,106 @@
+"""The benchmarks of the render worker; what they call is imported inside them."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from render_worker.cli.options import device_option, engine_option, render_settings
+from shared.cli.options import as_json, examples, existing_folder, hand_model_option, report
+
+
+@click.command(
+    "render",
+    epilog=examples(
+        "meshcycle bench render --frames 50 --max-workers 2",
+        "meshcycle bench render --quality --steady 5000",
+        "meshcycle bench render --device optix --samples 64 --json",
+    ),
+)
+@click.option(
+    "--frames", type=click.IntRange(min=1), default=50, show_default=True, help="Pictures for every number."
+)
+@click.option(
+    "--max-workers",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Measure pools of 1, 2, ... up to so many workers.",
+)
+@click.option("--quality", is_flag=True, help="Also draw quality against samples; takes minutes.")
+@click.option(
+    "--steady",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Also draw so many frames in one worker, and watch its memory.",
+)
+@click.option("--samples", type=click.IntRange(min=1), help="Samples per pixel.")
+@device_option
+@engine_option
+@hand_model_option
+@as_json
+def bench_render(
+    frames: int,
+    max_workers: int,
+    quality: bool,
+    steady: int,
+    hand_model: Path | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Measure rendering by stage, and pools of workers.
+
+    The floor is Blender's bare kernel, and the first frame is measured apart.
+    """
+    from render_worker.bench.frames import bench_render as run
+    from shared.hand_model import load_hand_model
+
+    result = run(
+        render_settings(settings),
+        load_hand_model(hand_model),
+        frames=frames,
+        max_workers=max_workers,
+        measure_quality=quality,
+        steady_frames=steady,
+    )
+    report(result.to_json(), result.to_text(), as_json=as_json)
+
+
+@click.command(
+    "farm",
+    epilog=examples(
+        "meshcycle bench farm",
+        "meshcycle bench farm --shards 100000 --hands 1",
+        "meshcycle bench farm --shards 1000 --hands 128 --json",
+    ),
+)
+@click.option(
+    "--shards",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    help="Prediction shards of the round.",
+)
+@click.option(
+    "--hands", type=click.IntRange(min=1), default=8, show_default=True, help="Hands in each of them."
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes that answer."
+)
+@click.option("--ray-address", help="Address of a running Ray cluster. Default: this machine.")
+@existing_folder("--folder", help="Where the shards lie for the time being. Default: the temporary folder.")
+@as_json
+def bench_farm(
+    shards: int, hands: int, workers: int, ray_address: str | None, folder: Path | None, as_json: bool
+) -> None:
+    """Measure the driver of the render farm.
+
+    The workers answer at once with a stored picture of the usual size, so that only planning, handing out,
+    taking back and writing are measured. Without a cluster, all of that shares this machine's cores.
+    """
+    from render_worker.bench.driver import bench_farm as run
+    from shared.hand_model import load_hand_model
+
+    result = run(
+        load_hand_model(), shards=shards, hands=hands, workers=workers, address=ray_address, folder=folder
+    )
+    report(result.to_json(), result.to_text(), as_json=as_json)

@@ -1,0 +1,1 @@
+"""Labelled hands with skin, arms and room light, for datasets in FreiHAND's layout."""

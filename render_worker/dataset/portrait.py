@@ -1,0 +1,190 @@
+"""A portrait: a known hand with skin, lit and photographed, for data sets of our own."""
+
+import io
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from PIL import Image, ImageFilter
+
+from render_worker.dataset.body import ARM, CLOTH, HAND, THING, Figure, pose_figure
+from render_worker.dataset.forearm import choose_arm
+from render_worker.dataset.realism import Look
+from render_worker.dataset.room_light import choose_room_light
+from render_worker.dataset.skin import (
+    choose_tone,
+    mirrored,
+    paint_skin,
+    patches,
+    seen_colour,
+    sheen,
+    softened,
+)
+from render_worker.picture.background import choose_backdrop
+from render_worker.picture.camera import choose_light, hand_box
+from render_worker.picture.composite import composite, encode_jpeg
+from render_worker.picture.exposure import expose
+from render_worker.picture.request import DrawRequest, HandLayer
+from render_worker.worker import Studio
+from shared.colour import srgb_to_linear
+from shared.freihand import LabelledHand
+from shared.seeds import rng_of, seed_of
+
+_MASK_QUALITY: Final = 95
+_TINT: Final = 0.15
+"""How far, in powers, a hand's hue follows that of its background; 1 would make them equal."""
+_SHARPNESS: Final = (10.0, 30.0)
+_NAIL_SHARPNESS: Final = 80.0
+
+
+class Portrait(NamedTuple):
+    """A finished picture and the silhouette of its hand, both as JPEG."""
+
+    jpeg: bytes
+    mask_jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PortraitRequest:
+    """One labelled hand to photograph.
+
+    Attributes:
+        hand: Its labels; the picture has the size that its camera says.
+        seed: Of the whole set; with the number of the hand it decides every random choice.
+        look: What the picture shows besides the hand.
+    """
+
+    hand: LabelledHand
+    seed: int
+    look: Look
+
+    @property
+    def sample_id(self) -> str:
+        """Name of the picture."""
+        return f"{self.hand.index:08d}"
+
+    def draw(self, studio: Studio) -> Portrait:
+        """Photograph the hand: its own skin, the room's light, and a camera that is not perfect.
+
+        Raises:
+            RenderError: The hand cannot be seen.
+        """
+        hand, camera, look = self.hand, self.hand.camera, self.look
+        hand_box(hand.verts_m, camera, width_px=camera.width_px, height_px=camera.height_px)
+        seed = seed_of(self.seed, "portrait", hand.index)
+        hidden = rng_of(seed, "occluder")
+        figure = pose_figure(
+            studio.mesh,
+            hand.verts_m,
+            hand.joints_m,
+            arm=choose_arm(rng_of(seed, "arm")) if look.forearm else None,
+            thing_rng=hidden if hidden.uniform() < look.occluded else None,
+        )
+        rng = rng_of(seed, "skin")
+        tone = choose_tone(rng)
+        asked = _lit(self, figure, _colours(figure, tone, rng, look), seed)
+        layer, mask = studio.scene.draw(asked), _hand_only(studio, asked, figure)
+        backdrop = choose_backdrop(studio.photographs, rng_of(seed, "background"), image_px=camera.width_px)
+        rng = rng_of(seed, "camera")
+        behind = _blurred(backdrop.pixels, float(rng.uniform(0, 1) ** 2 * look.defocus_px))
+        colour = seen_colour(tone, rng, backdrop_rgb=backdrop.mean_rgb)
+        layer = replace(layer, rgba=expose(_tinted(layer.rgba, backdrop.mean_rgb), colour))
+        picture = composite(layer, behind)
+        return Portrait(
+            jpeg=encode_jpeg(_photographed(picture.pixels, look, rng), quality=studio.settings.jpeg_quality),
+            mask_jpeg=_grey_jpeg(composite(mask, np.zeros_like(behind)).mask),
+        )
+
+
+def _colours(
+    figure: Figure, tone: tuple[float, float, float], rng: np.random.Generator, look: Look
+) -> Float32[np.ndarray, "verts 3"]:
+    """Return the scene-linear colour of every vertex."""
+    skin = paint_skin(figure.skin_map, tone=tone, rng=rng, has_detail=look.skin_detail)
+    pattern = 1 + 0.15 * patches(figure.skin_map.place_m, rng)[:, None]
+    cloth, thing = (srgb_to_linear(_some_colour(rng)) * pattern for _ in range(2))
+    weights = figure.parts
+    mixed = weights[:, [HAND, ARM]].sum(axis=1)[:, None] * skin
+    mixed = mixed + weights[:, [CLOTH]] * cloth + weights[:, [THING]] * thing
+    colours: Float32[np.ndarray, "verts 3"] = np.clip(mixed, 0, 0.95).astype(np.float32)
+    return colours
+
+
+def _some_colour(rng: np.random.Generator) -> Float32[np.ndarray, " 3"]:
+    """Return the sRGB colour of a piece of clothing or a thing: any brightness, seldom gaudy."""
+    colour: Float32[np.ndarray, " 3"] = np.clip(
+        rng.uniform(0.05, 0.9) * (1 + rng.normal(0, 0.25, 3)), 0.02, 0.95
+    )
+    return colour
+
+
+def _lit(
+    request: PortraitRequest, figure: Figure, colours: Float32[np.ndarray, "verts 3"], seed: int
+) -> DrawRequest:
+    """Return the picture to draw: what is multiplied with the lamp's light, and what all other light adds."""
+    look, camera, rng = request.look, request.hand.camera, rng_of(seed, "light")
+    light, lamp_rgb, around = choose_light(rng), np.ones(3, np.float32), None
+    if look.room_light:
+        room = choose_room_light(rng)
+        light, lamp_rgb, around = room.lamp, room.lamp_rgb, room.around
+    white = np.ones((len(colours), 3), np.float32) * light.fill if around is None else around(figure.normals)
+    to_camera = -figure.verts_m / np.linalg.norm(figure.verts_m, axis=1, keepdims=True)
+    key, glow = colours, colours * white * softened(figure.visible)
+    if look.skin_detail:
+        nail = figure.skin_map.nail
+        is_skin = figure.parts[:, HAND] + figure.parts[:, ARM]
+        sharpness = rng.uniform(*_SHARPNESS) * (1 - nail) + _NAIL_SHARPNESS * nail
+        shine = sheen(figure.normals, to_camera, np.array(light.direction), sharpness=sharpness)
+        key = key + (rng.uniform(0.2, 0.9) * is_skin * shine)[:, None]
+        reflected = mirrored(figure.normals, to_camera) * is_skin * figure.visible
+        glow = glow + reflected[:, None] * white
+    return DrawRequest(
+        verts_m=figure.verts_m,
+        camera=camera,
+        width_px=camera.width_px,
+        height_px=camera.height_px,
+        albedo=(key * lamp_rgb).astype(np.float32),
+        light=light,
+        seed=seed_of(seed, "noise"),
+        mesh=figure.mesh,
+        glow=glow.astype(np.float32),
+    )
+
+
+def _tinted(
+    rgba: Float32[np.ndarray, "rows columns 4"], backdrop_rgb: tuple[float, float, float]
+) -> Float32[np.ndarray, "rows columns 4"]:
+    """Return a layer in light that has a little of the hue of its background."""
+    light = srgb_to_linear(np.array(backdrop_rgb)) + 0.02
+    tint = np.append((light / light.mean()) ** _TINT, 1.0).astype(np.float32)
+    tinted: Float32[np.ndarray, "rows columns 4"] = rgba * tint
+    return tinted
+
+
+def _hand_only(studio: Studio, asked: DrawRequest, figure: Figure) -> HandLayer:
+    """Draw the same again with a hand that is all light and everything else dark: the visible hand."""
+    is_hand = np.repeat(figure.parts[:, [HAND]] == 1, 3, axis=1).astype(np.float32)
+    layer = studio.scene.draw(replace(asked, albedo=is_hand, light=None, glow=None))
+    return replace(layer, rgba=np.repeat(layer.rgba[..., :1], 4, axis=2))
+
+
+def _photographed(
+    pixels: UInt8[np.ndarray, "height width 3"], look: Look, rng: np.random.Generator
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Return the picture with the slight blur of a lens and the noise of a sensor."""
+    blurred = _blurred(pixels, float(rng.uniform(0.0, look.blur_px)))
+    noise = rng.normal(0.0, rng.uniform(look.noise / 6, look.noise), pixels.shape)
+    return np.clip(np.rint(blurred + noise), 0, 255).astype(np.uint8)
+
+
+def _blurred(
+    pixels: UInt8[np.ndarray, "height width 3"], sigma_px: float
+) -> UInt8[np.ndarray, "height width 3"]:
+    return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(sigma_px)))
+
+
+def _grey_jpeg(mask: UInt8[np.ndarray, "height width"]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(mask).save(file, "JPEG", quality=_MASK_QUALITY)
+    return file.getvalue()

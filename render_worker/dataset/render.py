@@ -1,0 +1,102 @@
+"""Makes a data set in FreiHAND's layout: hands with exact labels, photographed by Blender."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from render_worker.dataset.portrait import PortraitRequest
+from render_worker.dataset.realism import Look
+from render_worker.progress import FrameBar
+from render_worker.twins.round import INVISIBLE, Drawer
+from render_worker.worker import Refusal
+from shared.errors import RenderError
+from shared.freihand import LabelledHand, SplitName
+from shared.freihand.writer import FreiHandWriter
+
+RECIPE: Final = 5
+"""To be raised whenever the same hand gives another picture, so that one data set never mixes two looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReport:
+    """What became of a data set.
+
+    Attributes:
+        split: Which split it is.
+        made: Images that were drawn now.
+        found: Images that an earlier, interrupted attempt had drawn.
+        wall_s: Duration of the call.
+    """
+
+    split: SplitName
+    made: int
+    found: int
+    wall_s: float
+
+    def __str__(self) -> str:
+        kept = f", {self.found} kept from before" if self.found else ""
+        return f"{self.split}: {self.made} images made in {self.wall_s:.1f} s{kept}"
+
+
+def render_dataset(
+    drawer: Drawer,
+    out: Path,
+    split: SplitName,
+    hand_of: Callable[[int], LabelledHand],
+    *,
+    num_images: int,
+    seed: int,
+    num_versions: int = 1,
+    look: Look | None = None,
+    source: str = "",
+) -> DatasetReport:
+    """Draw one split; repeating the call after an interruption draws only what is missing.
+
+    Args:
+        drawer: A render pool.
+        out: Folder of the data set.
+        split: Which split to make.
+        hand_of: Returns the labels of a pose by its number; the same number must give the same hand.
+        num_images: Images to make.
+        seed: Of skin, light, backgrounds and noise.
+        num_versions: Pictures of each pose: image i shows pose i modulo num_images / num_versions.
+        look: What the pictures show besides hands.
+        source: Says which hands `hand_of` returns.
+
+    Raises:
+        DatasetError: The folder holds another data set.
+        RenderError: A hand cannot be seen by its camera.
+    """
+    start_s = time.monotonic()
+    look = look or Look()
+    settings = drawer.settings.model_dump_json(exclude=INVISIBLE)
+    inputs = (
+        f"{RECIPE} {source} {seed} {settings} {look.model_dump_json()} "
+        f"{drawer.photographs.fingerprint} {drawer.hand_model.sha256}"
+    )
+    writer = FreiHandWriter(
+        out,
+        split,
+        num_images=num_images,
+        num_versions=num_versions,
+        identity=hashlib.sha256(inputs.encode()).hexdigest(),
+    )
+    missing = writer.missing()
+    if missing:
+        drawer.start()
+    requests = (
+        PortraitRequest(replace(hand_of(index % writer.num_poses), index=index), seed, look)
+        for index in missing
+    )
+    with FrameBar(f"Making {split} images", total=len(missing)) as bar:
+        for request, answer in drawer.draw(requests):
+            if isinstance(answer, Refusal):
+                raise RenderError(f"image {answer.sample_id}: {answer.reason}")
+            assert isinstance(request, PortraitRequest), "only portraits were asked for"
+            writer.add(request.hand, answer.jpeg, mask_jpeg=answer.mask_jpeg)
+            bar.update(drawer.tally)
+    writer.finish()
+    return DatasetReport(split, len(missing), num_images - len(missing), wall_s=time.monotonic() - start_s)

@@ -1,0 +1,134 @@
+"""Skin for made-up photographs: a tone, how it varies over a hand, and how it shines."""
+
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float32
+
+from render_worker.dataset.skin_map import SkinMap
+from shared.colour import srgb_to_linear
+
+_TONES: Final = (
+    (0.93, 0.76, 0.66),
+    (0.90, 0.71, 0.60),
+    (0.86, 0.66, 0.53),
+    (0.80, 0.61, 0.48),
+    (0.72, 0.53, 0.40),
+    (0.62, 0.43, 0.31),
+    (0.51, 0.34, 0.24),
+    (0.40, 0.26, 0.18),
+    (0.31, 0.20, 0.14),
+)
+"""Skin in sRGB from light to dark, as it looks in daylight."""
+
+_BRIGHTNESS: Final = (0.75, 1.05)
+_FOLLOWS: Final = 0.3
+"""How far, in powers, a hand's brightness follows that of its background; 1 would make them equal."""
+_FLUSH: Final = np.array([0.10, -0.10, -0.08], dtype=np.float32)
+"""What more blood under the skin does to its linear colour, relative to it."""
+_NUM_WAVES: Final = 12
+_WAVES_PER_M: Final = (60.0, 500.0)
+"""Patterns from as broad as the palm to as fine as the mesh of an arm can show, in radians per metre."""
+_HIDDEN_RGB: Final = np.array([0.65, 0.88, 1.0], dtype=np.float32)
+"""Powers of the visible share of the sky: light that has been inside of skin leaves it red."""
+_REFLECTANCE: Final = 0.035
+"""Of skin, seen head-on."""
+
+
+def choose_tone(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Return a skin tone in sRGB, anywhere along the palette."""
+    place = rng.uniform(0, len(_TONES) - 1)
+    channels = zip(*_TONES, strict=True)
+    red, green, blue = (float(np.interp(place, range(len(_TONES)), channel)) for channel in channels)
+    return red, green, blue
+
+
+def seen_colour(
+    tone: tuple[float, float, float], rng: np.random.Generator, *, backdrop_rgb: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """Return the mean colour of a hand in sRGB: a dark place makes it darker, a bright one brighter."""
+    place = float(np.clip((np.mean(backdrop_rgb) / np.mean(tone)) ** _FOLLOWS, 0.6, 1.3))
+    brightness = float(rng.uniform(*_BRIGHTNESS))
+    red, green, blue = (min(0.85, brightness * place * value) for value in tone)
+    return red, green, blue
+
+
+def paint_skin(
+    where: SkinMap, *, tone: tuple[float, float, float], rng: np.random.Generator, has_detail: bool = True
+) -> Float32[np.ndarray, "verts 3"]:
+    """Return a scene-linear colour per vertex.
+
+    Knuckles and fingertips are redder, the palm is paler than the back (the more, the darker the skin),
+    and patches differ a little. In detail, creases are darker and redder, and nails paler and pinker.
+    """
+    crease, nail = (where.crease, where.nail) if has_detail else (0.0 * where.crease, 0.0 * where.nail)
+    flush = (
+        rng.uniform(0.3, 1.2) * where.flush
+        + rng.uniform(0.0, 0.9) * where.knuckle
+        + rng.uniform(0.3, 0.9) * patches(where.place_m, rng)
+    )
+    darkness = 1 - float(np.mean(tone))
+    brightness = (
+        (1 + 1.6 * darkness**2 * np.clip(where.palm, 0, 1))
+        * (1 - rng.uniform(0.25, 0.5) * crease)
+        * (1 + rng.uniform(0.05, 0.14) * patches(where.place_m, rng))
+        * (1 + rng.uniform(0.1, 0.35) * nail)
+    )
+    redder = (flush + 0.8 * nail + 0.7 * crease)[:, None] * _FLUSH
+    colour = srgb_to_linear(np.array(tone)) * brightness[:, None] * (1 + redder)
+    painted: Float32[np.ndarray, "verts 3"] = np.clip(colour, 0.0, 0.95).astype(np.float32)
+    return painted
+
+
+def patches(
+    place_m: Float32[np.ndarray, "verts 3"], rng: np.random.Generator
+) -> Float32[np.ndarray, " verts"]:
+    """Return a random pattern on the open hand between about -1 and 1, coarser parts stronger."""
+    wavenumbers = np.geomspace(*_WAVES_PER_M, _NUM_WAVES)
+    directions = rng.normal(size=(3, _NUM_WAVES))
+    directions *= wavenumbers / np.linalg.norm(directions, axis=0)
+    strengths = wavenumbers**-0.35
+    phases = place_m @ directions.astype(np.float32) + rng.uniform(0, 2 * np.pi, _NUM_WAVES).astype(
+        np.float32
+    )
+    strengths = (strengths / np.sqrt(2 * (strengths**2).sum())).astype(np.float32)
+    pattern: Float32[np.ndarray, " verts"] = np.sin(phases) @ strengths
+    return pattern
+
+
+def softened(visible: Float32[np.ndarray, " verts"]) -> Float32[np.ndarray, "verts 3"]:
+    """Return the visible share of the sky as skin shows it: folds are red rather than grey."""
+    softer: Float32[np.ndarray, "verts 3"] = visible[:, None] ** _HIDDEN_RGB
+    return softer
+
+
+def sheen(
+    normals: Float32[np.ndarray, "verts 3"],
+    to_camera: Float32[np.ndarray, "verts 3"],
+    to_lamp: Float32[np.ndarray, " 3"],
+    *,
+    sharpness: float | Float32[np.ndarray, " verts"],
+) -> Float32[np.ndarray, " verts"]:
+    """Return what skin mirrors of a lamp, as a share of what a white surface would send out (Blinn-Phong).
+
+    Args:
+        normals: Unit.
+        to_camera: Unit.
+        to_lamp: Unit.
+        sharpness: Exponent; 10 is dry skin, 100 a nail.
+    """
+    halfway = to_camera + to_lamp
+    halfway /= np.maximum(np.linalg.norm(halfway, axis=1, keepdims=True), 1e-6)
+    cosine = np.clip((normals * halfway).sum(axis=1), 0, 1)
+    shine = mirrored(normals, to_camera) * (sharpness + 8) / 8 * cosine**sharpness
+    shown: Float32[np.ndarray, " verts"] = shine.astype(np.float32)
+    return shown
+
+
+def mirrored(
+    normals: Float32[np.ndarray, "verts 3"], to_camera: Float32[np.ndarray, "verts 3"]
+) -> Float32[np.ndarray, " verts"]:
+    """Return the share of light that skin mirrors (Schlick), at grazing angles less than glass does."""
+    grazing = (1 - np.clip((normals * to_camera).sum(axis=1), 0, 1)) ** 5
+    share: Float32[np.ndarray, " verts"] = _REFLECTANCE + 0.08 * grazing
+    return share

@@ -1,0 +1,1 @@
+"""Blender workers on one machine or many: the only folder that imports Ray."""

@@ -1,0 +1,86 @@
+"""What the machines of a Ray cluster offer: render slots, each the place of one Blender process.
+
+A machine of a farm offers the custom resource ``render_DEVICE``, for example ``render_cpu: 16``. Cores are
+not counted, so a machine that trains, or only schedules, never renders unless it says so. A Ray that was
+started for this process alone offers its cores, or shares of its GPUs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, get_args
+
+import ray
+from ray._private.state import state as cluster_state
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from shared.seams.renderer import RenderDevice, RenderSettings
+
+RESOURCE: Final = "render_"
+_DEVICES: Final = frozenset(get_args(RenderDevice.__value__))
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Slots of one kind on one machine.
+
+    Attributes:
+        node_id: Ray's name of the machine.
+        host: Name to tell people.
+        slots: Number of workers that it takes.
+        device: What it draws with; what the settings say, if empty.
+        gpu_share: Part of a GPU that each worker takes.
+    """
+
+    node_id: str
+    host: str
+    slots: int
+    device: str
+    gpu_share: float
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """How Ray is told to start a worker here."""
+        here = {
+            "num_gpus": self.gpu_share,
+            "scheduling_strategy": NodeAffinitySchedulingStrategy(self.node_id, soft=False),
+        }
+        return here | ({"resources": {RESOURCE + self.device: 1}} if self.device else {})
+
+    def suits(self, settings: RenderSettings) -> bool:
+        """Tell whether workers with these settings may be started here, never silently on another device."""
+        return self.device in ("", settings.device) or settings.device == "auto"
+
+
+def offers_of_cluster() -> Iterator[Offer]:
+    """Yield what the machines of a farm offer; those that are about to leave offer nothing."""
+    leaving = (
+        cluster_state.get_draining_nodes()
+    )  # what Ray's own libraries ask; there is no public name for it
+    for node in _nodes():
+        resources = node["Resources"]
+        for name, amount in resources.items():
+            device = name.removeprefix(RESOURCE)
+            if name.startswith(RESOURCE) and device in _DEVICES and node["NodeID"] not in leaving:
+                gpus = 0.0 if device == "cpu" else resources.get("GPU", 0.0)
+                share = min(1.0, int(1e4 * gpus / amount) / 1e4)  # Ray counts in ten-thousandths
+                yield Offer(node["NodeID"], _host(node), int(amount), device, share)
+
+
+def offers_of_this_machine(settings: RenderSettings) -> Iterator[Offer]:
+    """Yield what a Ray on this machine alone offers: cores, or GPUs that several workers may share."""
+    for node in _nodes():
+        cores, gpus = int(node["Resources"].get("CPU", 0)), node["Resources"].get("GPU", 0.0)
+        if settings.device == "cpu" or not gpus:
+            yield Offer(node["NodeID"], _host(node), cores, device="", gpu_share=0.0)
+        else:
+            slots = int(gpus * settings.workers_per_gpu)
+            yield Offer(node["NodeID"], _host(node), slots, device="", gpu_share=1 / settings.workers_per_gpu)
+
+
+def _nodes() -> list[dict[str, Any]]:
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node for node in nodes if node["Alive"]]
+
+
+def _host(node: dict[str, Any]) -> str:
+    return f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"

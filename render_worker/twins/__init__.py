@@ -1,0 +1,1 @@
+"""Twins of predictions: one of them, and a round of them."""

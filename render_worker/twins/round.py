@@ -1,0 +1,274 @@
+"""Turns the prediction shards of a round into synthetic shards, and commits the round."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Final, Protocol, cast
+
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from render_worker.progress import FrameBar
+from render_worker.twins.twin import TwinRequest
+from render_worker.worker import Refusal, Request, Studio, Tally, WorkerState
+from shared.backgrounds import BackgroundReader
+from shared.errors import ShardError
+from shared.hand_model import HandModel
+from shared.seams.renderer import RenderJob, RenderReport, RenderSettings, RenderStopped
+from shared.storage.files import DISK_IS_FULL
+from shared.twins.predictions import PredictionShard, read_predictions
+from shared.twins.rounds import MANIFEST, commit_round
+from shared.twins.sample import Provenance
+from shared.twins.shards import PackedSample, SyntheticShard, pack_sample, read_index, write_shard
+
+logger = logging.getLogger(__name__)
+
+RECIPE: Final = 4
+"""To be raised whenever the same request gives another picture, so that one round never mixes two looks."""
+
+INVISIBLE: Final = {
+    "workers",
+    "workers_per_gpu",
+    "worker_memory_mb",
+    "timeout_s",
+    "patience_s",
+    "shard_size",
+}
+"""Settings that do not change a picture, and so must not make a shard unusable."""
+
+
+class Drawer(Protocol):
+    """The part of a render pool that a round needs."""
+
+    settings: RenderSettings
+    hand_model: HandModel
+    photographs: BackgroundReader
+
+    @property
+    def tally(self) -> Tally:
+        """How the latest call of `draw` fares."""
+        ...
+
+    def start(self) -> WorkerState:
+        """Start the workers, and return what they draw with."""
+        ...
+
+    def draw[Picture](
+        self, requests: Iterable[Request[Picture]]
+    ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+        """Yield every request with its picture or a refusal, in any order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PackedTwin:
+    """A twin for a shard; its worker packs it, so that the driver only lays bytes one after the other.
+
+    Attributes:
+        shard: Stem of the shard.
+        twin: What to draw.
+    """
+
+    shard: str
+    twin: TwinRequest
+
+    @property
+    def sample_id(self) -> str:
+        """Name of the picture."""
+        return self.twin.sample_id
+
+    def draw(self, studio: Studio) -> PackedSample:
+        """Draw the twin.
+
+        Raises:
+            RenderError: The hand cannot be seen.
+        """
+        return pack_sample(self.twin.draw(studio))
+
+
+@dataclass(eq=False)
+class OpenShard:
+    """A synthetic shard that waits for its pictures.
+
+    Attributes:
+        tar_path: Where it will lie.
+        provenance: How it is made.
+        names: Its samples, in order.
+        answers: Pictures and refusals so far, by name.
+    """
+
+    tar_path: Path
+    provenance: Provenance
+    names: tuple[str, ...]
+    answers: dict[str, PackedSample | Refusal] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every sample was drawn or refused."""
+        return len(self.answers) == len(self.names)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether an earlier attempt left exactly this shard behind, every byte of it unchanged."""
+        try:
+            index = read_index(self.tar_path)
+        except ShardError:
+            return False
+        names = tuple(name for name in self.names if name not in index.quarantined)
+        # On a cluster, the worker that was asked for its device may live on another machine this time.
+        provenance = index.provenance.model_copy(update={"device": self.provenance.device})
+        if provenance != self.provenance or tuple(index.samples) != names:
+            return False
+        if not SyntheticShard(self.tar_path).is_intact():
+            logger.warning(
+                "%s has changed on the disk since it was written; rendering it again.", self.tar_path
+            )
+            return False
+        return True
+
+    def write(self) -> None:
+        """Write the shard.
+
+        Raises:
+            ShardError: It cannot be written, for example because the disk is full.
+        """
+        in_order = [self.answers[name] for name in self.names]
+        try:
+            write_shard(
+                self.tar_path,
+                [answer for answer in in_order if isinstance(answer, PackedSample)],
+                provenance=self.provenance,
+                quarantined={a.sample_id: a.reason for a in in_order if isinstance(a, Refusal)},
+            )
+        except OSError as error:
+            remedy = "Make room" if error.errno in DISK_IS_FULL else "See that it can be written there"
+            raise ShardError(
+                f"{self.tar_path}: expected to write a shard, found: {error.strerror or error}. {remedy}, "
+                "then repeat the command; shards that are whole are kept."
+            ) from error
+
+
+def render_round(drawer: Drawer, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
+    """Draw every prediction of the job exactly once, or quarantine it by name; then commit the round.
+
+    Shards that an earlier attempt finished with the same settings, backgrounds and predictions are kept, if
+    every byte of them is still what was written.
+
+    Raises:
+        ShardError: There are no predictions, or they cannot be read, or a shard cannot be written.
+        RenderStopped: Another thread asked for that.
+    """
+    start_s = time.monotonic()
+    under_way = _RoundUnderWay(drawer, job, stop)
+    rendered = under_way.draw_missing(_prediction_paths(job.predictions_dir))
+    twins = commit_round(job.out_dir, under_way.tar_names, round_index=job.round_index, kept=job.kept)
+    return RenderReport(
+        rendered=rendered,
+        reused=twins.count_by_round()[job.round_index] - rendered,
+        quarantined=tuple(twins.quarantined),
+        wall_s=time.monotonic() - start_s,
+        workers=drawer.tally.most_workers if rendered else 0,
+        lost_workers=drawer.tally.lost_workers,
+        retried=drawer.tally.retried,
+    )
+
+
+def _prediction_paths(directory: Path) -> list[Path]:
+    paths = sorted(directory.glob("shard-*.safetensors"))
+    if not paths:
+        raise ShardError(
+            f"{directory}: expected prediction shards, found none. Give the folder that a round of "
+            "`meshcycle train` wrote, such as RUN/predictions/round-0000."
+        )
+    return paths
+
+
+class _RoundUnderWay:
+    """Looks at a prediction shard when its turn comes, and forgets it once it is drawn.
+
+    So neither the time to the first picture nor the memory grows with the number of shards.
+
+    Attributes:
+        tar_names: Shards of the round so far, whole ones included.
+    """
+
+    def __init__(self, drawer: Drawer, job: RenderJob, stop: Event | None) -> None:
+        self.tar_names: list[str] = []
+        self._drawer, self._job, self._stop = drawer, job, stop
+        self._open: dict[str, OpenShard] = {}
+        settings, state = drawer.settings, drawer.start()
+        look = settings.model_dump_json(exclude=INVISIBLE)
+        self._provenance = Provenance(
+            bpy_version=state.bpy_version,
+            engine=settings.engine,
+            samples=settings.samples,
+            device=state.device,
+            settings_sha256=hashlib.sha256(f"{RECIPE} {look}".encode()).hexdigest(),
+            hand_model_sha256=drawer.hand_model.sha256,
+            backgrounds_fingerprint=drawer.photographs.fingerprint,
+            checkpoint_sha256=job.checkpoint_sha256,
+            config_sha256=job.config_sha256,
+            predictions_sha256="",
+            round_index=job.round_index,
+            run_seed=job.run_seed,
+        )
+
+    def draw_missing(self, paths: Sequence[Path]) -> int:
+        """Draw and write all shards that are not whole, and return how many pictures that took."""
+        rendered = quarantined = 0
+        bar = FrameBar(f"Rendering round {self._job.round_index}")
+        with logging_redirect_tqdm(), bar:
+            for request, answer in self._drawer.draw(self._requests(paths, bar)):
+                if self._stop is not None and self._stop.is_set():
+                    raise RenderStopped(f"{self._job.out_dir}: the render was stopped")
+                packed = cast("PackedTwin", request)
+                shard = self._open[packed.shard]
+                shard.answers[packed.sample_id] = answer
+                rendered += isinstance(answer, PackedSample)
+                if shard.is_complete:
+                    self._open.pop(packed.shard).write()
+                quarantined += isinstance(answer, Refusal)
+                bar.update(self._drawer.tally, quarantined=quarantined)
+        return rendered
+
+    def _requests(self, paths: Sequence[Path], bar: FrameBar) -> Iterator[Request[PackedSample]]:
+        """Look at one shard after the other; the bar's total is a guess until the last one was seen."""
+        missing = 0
+        for left, path in zip(reversed(range(len(paths))), paths, strict=True):
+            predictions = read_predictions(path)
+            shard = self._plan(path, predictions)
+            if not shard.names:
+                continue
+            self.tar_names.append(shard.tar_path.name)
+            if shard.is_whole:
+                continue
+            missing += len(shard.names)
+            bar.expect(missing + left * len(shard.names))
+            (self._job.out_dir / MANIFEST).unlink(missing_ok=True)
+            self._open[path.stem] = shard
+            for row, name in enumerate(predictions.sample_ids):
+                if self._job.draws(name):
+                    yield PackedTwin(path.stem, _twin(predictions, row, run_seed=self._job.run_seed))
+
+    def _plan(self, path: Path, predictions: PredictionShard) -> OpenShard:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return OpenShard(
+            tar_path=self._job.out_dir / f"{path.stem}.tar",
+            provenance=self._provenance.model_copy(update={"predictions_sha256": digest}),
+            names=tuple(filter(self._job.draws, predictions.sample_ids)),
+        )
+
+
+def _twin(predictions: PredictionShard, row: int, *, run_seed: int) -> TwinRequest:
+    return TwinRequest(
+        sample_id=predictions.sample_ids[row],
+        verts_m=predictions.verts_m[row],
+        joints_m=predictions.joints_m[row],
+        camera=predictions.camera(row),
+        image_px=predictions.image_px,
+        round_index=predictions.round_index,
+        run_seed=run_seed,
+    )

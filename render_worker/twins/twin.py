@@ -1,0 +1,110 @@
+"""A twin: a predicted hand in the colour of its background, on that background (paper, Sec. 3.1).
+
+Or in a colour of skin, where the settings ask for it.
+"""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from render_worker.dataset.skin import choose_tone, seen_colour
+from render_worker.picture.background import choose_backdrop
+from render_worker.picture.camera import choose_light
+from render_worker.picture.composite import composite, encode_jpeg, encode_png
+from render_worker.picture.exposure import expose
+from render_worker.picture.request import DrawRequest, HandLayer
+from render_worker.worker import Studio
+from shared.colour import srgb_to_linear
+from shared.seeds import rng_of, seed_of
+from shared.twins.sample import SyntheticLabels, SyntheticSample
+from shared.types import WeakPerspective
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwinRequest:
+    """One prediction to draw.
+
+    Attributes:
+        sample_id: Name of the photograph that was predicted.
+        verts_m: Predicted vertices, camera axes.
+        joints_m: Predicted joints, in the same frame.
+        camera: Predicted camera of the whole photograph.
+        image_px: Side of the photograph, and of the twin.
+        round_index: Round of the prediction; with the next one and the name it decides every random choice.
+        run_seed: Seed of the run.
+    """
+
+    sample_id: str
+    verts_m: Float32[np.ndarray, "verts 3"]
+    joints_m: Float32[np.ndarray, "21 3"]
+    camera: WeakPerspective
+    image_px: int
+    round_index: int
+    run_seed: int
+
+    def draw(self, studio: Studio) -> SyntheticSample:
+        """Draw the hand, expose it to the mean colour that it shall have, and lay it on the background.
+
+        Raises:
+            RenderError: The hand cannot be seen.
+        """
+        seed = seed_of(self.run_seed, "round", self.round_index, self.sample_id)
+        backdrop = choose_backdrop(studio.photographs, rng_of(seed, "background"), image_px=self.image_px)
+        light = choose_light(rng_of(seed, "light"))
+        colour_rgb = backdrop.mean_rgb
+        if studio.settings.hand_colour == "skin":
+            rng = rng_of(seed, "skin")
+            colour_rgb = seen_colour(choose_tone(rng), rng, backdrop_rgb=backdrop.mean_rgb)
+        red, green, blue = (float(value) for value in srgb_to_linear(np.array(colour_rgb)))
+        asked = DrawRequest(
+            verts_m=self.verts_m,
+            camera=self.camera,
+            width_px=self.image_px,
+            height_px=self.image_px,
+            albedo=(red, green, blue),
+            light=light,
+            seed=seed_of(seed, "noise"),
+        )
+        layer = studio.scene.draw(asked)
+        picture = composite(HandLayer(expose(layer.rgba, colour_rgb), layer.box), backdrop.pixels)
+        labels = SyntheticLabels(
+            sample_id=self.sample_id,
+            round_index=self.round_index,
+            joints_m=tuple((float(x), float(y), float(z)) for x, y, z in self.joints_m),
+            camera=self.camera,
+            image_px=self.image_px,
+            skin_rgb=colour_rgb,
+            background=backdrop.crop,
+            light=light,
+            seed=seed,
+        )
+        return SyntheticSample(
+            jpeg=encode_jpeg(picture.pixels, quality=studio.settings.jpeg_quality),
+            mask_png=encode_png(picture.mask),
+            verts_m=self.verts_m,
+            labels=labels,
+            extras=_extras(studio, asked),
+        )
+
+
+def _extras(studio: Studio, asked: DrawRequest) -> dict[str, bytes]:
+    """Return the further members that the settings ask for, of the whole picture."""
+    wanted = studio.settings.extras
+    if not wanted:
+        return {}
+    geometry = studio.scene.measure(asked)
+    place = (geometry.box.rows, geometry.box.columns)
+    extras = {}
+    if "depth" in wanted:
+        depth_m = np.full((asked.height_px, asked.width_px), np.nan, dtype="<f4")
+        depth_m[place] = geometry.depth_m
+        file = io.BytesIO()
+        np.save(file, depth_m)
+        extras["depth.npy"] = file.getvalue()
+    if "normals" in wanted:
+        colours = np.zeros((asked.height_px, asked.width_px, 3), dtype=np.uint8)
+        colours[place] = np.rint(127.5 * (np.nan_to_num(geometry.normals, nan=-1.0) + 1))
+        extras["normals.png"] = encode_png(colours)
+    return extras

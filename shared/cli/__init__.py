@@ -1,0 +1,1 @@
+"""What every command shares: options, reports, and the checks of ``doctor``."""

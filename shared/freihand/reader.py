@@ -1,0 +1,218 @@
+"""Reads a dataset in FreiHAND's layout (version 2), the real one or one of ours.
+
+    {split}/rgb/%08d.jpg   {split}_K.json   {split}_xyz.json   {split}_verts.json
+
+Image i shows pose i modulo the number of poses: FreiHAND's training split has each of its 32,560 poses four
+times, on different backgrounds. Its evaluation split has images and intrinsics; its other labels come in an
+archive of their own and are not needed to predict.
+"""
+
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from PIL import Image
+
+from shared.errors import DatasetError
+from shared.freihand.annotations import read_annotation
+from shared.types import NUM_JOINTS, Intrinsics
+
+type SplitName = Literal["training", "evaluation"]
+
+LABELS_ADVICE = "Predicting works without labels; to train or to score, unpack them beside the images."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledHand:
+    """One image's exact labels, as a dataset writer takes them.
+
+    Attributes:
+        index: Number of the image.
+        verts_m: Vertices in camera axes.
+        joints_m: The 21 joints in camera axes.
+        camera: The camera that took the image.
+        mano: FreiHAND's 61 numbers: 48 of pose, 10 of shape, 2 pixels of the root's place, 1 scale.
+    """
+
+    index: int
+    verts_m: Float32[np.ndarray, "verts 3"]
+    joints_m: Float32[np.ndarray, "21 3"]
+    camera: Intrinsics
+    mano: Float32[np.ndarray, " 61"]
+
+
+class FreiHandSplit:
+    """Images and labels of one split; labels are in memory or mapped, images are read on access.
+
+    It pickles as its arguments, so a data-loading process opens its own.
+
+    Args:
+        root: Folder that holds ``{split}/rgb`` and ``{split}_K.json``.
+        split: Which of the two splits.
+        num_versions: How often the poses repeat; None takes images / poses.
+
+    Raises:
+        DatasetError: The folder is missing or not such a dataset, or its parts disagree.
+    """
+
+    def __init__(self, root: Path, split: SplitName, *, num_versions: int | None = None) -> None:
+        self.root, self.split = root, split
+        self._num_images = _count_images(root, split)
+        self.intrinsics = read_annotation(root / f"{split}_K.json", rows=3)
+        self._joints_m = self._labels("xyz", rows=NUM_JOINTS)
+        self._verts_m = self._labels("verts", rows=None)
+        versions, rest = divmod(self._num_images, self.num_poses)
+        if rest or versions == 0 or num_versions not in (None, versions):
+            wanted = "a multiple" if num_versions is None else f"{num_versions} times as many"
+            raise DatasetError(
+                f"{root}: annotation counts disagree with the {split} images: expected {wanted} of "
+                f"{self.num_poses} poses, found {self._num_images} images. Unpack the archive again."
+            )
+        self.num_versions = versions
+
+    def __len__(self) -> int:
+        return self._num_images
+
+    def __reduce__(self) -> tuple[object, tuple[()]]:
+        return functools.partial(FreiHandSplit, self.root, self.split, num_versions=self.num_versions), ()
+
+    @property
+    def num_poses(self) -> int:
+        """Hands that differ; each is shown by `num_versions` images."""
+        return len(self.intrinsics)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether joints and vertices are there."""
+        return self._joints_m is not None and self._verts_m is not None
+
+    @property
+    def joints_m(self) -> Float32[np.ndarray, "poses 21 3"]:
+        """The 21 joints of every pose in camera axes; a `DatasetError` if the split came without them."""
+        return self._present(self._joints_m, "xyz")
+
+    @property
+    def verts_m(self) -> Float32[np.ndarray, "poses verts 3"]:
+        """The vertices of every pose in camera axes; a `DatasetError` if the split came without them."""
+        return self._present(self._verts_m, "verts")
+
+    @functools.cached_property
+    def mano(self) -> Float32[np.ndarray, "poses 61"]:
+        """FreiHAND's parameters of every pose as they are; zeros if the split came without them."""
+        path = self.root / f"{self.split}_mano.json"
+        if not path.exists():
+            return np.zeros((self.num_poses, 61), np.float32)
+        return read_annotation(path, rows=1, columns=61)[:, 0]
+
+    @functools.cached_property
+    def image_px(self) -> int:
+        """Side of the square images, taken from the first one."""
+        height, width = self._decode(self.image_path(0)).shape[:2]
+        if height != width:
+            raise DatasetError(
+                f"{self.image_path(0)}: expected a square image, found {width} x {height}. "
+                "Crop the images, and shift the principal points with them."
+            )
+        return int(width)
+
+    def pose_of(self, index: int) -> int:
+        """Return the row of the labels that belongs to an image."""
+        self._check(index)
+        return index % self.num_poses
+
+    def sample_id(self, index: int) -> str:
+        """Return the name of an image, which pairs it with its prediction and its twin."""
+        self._check(index)
+        return f"{index:08d}"
+
+    def image_path(self, index: int) -> Path:
+        """Return where an image lies."""
+        return self.root / self.split / "rgb" / f"{self.sample_id(index)}.jpg"
+
+    def image(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
+        """Decode an image.
+
+        Raises:
+            DatasetError: The file cannot be read, is not a whole image, or has another size than the first.
+        """
+        path = self.image_path(index)
+        pixels = self._decode(path)
+        height, width = pixels.shape[:2]
+        if (height, width) != (self.image_px, self.image_px):
+            raise DatasetError(
+                f"{path}: expected the size of the first image ({self.image_px} x {self.image_px}), found "
+                f"{width} x {height}. Give all images one size, with cameras that belong to it."
+            )
+        return pixels
+
+    def _decode(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
+        try:
+            with Image.open(path) as picture:
+                return np.array(picture.convert("RGB"))
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+            raise DatasetError(
+                f"{path}: expected a decodable image, {error}. Unpack or copy the file again."
+            ) from error
+
+    def camera(self, pose: int) -> Intrinsics:
+        """Return the pinhole camera of a pose."""
+        k = self.intrinsics[pose]
+        fx_px, fy_px, cx_px, cy_px = (float(k[place]) for place in ((0, 0), (1, 1), (0, 2), (1, 2)))
+        return Intrinsics(fx_px, fy_px, cx_px, cy_px, width_px=self.image_px, height_px=self.image_px)
+
+    def labelled_hand(self, index: int) -> LabelledHand:
+        """Return the labels of an image, as a dataset writer takes them."""
+        pose = self.pose_of(index)
+        return LabelledHand(
+            index, self.verts_m[pose], self.joints_m[pose], self.camera(pose), self.mano[pose]
+        )
+
+    def _check(self, index: int) -> None:
+        if not 0 <= index < len(self):
+            raise IndexError(f"image {index} of {self.root}: the {self.split} split has {len(self)} images")
+
+    def _labels(self, kind: str, *, rows: int | None) -> np.ndarray | None:
+        path = self.root / f"{self.split}_{kind}.json"
+        if not path.exists():
+            return None
+        labels = read_annotation(path, rows=rows)
+        if len(labels) != self.num_poses:
+            raise DatasetError(
+                f"{path}: annotation counts disagree: expected {self.num_poses} poses as in "
+                f"{self.split}_K.json, found {len(labels)}. Unpack both from the same archive."
+            )
+        return labels
+
+    def _present(self, labels: np.ndarray | None, kind: str) -> np.ndarray:
+        if labels is None:
+            raise DatasetError(
+                f"{self.root}: expected {self.split}_{kind}.json, found no such file. {LABELS_ADVICE}"
+            )
+        return labels
+
+
+def _count_images(root: Path, split: SplitName) -> int:
+    """Count the images and make sure that none is missing in between."""
+    folder = root / split / "rgb"
+    if not folder.is_dir():
+        found = "no such folder"
+        if root.is_dir():
+            names = sorted(entry.name for entry in root.iterdir())
+            found = f"only {', '.join(names[:6])}" if names else "an empty folder"
+        raise DatasetError(
+            f"{root}: expected a FreiHAND dataset with {split}/rgb and {split}_K.json, found {found}. "
+            "Give the folder into which FreiHAND_pub_v2.zip was unpacked."
+        )
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.name.endswith(".jpg")]
+    last = max(names, default="none")
+    if last != f"{len(names) - 1:08d}.jpg":
+        raise DatasetError(
+            f"{folder}: expected images 00000000.jpg, 00000001.jpg, ... without gaps, "
+            f"found {len(names)}, the last {last}. Unpack the archive again."
+        )
+    return len(names)

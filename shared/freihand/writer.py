@@ -1,0 +1,223 @@
+"""Writes a dataset in FreiHAND's layout, one image at a time, in any order, across interruptions.
+
+    {split}/rgb/%08d.jpg   {split}/mask/%08d.jpg   {split}_{K,xyz,verts,mano,scale}.json
+
+Until `finish`, labels live in ``.{split}.journal``: a line of JSON that says what is being written, then one
+record per image, appended after its pictures are on the disk. A record that a kill cut short is dropped.
+``.{split}.identity`` keeps what that line says; datasets of others, and those of old, come without it.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from shared.errors import DatasetError
+from shared.freihand.reader import FreiHandSplit, LabelledHand, SplitName
+from shared.storage.files import write_durably
+from shared.types import NUM_JOINTS, Intrinsics
+
+FORMAT = "meshcycle-dataset-journal-1"
+LABEL_DECIMALS = 9
+LABEL_KINDS = ("xyz", "verts", "mano", "scale", "K")
+"""The last one to appear says that the split is whole."""
+SCALE_BONE = (9, 10)
+"""FreiHAND's scale is the length of the first bone of the middle finger."""
+
+
+type _Plan = dict[str, int | str]
+
+
+class FreiHandWriter:
+    """Adds labelled images to one split, and turns them into a dataset when all are there.
+
+    Only one writer may work on a split at a time.
+
+    Args:
+        root: Folder of the dataset; made if it is missing.
+        split: Which split to write.
+        num_images: Images that the split will have.
+        num_versions: How often the poses repeat: image i shows pose i modulo num_images / num_versions.
+        identity: Whatever decides the content, such as a hash of seed and settings. A dataset of another
+            identity is refused, finished or not.
+
+    Raises:
+        DatasetError: The folder holds another dataset, finished or not.
+    """
+
+    def __init__(
+        self, root: Path, split: SplitName, *, num_images: int, num_versions: int = 1, identity: str = ""
+    ) -> None:
+        if num_images < 1 or num_versions < 1 or num_images % num_versions:
+            raise DatasetError(
+                f"{root}: expected a number of images that {num_versions} versions divide, "
+                f"found {num_images}. Give a multiple."
+            )
+        self.root, self.split = root, split
+        self.num_images, self.num_poses = num_images, num_images // num_versions
+        self.is_finished = (root / f"{split}_K.json").exists()
+        if self.is_finished:
+            there = FreiHandSplit(root, split)
+            if (len(there), there.num_versions) != (num_images, num_versions):
+                raise DatasetError(
+                    f"{root}: expected no {split} split or one of {num_images} images in {num_versions} "
+                    f"versions, found one of {len(there)} in {there.num_versions}. Give another folder."
+                )
+        self._plan: _Plan = {"images": num_images, "versions": num_versions, "identity": identity}
+        self._identity_path = root / f".{split}.identity"
+        if self.is_finished:
+            self._check_identity()
+        self._journal = _Journal(root / f".{split}.journal", self._plan)
+
+    def missing(self) -> list[int]:
+        """Return the numbers of the images that are still to be added, in order."""
+        if self.is_finished:
+            return []
+        return [index for index in range(self.num_images) if index not in self._journal.rows]
+
+    def add(self, hand: LabelledHand, jpeg: bytes, *, mask_jpeg: bytes) -> None:
+        """Store one image. When this returns, the image survives a kill.
+
+        Args:
+            hand: Its labels; all images of one pose must have the same.
+            jpeg: The encoded photograph.
+            mask_jpeg: The encoded silhouette; stored for the first version of a pose only, as in FreiHAND.
+        """
+        if not 0 <= hand.index < self.num_images:
+            raise IndexError(f"image {hand.index}: the {self.split} split will have {self.num_images} images")
+        name = f"{hand.index:08d}.jpg"
+        write_durably(self.root / self.split / "rgb" / name, [jpeg])
+        if hand.index < self.num_poses:
+            write_durably(self.root / self.split / "mask" / name, [mask_jpeg])
+        self._journal.append(hand)
+
+    def finish(self) -> None:
+        """Write the label files and forget the journal; repeating the call changes nothing.
+
+        Raises:
+            DatasetError: Images are missing, or two images of one pose have different labels.
+        """
+        if missing := self.missing():
+            raise DatasetError(
+                f"{self.root}: expected {self.num_images} images of the {self.split} split, found "
+                f"{self.num_images - len(missing)}; the first one missing is {missing[0]}. "
+                "Run the same command again."
+            )
+        if not self.is_finished:
+            self._check_versions()
+            write_durably(self._identity_path, [json.dumps(self._plan).encode() + b"\n"])
+            for kind in LABEL_KINDS:
+                self._write_labels(kind)
+            self.is_finished = True
+        self._journal.path.unlink(missing_ok=True)
+
+    def _check_identity(self) -> None:
+        try:
+            found = json.loads(self._identity_path.read_bytes())
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            raise DatasetError(
+                f"{self._identity_path}: expected what the dataset was made from, found a problem: {error}. "
+                "Delete this file if it is the dataset that you want, or else the folder."
+            ) from error
+        if found != self._plan:
+            raise DatasetError(
+                f"{self.root}: expected a {self.split} split made from {self._plan}, found one made from "
+                f"{found}. Continue with the same settings, or give another folder."
+            )
+
+    def _check_versions(self) -> None:
+        for index in range(self.num_poses, self.num_images):
+            first, other = self._journal.record(index % self.num_poses), self._journal.record(index)
+            if any(not np.array_equal(first[kind], other[kind]) for kind in ("xyz", "verts", "K")):
+                raise DatasetError(
+                    f"{self.root}: expected images {index % self.num_poses} and {index} to show one pose, "
+                    "found different labels. Delete the folder and make the dataset again."
+                )
+
+    def _write_labels(self, kind: str) -> None:
+        def text() -> Iterable[bytes]:
+            yield b"["
+            for pose in range(self.num_poses):
+                numbers = np.round(self._journal.record(pose)[kind].astype(np.float64), LABEL_DECIMALS)
+                yield (b", " if pose else b"") + json.dumps(numbers.tolist()).encode()
+            yield b"]"
+
+        write_durably(self.root / f"{self.split}_{kind}.json", text())
+
+
+class _Journal:
+    """The labels of the images so far, each in a record of fixed size."""
+
+    def __init__(self, path: Path, plan: _Plan) -> None:
+        self.path = path
+        self._plan: dict[str, int | str] = {"format": FORMAT, **plan}
+        self.rows: dict[int, int] = {}
+        self._record_type: np.dtype[np.void] | None = None
+        self._start = 0
+        if path.exists():
+            self._recover()
+
+    def append(self, hand: LabelledHand) -> None:
+        """Add the labels of one image and wait until the disk has them."""
+        if self._record_type is None:
+            self._begin(len(hand.verts_m))
+        record = np.zeros((), self._record_type)
+        record["index"] = hand.index
+        record["K"] = _matrix(hand.camera)
+        record["xyz"], record["verts"], record["mano"] = hand.joints_m, hand.verts_m, hand.mano
+        root, tip = (hand.joints_m[joint].astype(np.float64) for joint in SCALE_BONE)
+        record["scale"] = np.linalg.norm(root - tip)
+        with self.path.open("ab") as file:
+            file.write(record.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        self.rows[hand.index] = (self.path.stat().st_size - self._start) // record.nbytes - 1
+
+    def record(self, index: int) -> np.void:
+        """Return the labels of one image."""
+        assert self._record_type is not None, "an image was added before"
+        size = self._record_type.itemsize
+        with self.path.open("rb") as file:
+            file.seek(self._start + self.rows[index] * size)
+            read: np.void = np.frombuffer(file.read(size), self._record_type)[0]
+        return read
+
+    def _begin(self, num_verts: int) -> None:
+        header = json.dumps(self._plan | {"verts": num_verts}).encode() + b"\n"
+        write_durably(self.path, [header])
+        self._record_type, self._start = _record_type(num_verts), len(header)
+
+    def _recover(self) -> None:
+        with self.path.open("rb") as file:
+            header = file.readline()
+        try:
+            found = json.loads(header)
+            self._record_type = _record_type(found.pop("verts"))
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise DatasetError(
+                f"{self.path}: expected the journal of an unfinished dataset, {error}. Delete the folder."
+            ) from error
+        if found != self._plan:
+            raise DatasetError(
+                f"{self.path}: expected the beginnings of {self._plan}, found those of {found}. "
+                "Continue with the same settings, or give another folder."
+            )
+        self._start = len(header)
+        whole = (self.path.stat().st_size - self._start) // self._record_type.itemsize
+        os.truncate(self.path, self._start + whole * self._record_type.itemsize)
+        if whole:
+            records = np.memmap(self.path, self._record_type, mode="r", offset=self._start)
+            self.rows = {int(index): row for row, index in enumerate(records["index"])}
+
+
+def _record_type(num_verts: int) -> np.dtype[np.void]:
+    shapes = {"K": (3, 3), "xyz": (NUM_JOINTS, 3), "verts": (num_verts, 3), "mano": (1, 61), "scale": ()}
+    return np.dtype([("index", "<i8"), *((kind, "<f4", shape) for kind, shape in shapes.items())])
+
+
+def _matrix(camera: Intrinsics) -> list[list[float]]:
+    return [[camera.fx_px, 0, camera.cx_px], [0, camera.fy_px, camera.cy_px], [0, 0, 1]]

@@ -1,0 +1,1 @@
+"""Where the parts meet: what a trainer asks of a renderer, and a prediction of a hand finder."""

@@ -1,0 +1,136 @@
+"""The seam between training and rendering: what a trainer asks for, and who may answer.
+
+The trainer only knows the `Renderer` protocol. The command line hands it the Ray
+pool; a test hands it a fake.
+"""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+from shared.twins.rounds import ShardEntry
+
+type RenderDevice = Literal["cpu", "cuda", "optix", "hip", "metal", "oneapi", "auto"]
+
+
+class RenderSettings(BaseModel):
+    """How twins are drawn. Part of a run's configuration, and stored in every shard."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    engine: Literal["cycles", "eevee"] = "cycles"
+    """EEVEE needs a GPU, so a device other than ``cpu``: in software it takes tens of seconds a frame."""
+    device: RenderDevice = "cpu"
+    """A device that is asked for and missing is an error, never a silent fallback. On a farm, ``auto`` takes
+    whatever its machines offer, and any other only the machines that offer it."""
+    samples: PositiveInt = 8
+    """Cycles samples per pixel. The paper does not say."""
+    hand_colour: Literal["background", "skin"] = "background"
+    """Colour of a twin's hand: the mean of its background, as the paper has it, or a tone of skin."""
+    workers: PositiveInt | None = None
+    """Blender processes at most; if left out, all that a farm offers, or on this machine alone one per core,
+    or `workers_per_gpu` for each GPU."""
+    workers_per_gpu: PositiveInt = 1
+    """Blender processes that share a GPU, where one alone does not fill it."""
+    worker_memory_mb: PositiveInt = 2048
+    """A process that has grown beyond this is replaced by a fresh one, between two pictures."""
+    timeout_s: PositiveFloat = 120
+    """A picture that takes longer is given up after a second attempt. A GPU's first one, for which kernels
+    are compiled, may take half an hour more."""
+    patience_s: PositiveFloat = 600
+    """A round waits so long while no worker is there, then ends with an error; it can be continued."""
+    shard_size: PositiveInt = 128
+    """Hands per shard, which is also the unit of work and of retry."""
+    extras: tuple[Literal["depth", "normals"], ...] = ()
+    """Further members of every sample: ``depth.npy`` in metres, NaN where there is no hand, and
+    ``normals.png``, (n + 1) / 2 in camera axes. Cycles only."""
+    jpeg_quality: int = Field(default=92, ge=1, le=100)
+    """Quality of the twin's JPEG. The paper does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderJob:
+    """The predictions of one round, and where their renders go.
+
+    Attributes:
+        predictions_dir: Holds ``shard-*.safetensors``; each becomes one synthetic shard of the same stem.
+        out_dir: Becomes a committed round; shards already whole in it are kept.
+        round_index: Counts from 0; enters every seed.
+        run_seed: Seed of the run; enters every seed.
+        checkpoint_sha256: Hash of the weights that predicted, for provenance.
+        config_sha256: Hash of the resolved configuration, for provenance.
+        sample_ids: Samples to draw; None draws all. A prediction shard with none of them gives no shard.
+        kept: Twins of earlier rounds that the round shows as well; for its manifest.
+    """
+
+    predictions_dir: Path
+    out_dir: Path
+    round_index: int
+    run_seed: int
+    checkpoint_sha256: str
+    config_sha256: str
+    sample_ids: AbstractSet[str] | None = None
+    kept: tuple[ShardEntry, ...] = ()
+
+    def draws(self, sample_id: str) -> bool:
+        """Tell whether a sample of the prediction shards is to be drawn."""
+        return self.sample_ids is None or sample_id in self.sample_ids
+
+
+@dataclass(frozen=True, slots=True)
+class RenderReport:
+    """What became of a job.
+
+    Attributes:
+        rendered: Samples drawn now.
+        reused: Samples found whole from an earlier, interrupted attempt.
+        quarantined: Names of the samples that could not be drawn.
+        wall_s: Duration of the call.
+        workers: The most that drew at the same time; 0 if nothing had to be drawn.
+        lost_workers: Workers that died, hung or left in the middle of a picture.
+        retried: Pictures that were asked for again because of that.
+    """
+
+    rendered: int
+    reused: int
+    quarantined: tuple[str, ...]
+    wall_s: float
+    workers: int = 0
+    lost_workers: int = 0
+    retried: int = 0
+
+    def __str__(self) -> str:
+        kept = f", {self.reused} kept from before" if self.reused else ""
+        again = f", {self.retried} tried again after {self.lost_workers} workers were lost"
+        lost = f", quarantined: {', '.join(self.quarantined)}" if self.quarantined else ""
+        return (
+            f"{self.rendered} twins rendered in {self.wall_s:.1f} s{kept}"
+            f"{again if self.lost_workers else ''}{lost}"
+        )
+
+
+class RenderStopped(Exception):
+    """A render ended before its time because another thread asked for that; what is whole stays."""
+
+
+class Renderer(Protocol):
+    """Anything that can turn the predictions of a round into synthetic shards."""
+
+    def render_round(self, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
+        """Draw every prediction exactly once, or quarantine it by name; then commit the round.
+
+        Repeating the call after an interruption draws only what is missing. It may run in a thread of its
+        own; one call at a time.
+
+        Args:
+            job: What to draw.
+            stop: Set by another thread when the render is to end before its time.
+
+        Raises:
+            RenderStopped: It was set.
+        """
+        ...

@@ -1,0 +1,75 @@
+"""A place is a path or a URL; what works on files gets a local copy of what is at a URL.
+
+Copies lie in the user's cache directory, one for each URL, and stay there for the next time. Processes of one
+machine wait for each other, so only the first one fetches.
+"""
+
+import fcntl
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.storage.cache import cache_folder
+from shared.storage.files import visible_files
+from shared.storage.location import Place, is_url
+from shared.storage.object_store import ObjectStore
+from shared.storage.publishing import EVERYTHING, download, publish, read_listing
+
+
+def fetch(place: Place, *, only: Sequence[str] = EVERYTHING) -> Path:
+    """Return a path as it is, and for a URL a local copy that is up to date.
+
+    Args:
+        place: A folder.
+        only: Patterns of the names that are needed; there, ``*`` also stands for slashes.
+
+    Raises:
+        StorageError: There is nothing at the URL, or it cannot be read.
+    """
+    if not is_url(place):
+        return Path(place)
+    folder = _copy_of(str(place))
+    with _alone_in(folder):
+        download(str(place), folder, only=only)
+    return folder
+
+
+@contextmanager
+def working_copy(place: Place, *, only: Sequence[str] = EVERYTHING) -> Iterator[Path]:
+    """Give a folder to work in, and publish it at its URL when that has succeeded.
+
+    After an interruption the local copy is the further one, and is gone on with.
+
+    Args:
+        place: A folder that may not exist yet.
+        only: Patterns of the names that belong to it.
+
+    Raises:
+        StorageError: The URL cannot be read or written.
+    """
+    if not is_url(place):
+        yield Path(place)
+        return
+    url, folder = str(place), _copy_of(str(place))
+    with _alone_in(folder):
+        if read_listing(ObjectStore(url)) is not None:
+            download(url, folder, only=only, keep_changes=True)
+        yield folder
+        publish(folder, url, visible_files(folder, only))
+
+
+def _copy_of(url: str) -> Path:
+    url = url.rstrip("/")
+    return (
+        cache_folder("remote") / f"{url.rpartition('/')[2]}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+    )
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,1 @@
+"""What travels between trainer and render workers: predictions one way, shards of twins the other."""

@@ -1,0 +1,114 @@
+"""Prediction shards: the meshes that one render task draws, in one safetensors file.
+
+    tensors   verts_m (N, V, 3), joints_m (N, 21, 3), camera (N, 3) as scale, tx_m, ty_m; float32
+    metadata  shard, a JSON object: format, sample_ids, round, image_px
+
+Safetensors is read alike by every NumPy and PyTorch version and runs no code. The camera is that of the
+whole photograph, not of the network's crop, so that a render is a twin of the photograph.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from shared.errors import ShardError
+from shared.storage.files import write_durably
+from shared.types import NUM_JOINTS, WeakPerspective
+
+FORMAT = "meshcycle-predictions-1"
+_KEY = "shard"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictionShard:
+    """Predicted hands of some samples of one round.
+
+    Attributes:
+        sample_ids: One name per hand.
+        verts_m: Vertices in camera axes, relative to any common point.
+        joints_m: The joints that belong to them, in the same frame.
+        cameras: scale, tx_m, ty_m of `WeakPerspective`, one row per hand.
+        round_index: Round whose model predicted them.
+        image_px: Side of the square photograph.
+    """
+
+    sample_ids: tuple[str, ...]
+    verts_m: Float32[np.ndarray, "hands verts 3"]
+    joints_m: Float32[np.ndarray, "hands 21 3"]
+    cameras: Float32[np.ndarray, "hands 3"]
+    round_index: int
+    image_px: int
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+    def camera(self, row: int) -> WeakPerspective:
+        """Return the camera of one hand."""
+        return WeakPerspective(*(float(value) for value in self.cameras[row]))
+
+
+def write_predictions(path: Path, shard: PredictionShard) -> None:
+    """Write a shard so that no reader can see half of it."""
+    write_durably(path, [encode_predictions(shard)])
+
+
+def encode_predictions(shard: PredictionShard) -> bytes:
+    """Return the content of the file; equal shards give equal bytes."""
+    metadata = {
+        "format": FORMAT,
+        "sample_ids": shard.sample_ids,
+        "round": shard.round_index,
+        "image_px": shard.image_px,
+    }
+    tensors = {"verts_m": shard.verts_m, "joints_m": shard.joints_m, "camera": shard.cameras}
+    contiguous = {name: np.ascontiguousarray(value, dtype="<f4") for name, value in tensors.items()}
+    # One key, because safetensors writes several in an order that changes from file to file.
+    return save(contiguous, {_KEY: json.dumps(metadata)})
+
+
+def read_predictions(path: Path) -> PredictionShard:
+    """Read a shard.
+
+    Raises:
+        ShardError: The file is missing, damaged, of another format, or its parts disagree.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+            if metadata.get("format") != FORMAT:
+                raise ShardError(
+                    f"{path}: expected a prediction shard of format {FORMAT}, found "
+                    f"{metadata.get('format', 'none')}. Predict again with this release."
+                )
+            shard = PredictionShard(
+                sample_ids=tuple(metadata["sample_ids"]),
+                verts_m=file.get_tensor("verts_m"),
+                joints_m=file.get_tensor("joints_m"),
+                cameras=file.get_tensor("camera"),
+                round_index=int(metadata["round"]),
+                image_px=int(metadata["image_px"]),
+            )
+    except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ShardError(
+            f"{path}: expected a prediction shard, {error}. Delete it and predict again."
+        ) from error
+    num_hands = len(shard.sample_ids)
+    shapes = {"verts_m": shard.verts_m.shape, "joints_m": shard.joints_m.shape, "camera": shard.cameras.shape}
+    wanted = {
+        "verts_m": (num_hands, *shard.verts_m.shape[1:2], 3),
+        "joints_m": (num_hands, NUM_JOINTS, 3),
+        "camera": (num_hands, 3),
+    }
+    for name, shape in shapes.items():
+        if shape != wanted[name]:
+            found = " x ".join(map(str, shape))
+            raise ShardError(
+                f"{path}: expected {name} of {num_hands} hands ({' x '.join(map(str, wanted[name]))}), "
+                f"found {found}. Delete it and predict again."
+            )
+    return shard

@@ -1,0 +1,216 @@
+"""The command line: help and examples for everything, clear errors with exit code 2, completion."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from cli import main
+from shared.cli.options import report
+from shared.errors import DatasetError
+from tests.support.command_lines import COMMANDS, GROUPS, complaint_about, shell_lines
+
+
+def help_of(name: str, *, width: int = 80) -> str:
+    command = (COMMANDS | GROUPS)[name]
+    return command.get_help(click.Context(command, info_name=f"meshcycle {name}", terminal_width=width))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_has_help(name: str) -> None:
+    command = COMMANDS[name]
+    assert command.help
+    assert command.help.splitlines()[0].endswith("."), "the first line of a help text is a sentence"
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts[0]} has no help"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_shows_examples_that_the_command_would_take(name: str) -> None:
+    text = help_of(name, width=200)
+    assert "\n  Examples:\n" in text, "give click.command epilog=examples(...), from shared.command_line"
+    examples = shell_lines(text.split("\n  Examples:\n")[1])
+    assert any(f"meshcycle {name}" in line for line in examples)
+    assert [complaint for line in examples if (complaint := complaint_about(line))] == []
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_lists_of_commands_show_whole_sentences(name: str) -> None:
+    listed = help_of(name).split("\nCommands:\n")[1].split("\n\n")[0].splitlines()
+    assert [line for line in listed if line.endswith("...")] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_reports_to_programs_too(name: str) -> None:
+    assert any("--json" in parameter.opts for parameter in COMMANDS[name].params)
+
+
+def test_the_help_documents_every_exit_code() -> None:
+    described = help_of("").split("Exit codes:")[1]
+    assert [line.split()[0] for line in described.splitlines()[1:6]] == ["0", "1", "2", "3", "130"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("meshcycle ev", "plain,evaluate"), ("meshcycle evaluate --split tr", "plain,training")],
+)
+def test_a_shell_can_complete_commands_and_their_values(words: str, expected: str) -> None:
+    asked = {
+        "_MESHCYCLE_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    code = "from cli import main; main(prog_name='meshcycle')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["train", "nowhere.toml"], "nowhere.toml: expected a"),
+        (["evaluate", "nowhere"], "nowhere: expected a run"),
+        (
+            ["evaluate", "--predictions", "pred.json", "--data", ".", "--tta", "--fingertips", "legacy"],
+            "--tta, --fingertips: only for a RUN",
+        ),
+        (["inspect", "nowhere"], "nowhere: expected a synthetic shard"),
+        (["filter-backgrounds", "nowhere", "--out", "out"], "'nowhere' does not exist"),
+        (["render", "nowhere", "--out", "out", "--backgrounds", "."], "expected"),
+        (
+            ["render-workers", "--head", "--host", "no.such.invalid"],
+            "--host no.such.invalid: expected a name",
+        ),
+        (["no-such-command"], "No such command"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(
+    arguments: list[str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    lines = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(lines) == 1
+    assert expected in lines[0]
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("render-workers --head --port 0", "0 is not in the range 1<=x<=65535"),
+        ("render-workers --head --port 65536", "65536 is not in the range 1<=x<=65535"),
+        ("bench render --frames 0", "0 is not in the range x>=1"),
+        ("bench render --max-workers -1", "-1 is not in the range x>=0"),
+        ("bench render --steady -1", "-1 is not in the range x>=0"),
+        ("bench farm --shards 0", "0 is not in the range x>=1"),
+        ("bench farm --hands 0", "0 is not in the range x>=1"),
+        ("bench farm --workers 0", "0 is not in the range x>=1"),
+        ("bench filter lsun --input 31", "31 is not in the range x>=32"),
+        ("make-versions --data a --backgrounds b --out c --composited -1", "-1 is not in the range x>=0"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused_before_anything_starts(line: str, complaint: str) -> None:
+    assert complaint in (complaint_about(f"meshcycle {line}") or "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["make-photographs"],
+        ["make-dataset", "--backgrounds", "."],
+        ["make-versions", "--backgrounds", ".", "--data", "."],
+        ["filter-backgrounds", "."],
+        ["backgrounds", "report", "."],
+        ["render", ".", "--backgrounds", "."],
+        ["predict", ".", "--checkpoint", "."],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_a_file_where_a_folder_is_to_be_written_gets_one_clear_line(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("here").write_text("mine")
+    result = CliRunner().invoke(main, [*arguments, "--out", "here"])
+    assert result.exit_code == 2
+    assert "Error: Invalid value for '--out': Directory 'here' is a file." in result.stderr
+    assert Path("here").read_text() == "mine"
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only errors that tell the user what to do may be shortened."""
+
+    def broken(_: list[Path], **_options: bool) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("trainer.inspection.shards.inspect_shards", broken)
+    result = CliRunner().invoke(main, ["inspect", "."])
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_a_full_disk_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: list[Path], **_options: bool) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("trainer.inspection.shards.inspect_shards", full)
+    result = CliRunner().invoke(main, ["inspect", "."])
+    assert result.exit_code == 2
+    assert "expected space on the disk, found No space left on device. Free some" in result.stderr
+
+
+def test_a_folder_of_somebody_else_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_: list[Path], **_options: bool) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/somewhere/run")
+
+    monkeypatch.setattr("trainer.inspection.shards.inspect_shards", forbidden)
+    result = CliRunner().invoke(main, ["inspect", "."])
+    assert result.exit_code == 2
+    assert (
+        "/somewhere/run: expected a place that this user can read and write, found Permission"
+        in result.stderr
+    )
+
+
+def test_a_sheet_of_another_format_is_refused_before_any_work() -> None:
+    result = CliRunner().invoke(main, ["evaluate", "nowhere", "--sheet", "worst"])
+    assert result.exit_code == 2
+    assert "'--sheet': expected a name that ends in .png, found worst." in result.stderr
+
+
+@pytest.mark.parametrize(("rank", "printed"), [("0", '{\n "a": 1\n}\n'), ("1", "")])
+def test_of_several_processes_the_first_reports(
+    rank: str, printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Otherwise what torchrun prints would be several documents of JSON."""
+    monkeypatch.setenv("RANK", rank)
+    report({"a": 1}, "text", as_json=True)
+    assert capsys.readouterr().out == printed
+
+
+def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: list[Path], **_options: bool) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trainer.inspection.shards.inspect_shards", interrupted)
+    result = CliRunner().invoke(main, ["inspect", "."])
+    assert result.exit_code == 130
+    assert "goes on from here" in result.stderr
+
+
+def test_a_user_error_is_not_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: list[Path], **_options: bool) -> None:
+        raise DatasetError("somewhere: expected this, found that. Do so.")
+
+    monkeypatch.setattr("trainer.inspection.shards.inspect_shards", refused)
+    result = CliRunner().invoke(main, ["inspect", "."])
+    assert (result.exit_code, result.stderr) == (2, "Error: somewhere: expected this, found that. Do so.\n")

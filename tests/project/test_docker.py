@@ -1,0 +1,171 @@
+"""Images, compose file and Kubernetes manifests, as far as they can be checked without their engines."""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+import cli
+from render_worker.ray_farm.slots import RESOURCE
+from shared.seams.renderer import RenderSettings
+from tests.support.repository import ROOT
+
+DOCKER = ROOT / "docker"
+if not DOCKER.is_dir():
+    pytest.skip("docker/ is not part of an installed package", allow_module_level=True)
+
+LOCK = DOCKER.parent / "requirements.lock"
+BIN = Path(sys.executable).parent
+DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
+MANIFESTS = sorted(DOCKER.glob("ray*.yaml"))
+
+
+def compose(name: str = "compose.yaml") -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((DOCKER / name).read_text())
+    return content
+
+
+def pods(manifest: Path) -> list[dict[str, Any]]:
+    """Return the groups of pods of a manifest, the head's first."""
+    spec = yaml.safe_load(manifest.read_text())["spec"]
+    cluster = spec.get("rayClusterSpec", spec)
+    return [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+
+
+def parsed(words: list[str]) -> None:
+    """Parse a meshcycle command without running it."""
+    command: click.Command = cli.main
+    with click.Context(command) as context:
+        while isinstance(command, click.Group):
+            name, command_or_none, words = command.resolve_command(context, words)
+            assert command_or_none is not None, name
+            command = command_or_none
+        command.make_context(command.name, list(words))
+
+
+def locked_subset() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("locked_subset", DOCKER / "locked_subset.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def packages_of_the_worker() -> set[str]:
+    names = set((DOCKER / "render-worker.in").read_text().split())
+    subset = locked_subset().locked_subset(LOCK.read_text(), names)
+    return set(re.findall(r"^([a-z0-9.-]+)==", subset, flags=re.M))
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.stem)
+def test_dockerfiles_have_no_lint(path: Path) -> None:
+    hadolint = shutil.which("hadolint", path=str(BIN)) or pytest.skip("hadolint is a tool of developers")
+    done = subprocess.run([hadolint, path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.stem)
+def test_images_are_pinned_run_as_a_user_and_know_whether_they_are_well(path: Path) -> None:
+    text = path.read_text()
+    python = (DOCKER.parent / ".python-version").read_text().strip()
+    assert set(re.findall(r"^FROM (\S+)", text, flags=re.M)) == {f"python:{python}.9-slim-bookworm"}
+    assert re.findall(r"^USER (\S+)", text, flags=re.M) == ["1000"]
+    assert "HEALTHCHECK" in text
+    assert "--require-hashes" in text
+    (words,) = re.findall(r"^CMD (\[.*\])", text, flags=re.M)
+    parsed(json.loads(words))
+
+
+def test_the_compose_file_follows_the_specification() -> None:
+    checker = shutil.which("check-jsonschema", path=str(BIN)) or pytest.skip("check-jsonschema is missing")
+    command = [checker, "--builtin-schema", "vendor.compose-spec", *map(str, DOCKER.glob("compose*.yaml"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_compose_file_starts_commands_and_builds_images_that_exist() -> None:
+    services = compose()["services"]
+    for name, service in services.items():
+        assert (DOCKER.parent / service["build"]["dockerfile"]).exists()
+        if name != "token":
+            parsed(service["command"])
+            assert service["cap_drop"] == ["ALL"]
+            assert "token:/home/meshcycle/.ray" in service["volumes"]
+    assert services["token"]["entrypoint"] == ["python", "-m", "render_worker.ray_farm.ray_token"]
+    assert services["gpu-render-worker"]["profiles"] == ["gpu"]
+    assert compose("compose.gpu.yaml")["services"].keys() <= services.keys()
+    assert "ports" not in str(services), "nothing is opened to the outside"
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
+def test_manifests_use_the_images_of_the_compose_file_and_offer_what_the_pool_knows(path: Path) -> None:
+    images = {service["image"] for service in compose()["services"].values()}
+    head, *workers = pods(path)
+    for group in (head, *workers):
+        pod = group["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert {container["image"] for container in pod["containers"]} <= images
+    assert "resources" not in head["rayStartParams"], "the trainer's machine renders nothing"
+    for group in workers:
+        (name,) = json.loads(json.loads(group["rayStartParams"]["resources"]))
+        RenderSettings.model_validate({"device": name.removeprefix(RESOURCE)})
+
+
+def test_manifests_ask_for_a_token_and_the_ray_of_the_lock() -> None:
+    for path in MANIFESTS:
+        spec = yaml.safe_load(path.read_text())["spec"]
+        cluster = spec.get("rayClusterSpec", spec)
+        assert cluster["authOptions"] == {"mode": "token"}
+        assert f"\nray=={cluster['rayVersion']} " in LOCK.read_text()
+        if "entrypoint" in spec:
+            program, *words = spec["entrypoint"].split()
+            assert program == "meshcycle"
+            parsed(words)
+
+
+def test_a_worker_needs_no_package_that_its_image_lacks() -> None:
+    """All that a worker and its command import is there when nothing outside its part of the lock is."""
+    code = f"""
+import importlib.metadata, re, sys
+allowed = {packages_of_the_worker() | {"meshcycle"}!r}
+owners = importlib.metadata.packages_distributions()
+class Absent:
+    def find_spec(name, path=None, target=None):
+        theirs = {{re.sub("[-_.]+", "-", owner).lower() for owner in owners.get(name.split(".")[0], ())}}
+        if theirs and not theirs & allowed:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Absent)
+import importlib, pkgutil
+import cli, render_worker
+from shared.storage.object_store import ObjectStore
+for module in pkgutil.iter_modules(render_worker.__path__, "render_worker."):
+    if module.name != "render_worker.__main__":
+        importlib.import_module(module.name)
+ObjectStore("s3://bucket/backgrounds")
+try:
+    import torch
+except ModuleNotFoundError:
+    sys.exit(0)
+sys.exit("what is absent must not be found")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_worker_image_carries_neither_pytorch_nor_the_detector() -> None:
+    assert not packages_of_the_worker() & {"torch", "ultralytics", "torchvision", "timm"}
+
+
+def test_a_name_that_the_lock_lacks_is_an_error() -> None:
+    with pytest.raises(SystemExit, match="expected nonsense in the lock"):
+        locked_subset().locked_subset(LOCK.read_text(), {"numpy", "nonsense"})

@@ -1,0 +1,370 @@
+"""A farm of several machines (Ray nodes of one, here), with the real Blender, and every fault there is.
+
+After each fault, every sample is rendered exactly once or quarantined by name, and the bytes are those of a
+round that nothing disturbed.
+"""
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import ray
+
+from render_worker.ray_farm import workers as crew
+from render_worker.ray_farm.node import FarmNode
+from render_worker.ray_farm.pool import RenderPool
+from render_worker.release import this_release
+from shared.backgrounds import BackgroundWriter
+from shared.backgrounds.verdicts import Verdict
+from shared.errors import RenderError, ShardError
+from shared.seams.renderer import RenderJob, RenderSettings
+from shared.twins.rounds import SyntheticRound
+from tests.support.repository import ROOT
+from tests.support.small_farm import (
+    ALWAYS,
+    HANDS_PER_SHARD,
+    PATIENCE_S,
+    Farm,
+    Member,
+    Minefield,
+    carry_to_workers,
+    job_of,
+    mined_pool,
+    start_head,
+    write_hands,
+)
+from tests.support.small_scene import PlainPhotographs, open_hand, write_backgrounds
+
+pytestmark = [
+    pytest.mark.blender,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # Ray leaves its log files open
+]
+carry_to_workers()
+NUM_SHARDS = 4
+NUM_HANDS = NUM_SHARDS * HANDS_PER_SHARD
+SETTINGS = RenderSettings(samples=4, timeout_s=4)
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """A head and no workers yet."""
+    ray.shutdown()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    farm = start_head(tmp_path_factory.mktemp("farm"), port=port)
+    yield farm
+    ray.shutdown()
+    farm.close()
+
+
+@pytest.fixture(scope="module")
+def two_machines(farm: Farm) -> Farm:
+    """The head, and two machines of one slot each."""
+    members = [farm.join(name) for name in ("one", "two")]
+    for member in members:
+        member.wait_for("Joined")
+    return farm
+
+
+@pytest.fixture(scope="module")
+def backgrounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_backgrounds(tmp_path_factory.mktemp("backgrounds"))
+
+
+@pytest.fixture(scope="module")
+def predictions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_hands(tmp_path_factory.mktemp("predictions"), num_shards=NUM_SHARDS)
+
+
+@pytest.fixture(scope="module")
+def mines(tmp_path_factory: pytest.TempPathFactory) -> Minefield:
+    return Minefield(tmp_path_factory.mktemp("mines"))
+
+
+@pytest.fixture(autouse=True)
+def no_mines_are_left(mines: Minefield) -> Iterator[None]:
+    yield
+    mines.clear()
+
+
+@pytest.fixture(scope="module")
+def pool(two_machines: Farm, backgrounds: Path, mines: Minefield) -> Iterator[RenderPool]:
+    with mined_pool(SETTINGS, backgrounds, mines, address=two_machines.address) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def undisturbed(pool: RenderPool, predictions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A round that nothing happened to."""
+    job = job_of(predictions, tmp_path_factory.mktemp("undisturbed"))
+    report = pool.render_round(job)
+    assert (report.rendered, report.quarantined, report.lost_workers) == (NUM_HANDS, (), 0)
+    return job.out_dir
+
+
+@pytest.fixture
+def job(predictions: Path, tmp_path: Path) -> RenderJob:
+    return job_of(predictions, tmp_path / "round-0002")
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    give_up_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < give_up_s
+        time.sleep(0.05)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def assert_same_samples(disturbed: Path, undisturbed: Path, *, quarantined: set[str]) -> None:
+    """Every sample is there once with the bytes of the undisturbed round, or quarantined."""
+    ours, theirs = SyntheticRound.open(disturbed), SyntheticRound.open(undisturbed)
+    assert ours.quarantined.keys() == quarantined
+    assert ours.sample_ids == tuple(name for name in theirs.sample_ids if name not in quarantined)
+    for name in ours.sample_ids:
+        here, there = ours.read(name), theirs.read(name)
+        assert (here.jpeg, here.mask_png, here.labels) == (there.jpeg, there.mask_png, there.labels)
+
+
+def test_a_farm_without_workers_is_waited_for_and_then_named(
+    farm: Farm, backgrounds: Path, job: RenderJob, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = SETTINGS.model_copy(update={"patience_s": 1.5})
+    with (
+        RenderPool(settings, open_hand(), backgrounds, address=farm.address) as pool,
+        pytest.raises(RenderError, match=r"expected a render worker within 1.5 s, found 0 starting"),
+    ):
+        pool.render_round(job)
+    assert f"meshcycle render-workers --address {farm.address}" in caplog.text
+    (line,) = (line for line in farm.members["head"].log.read_text().splitlines() if line.startswith("{"))
+    assert json.loads(line) == {"address": farm.address, "slots": {}, "release": str(this_release())}
+
+
+def test_everything_listens_on_the_loopback_interface_only(two_machines: Farm, undisturbed: Path) -> None:
+    processes = [psutil.Process(member.process.pid) for member in two_machines.members.values()]
+    listening = [
+        connection.laddr.ip
+        for process in processes
+        for child in process.children(recursive=True)
+        for connection in child.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) > 10
+    assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
+
+
+def test_a_worker_killed_in_the_middle_of_a_frame_costs_nothing(
+    pool: RenderPool, mines: Minefield, job: RenderJob, undisturbed: Path
+) -> None:
+    mines.lay("00000011", "SIGKILL", times=1)
+    report = pool.render_round(job)
+    assert (report.lost_workers, report.retried, report.quarantined) == (1, 8, ())
+    assert contents(job.out_dir) == contents(undisturbed)
+
+
+def test_a_sample_that_always_crashes_blender_is_quarantined_alone(
+    pool: RenderPool, mines: Minefield, job: RenderJob, undisturbed: Path
+) -> None:
+    mines.lay("00000005", "SIGSEGV", times=ALWAYS)
+    report = pool.render_round(job)
+    assert (report.quarantined, report.lost_workers) == (("00000005",), 3)
+    assert SyntheticRound.open(job.out_dir).quarantined == {"00000005": "2 workers died while drawing it"}
+    assert_same_samples(job.out_dir, undisturbed, quarantined={"00000005"})
+
+
+def test_a_render_that_hangs_is_ended_tried_again_and_then_quarantined(
+    pool: RenderPool, mines: Minefield, job: RenderJob, undisturbed: Path
+) -> None:
+    mines.lay("00000008", "hang", times=1)
+    mines.lay("00000030", "hang", times=ALWAYS)
+    report = pool.render_round(job)
+    assert report.quarantined == ("00000030",)
+    assert SyntheticRound.open(job.out_dir).quarantined == {"00000030": "2 workers not drawn within 4 s"}
+    assert_same_samples(job.out_dir, undisturbed, quarantined={"00000030"})
+
+
+def test_a_whole_machine_lost_in_the_middle_of_a_frame_costs_nothing(
+    pool: RenderPool, mines: Minefield, job: RenderJob, undisturbed: Path, two_machines: Farm
+) -> None:
+    """Its raylet and its Blender die at once; the command there joins again by itself."""
+    mines.lay("00000003", "lose-machine", times=1)
+    report = pool.render_round(job)
+    assert (report.lost_workers, report.retried, report.quarantined) == (1, 8, ())
+    assert contents(job.out_dir) == contents(undisturbed)
+    lost = next(m for m in two_machines.members.values() if "Lost the head" in m.log.read_text())
+    lost.wait_for("Joined", times=2)
+
+
+def test_a_driver_killed_in_the_middle_of_a_round_leaves_only_the_missing_shards_to_do(
+    pool: RenderPool,
+    mines: Minefield,
+    job: RenderJob,
+    undisturbed: Path,
+    backgrounds: Path,
+    two_machines: Farm,
+) -> None:
+    pool.close()  # it holds all slots
+    mines.lay("00000017", "pause", times=ALWAYS)
+    call = (two_machines.address, job.predictions_dir, job.out_dir, backgrounds, mines.folder)
+    code = f"from tests.support import small_farm; small_farm.render_in_minefield(*{tuple(map(str, call))!r})"
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    driver = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path})
+    wait_until(lambda: len(list(job.out_dir.glob("*.index.json"))) == NUM_SHARDS - 1)
+    driver.kill()
+    driver.wait()
+    mines.clear()
+    report = pool.render_round(job)
+    assert (report.rendered, report.reused) == (HANDS_PER_SHARD, NUM_HANDS - HANDS_PER_SHARD)
+    assert contents(job.out_dir) == contents(undisturbed)
+
+
+def test_a_full_disk_is_named_and_the_round_goes_on_when_there_is_room(
+    pool: RenderPool, job: RenderJob, undisturbed: Path
+) -> None:
+    job.out_dir.mkdir()
+    # The kernel's own full disk, where the shard is written before it gets its name.
+    (job.out_dir / f".shard-00002.tar.{os.getpid()}.tmp").symlink_to("/dev/full")
+    with pytest.raises(ShardError, match=r"shard-00002.tar: .* No space left on device\. Make room"):
+        pool.render_round(job)
+    kept = len(list(job.out_dir.glob("*.index.json")))
+    report = pool.render_round(job)
+    assert report.reused == kept * HANDS_PER_SHARD
+    assert report.rendered == NUM_HANDS - report.reused
+    assert contents(job.out_dir) == contents(undisturbed)
+
+
+def test_shards_that_were_cut_or_changed_on_the_disk_are_rendered_again(
+    pool: RenderPool, job: RenderJob, undisturbed: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool.render_round(job)
+    cut, flipped = job.out_dir / "shard-00000.tar", job.out_dir / "shard-00003.tar"
+    os.truncate(cut, cut.stat().st_size // 2)
+    changed = bytearray(flipped.read_bytes())
+    changed[3000] ^= 1
+    flipped.write_bytes(changed)
+    with pytest.raises(ShardError, match="expected sample 00000024 to have sha256"):
+        SyntheticRound.open(job.out_dir).read("00000024")
+    report = pool.render_round(job)
+    assert (report.rendered, report.reused) == (2 * HANDS_PER_SHARD, NUM_HANDS - 2 * HANDS_PER_SHARD)
+    assert "shard-00003.tar has changed on the disk since it was written" in caplog.text
+    assert contents(job.out_dir) == contents(undisturbed)
+
+
+def test_a_background_that_cannot_be_read_costs_only_its_own_samples(
+    pool: RenderPool, job: RenderJob, undisturbed: Path, mines: Minefield, two_machines: Farm, tmp_path: Path
+) -> None:
+    pool.close()  # it holds all slots
+    photographs, places = PlainPhotographs(), range(len(PlainPhotographs()))
+    with BackgroundWriter(tmp_path / "damaged") as writer:
+        pictures = {photographs.key(place): photographs.image_bytes(place) for place in places}
+        pictures["plain/1"] = pictures["plain/1"][:30]
+        writer.add([Verdict(name, "png", "none") for name in pictures], pictures)
+        writer.publish(np.ones(len(photographs), dtype=bool), rules={})
+    clean = SyntheticRound.open(undisturbed)
+    behind = {name for name in clean.sample_ids if clean.read(name).labels.background.key == "plain/1"}
+    assert 0 < len(behind) < NUM_HANDS
+    with mined_pool(SETTINGS, tmp_path / "damaged", mines, address=two_machines.address) as damaged:
+        damaged.render_round(job)
+    assert_same_samples(job.out_dir, undisturbed, quarantined=behind)
+    reasons = set(SyntheticRound.open(job.out_dir).quarantined.values())
+    assert all("plain/1: expected a photograph" in reason for reason in reasons)
+
+
+def test_machines_join_and_leave_in_the_middle_of_a_round(
+    pool: RenderPool,
+    job: RenderJob,
+    undisturbed: Path,
+    backgrounds: Path,
+    mines: Minefield,
+    two_machines: Farm,
+) -> None:
+    """A third machine draws as soon as it has joined; one that is told to leave finishes its own first."""
+    pool.close()  # it holds all slots
+    for sample_id in ("00000002", "00000010"):
+        mines.lay(sample_id, "pause", times=ALWAYS)
+    settings = SETTINGS.model_copy(update={"timeout_s": PATIENCE_S})
+    with (
+        mined_pool(settings, backgrounds, mines, address=two_machines.address) as other,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        rendered = thread.submit(other.render_round, job)
+        wait_until(lambda: mines.num_met == 2)
+        third = two_machines.join("three")
+        wait_until(lambda: len(list(job.out_dir.glob("*.index.json"))) == NUM_SHARDS - 2)
+        leaver = two_machines.members["two"]
+        leaver.process.terminate()
+        leaver.wait_for("Leaving")
+        mines.clear()
+        report = rendered.result()
+        assert leaver.process.wait(PATIENCE_S) == 0
+    assert (report.workers, report.lost_workers, report.retried) == (3, 0, 0)
+    assert "Left the farm." in leaver.log.read_text()
+    assert "Joined" in third.log.read_text()
+    assert contents(job.out_dir) == contents(undisturbed)
+
+
+def test_machines_with_another_release_or_device_are_left_out_and_said_so(
+    pool: RenderPool,
+    two_machines: Farm,
+    backgrounds: Path,
+    job: RenderJob,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pool.close()  # it holds all slots
+    impatient = SETTINGS.model_copy(update={"patience_s": 5.0})
+    optix = impatient.model_copy(update={"device": "optix"})
+    with (
+        RenderPool(optix, open_hand(), backgrounds, address=two_machines.address) as other,
+        pytest.raises(RenderError, match="expected slots for device optix, found cpu"),
+    ):
+        other.render_round(job)
+    newer = replace(this_release(), version="9.9", code="0" * 64)
+    monkeypatch.setattr(crew, "this_release", lambda: newer)
+    with (
+        RenderPool(impatient, open_hand(), backgrounds, address=two_machines.address) as other,
+        pytest.raises(
+            RenderError, match=r"expected meshcycle 9\.9 \(00000000\) with bpy .* as on this machine"
+        ),
+    ):
+        other.render_round(job)
+    assert caplog.text.count("Not rendering on") >= 3
+
+
+def test_a_wrong_token_and_a_missing_one_are_named(farm: Farm, tmp_path: Path) -> None:
+    options = ("--address", farm.address, "--workers", "0")
+    quickly = {"RAY_gcs_server_port_wait_time_s": "2"}
+    wrong = Member.start(tmp_path / "wrong.log", *options, RAY_AUTH_TOKEN="0" * 64, **quickly)
+    missing = Member.start(tmp_path / "missing.log", *options, RAY_AUTH_TOKEN_PATH=str(tmp_path / "token"))
+    for member, words in ((wrong, "expected its token, found another one"), (missing, "found no file")):
+        assert member.process.wait(PATIENCE_S) == 2
+        assert words in member.log.read_text()
+
+
+def test_a_ray_that_starts_too_slowly_is_started_again_and_in_the_end_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ray gives itself 30 seconds, which is too few on a machine whose cores are all busy."""
+    slow = (False, False, ["Exception: The current node timed out during startup."])
+    answers = [slow, slow, (True, True, [])]
+    monkeypatch.setattr("render_worker.ray_farm.node.make_token", lambda: None)
+    monkeypatch.setattr(FarmNode, "_take_part", lambda *_: answers.pop(0) if answers else slow)
+    FarmNode(workers=0).serve(lambda _: None)
+    assert answers == []
+    assert caplog.text.count("trying again") == 2
+    with pytest.raises(RenderError, match="expected Ray to run, found that it ended"):
+        FarmNode(workers=0).serve(lambda _: None)

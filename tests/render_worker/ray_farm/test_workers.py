@@ -1,0 +1,48 @@
+"""Workers that die before they are ready: how often they are replaced, and what is said in the end."""
+
+from types import SimpleNamespace
+
+import pytest
+import ray
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError
+
+from render_worker.ray_farm.slots import Offer
+from render_worker.ray_farm.workers import Crew
+from shared.errors import RenderError
+from shared.seams.renderer import RenderSettings
+
+OFFER = Offer("node", "host", slots=1, device="cpu", gpu_share=0.0)
+OUT_OF_MEMORY = OutOfMemoryError(  # type: ignore[no-untyped-call]
+    "Memory on the node was 30GB / 31GB. Ray killed this worker.\n\nSet RAY_memory_monitor_refresh_ms=0.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            RayActorError(error_msg="It died.\nKilled."),
+            r"the last with: Killed\. Look at what `meshcycle doctor`",
+        ),
+        (OUT_OF_MEMORY, r"was 30GB / 31GB\. Ray killed this worker\. Give a smaller number of --workers"),
+    ],
+    ids=["died", "out of memory"],
+)
+def test_a_machine_whose_workers_always_die_at_the_start_is_named_with_the_reason(
+    error: RayError, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def died(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ray, "get", died)
+    monkeypatch.setattr(ray, "kill", lambda _: None)
+    actor = SimpleNamespace(state=SimpleNamespace(remote=object))
+    crew = Crew(lambda offer: actor, lambda: [OFFER], RenderSettings(), address=None)
+    for _ in range(3):
+        crew.be_patient()
+        crew.follow()
+        crew.welcome(*crew.starting)
+    with pytest.raises(
+        RenderError, match=f"host: expected render workers to start, found that 3 died, .*{said}"
+    ):
+        crew.be_patient()

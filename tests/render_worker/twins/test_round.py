@@ -1,0 +1,172 @@
+"""What the driver of a round does and keeps, with a drawer that asks for one picture at a time."""
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+
+from render_worker.twins import round as twin_round
+from render_worker.twins.round import render_round
+from render_worker.worker import Refusal, Request
+from shared.errors import ShardError
+from shared.seams.renderer import RenderJob, RenderStopped
+from shared.twins.predictions import PredictionShard, read_predictions, write_predictions
+from shared.twins.rounds import SyntheticRound
+from shared.twins.shards import PackedSample
+from tests.support.small_scene import HomeDrawer, open_hand, write_backgrounds
+
+NUM_SHARDS = 5
+
+
+class LazyDrawer(HomeDrawer):
+    """Takes a request only when the answer to the one before is dealt with."""
+
+    def draw[Picture](
+        self, requests: Iterable[Request[Picture]]
+    ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+        for request in requests:
+            yield request, self._worker.draw([request]).answers[0]
+
+
+@pytest.fixture(scope="module")
+def drawer(tmp_path_factory: pytest.TempPathFactory) -> LazyDrawer:
+    return LazyDrawer(write_backgrounds(tmp_path_factory.mktemp("backgrounds")))
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> RenderJob:
+    """Five shards of two hands."""
+    hand = open_hand()
+    for number in range(NUM_SHARDS):
+        shard = PredictionShard(
+            sample_ids=(f"{2 * number:08d}", f"{2 * number + 1:08d}"),
+            verts_m=np.stack([hand.template_m, hand.template_m]),
+            joints_m=np.stack([hand.template_m[:21]] * 2),
+            cameras=np.tile(np.array([3, 0, 0], np.float32), (2, 1)),
+            round_index=0,
+            image_px=48,
+        )
+        write_predictions(tmp_path / f"predictions/shard-{number:05d}.safetensors", shard)
+    return RenderJob(tmp_path / "predictions", tmp_path / "round", 0, 7, "", "")
+
+
+def test_shards_are_read_and_written_one_after_the_other(
+    drawer: LazyDrawer, job: RenderJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that neither the wait for the first picture nor the memory depends on how many there are."""
+    events = []
+
+    def read(path: Path) -> PredictionShard:
+        events.append(f"read {path.stem[-1]}")
+        return read_predictions(path)
+
+    def write(shard: twin_round.OpenShard) -> None:
+        events.append(f"write {shard.tar_path.stem[-1]}")
+        written(shard)
+
+    written = twin_round.OpenShard.write
+    monkeypatch.setattr(twin_round, "read_predictions", read)
+    monkeypatch.setattr(twin_round.OpenShard, "write", write)
+    render_round(drawer, job)
+    assert events == [f"{what} {number}" for number in range(NUM_SHARDS) for what in ("read", "write")]
+
+
+def test_a_damaged_prediction_stops_the_round_and_what_was_drawn_is_kept(
+    drawer: LazyDrawer, job: RenderJob
+) -> None:
+    damaged = job.predictions_dir / "shard-00002.safetensors"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:100])
+    with pytest.raises(ShardError, match=r"shard-00002.safetensors: expected a prediction shard"):
+        render_round(drawer, job)
+    damaged.write_bytes(whole)
+    report = render_round(drawer, job)
+    assert (report.rendered, report.reused) == (6, 4)
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "Make room, then repeat"),
+        (errno.EDQUOT, "Make room, then repeat"),
+        (errno.EACCES, "See that it can be written there, then repeat"),
+        (errno.EROFS, "See that it can be written there, then repeat"),
+    ],
+)
+def test_a_shard_that_cannot_be_written_is_named_with_reason_and_remedy(
+    drawer: LazyDrawer, job: RenderJob, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(twin_round, "write_shard", refuse)
+    message = rf"shard-00000\.tar: expected to write a shard, found: {os.strerror(number)}\. {remedy}"
+    with pytest.raises(ShardError, match=message):
+        render_round(drawer, job)
+
+
+def test_what_a_worker_sends_is_packed_already(drawer: LazyDrawer, job: RenderJob) -> None:
+    """The driver of many workers would otherwise spend most of its time on it."""
+    answers = []
+
+    class Listening(LazyDrawer):
+        def draw[Picture](
+            self, requests: Iterable[Request[Picture]]
+        ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+            for request, answer in drawer.draw(requests):
+                answers.append(answer)
+                yield request, answer
+
+    render_round(Listening(drawer.photographs.path), job)
+    assert len(answers) == 2 * NUM_SHARDS
+    assert {type(answer) for answer in answers} == {PackedSample}
+
+
+def test_only_the_samples_of_the_job_are_drawn_and_kept_ones_are_shown(
+    drawer: LazyDrawer, job: RenderJob, tmp_path: Path
+) -> None:
+    first = replace(job, out_dir=tmp_path / "round-0000")
+    render_round(drawer, first)
+    shown = SyntheticRound.open(first.out_dir)
+    redrawn = {"00000003", "00000008", "00000009"}
+    later = replace(
+        job,
+        out_dir=tmp_path / "round-0001",
+        round_index=1,
+        sample_ids=redrawn,
+        kept=shown.entries_of(set(shown.sample_ids) - redrawn),
+    )
+    report = render_round(drawer, later)
+    assert (report.rendered, report.reused) == (3, 0)
+    assert [path.name for path in sorted(later.out_dir.glob("*.tar"))] == [
+        "shard-00001.tar",
+        "shard-00004.tar",
+    ]
+    twins = SyntheticRound.open(later.out_dir)
+    assert {name for name in twins.sample_ids if twins.round_of(name) == 1} == redrawn
+    assert twins.read("00000002").jpeg == shown.read("00000002").jpeg
+    assert render_round(drawer, later).reused == 3
+
+
+def test_a_render_that_is_stopped_keeps_the_shards_that_are_whole(drawer: LazyDrawer, job: RenderJob) -> None:
+    stop = Event()
+
+    class Stopping(LazyDrawer):
+        def draw[Picture](
+            self, requests: Iterable[Request[Picture]]
+        ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+            for number, answered in enumerate(drawer.draw(requests)):
+                if number == 5:
+                    stop.set()
+                yield answered
+
+    with pytest.raises(RenderStopped):
+        render_round(Stopping(drawer.photographs.path), job, stop=stop)
+    assert not (job.out_dir / "manifest.json").exists()
+    report = render_round(drawer, job)
+    assert (report.rendered, report.reused) == (6, 4)

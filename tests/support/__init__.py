@@ -1,0 +1,1 @@
+"""Fakes, small data and tools that several tests use."""

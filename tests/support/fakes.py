@@ -1,0 +1,88 @@
+"""Small stand-ins for the seams of the system, for tests only."""
+
+import io
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+from PIL import Image
+
+from shared.camera import project_px
+from shared.seams.renderer import RenderJob, RenderReport, RenderStopped
+from shared.twins.predictions import PredictionShard, read_predictions
+from shared.twins.rounds import commit_round
+from shared.twins.sample import BackgroundCrop, Light, Provenance, SyntheticLabels, SyntheticSample
+from shared.twins.shards import write_shard
+
+
+class PointRenderer:
+    """Draws every vertex as a white pixel on grey: a `shared.seams.renderer.Renderer` without Blender.
+
+    Args:
+        skipped: Samples to quarantine.
+    """
+
+    def __init__(self, *, skipped: tuple[str, ...] = ()) -> None:
+        self.skipped = skipped
+        self.jobs: list[RenderJob] = []
+
+    def render_round(self, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
+        self.jobs.append(job)
+        names = []
+        rendered = 0
+        for path in sorted(job.predictions_dir.glob("shard-*.safetensors")):
+            if stop is not None and stop.is_set():
+                raise RenderStopped(str(job.out_dir))
+            if any(map(job.draws, read_predictions(path).sample_ids)):
+                tar_path = job.out_dir / f"{path.stem}.tar"
+                rendered += self.draw_shard(path, tar_path, job)
+                names.append(tar_path.name)
+        commit_round(job.out_dir, names, round_index=job.round_index, kept=job.kept)
+        return RenderReport(rendered=rendered, reused=0, quarantined=self.skipped, wall_s=0.0)
+
+    def draw_shard(self, path: Path, tar_path: Path, job: RenderJob) -> int:
+        shard = read_predictions(path)
+        wanted = [row for row, name in enumerate(shard.sample_ids) if job.draws(name)]
+        lost = {shard.sample_ids[row]: "skipped" for row in wanted if shard.sample_ids[row] in self.skipped}
+        samples = [_point_drawing(shard, row) for row in wanted if shard.sample_ids[row] not in self.skipped]
+        write_shard(tar_path, samples, provenance=_provenance(job), quarantined=lost)
+        return len(samples)
+
+
+def _point_drawing(shard: PredictionShard, row: int) -> SyntheticSample:
+    camera = shard.camera(row)
+    places = project_px(shard.verts_m[row], camera, size_px=shard.image_px).round().astype(int)
+    columns, rows = places.clip(0, shard.image_px - 1).T
+    image = np.full((shard.image_px, shard.image_px, 3), 96, np.uint8)
+    image[rows, columns] = 255
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG")
+    labels = SyntheticLabels(
+        sample_id=shard.sample_ids[row],
+        round_index=shard.round_index,
+        joints_m=tuple((float(x), float(y), float(z)) for x, y, z in shard.joints_m[row]),
+        camera=camera,
+        image_px=shard.image_px,
+        skin_rgb=(0.5, 0.5, 0.5),
+        background=BackgroundCrop(key="none", left_px=0, top_px=0, side_px=shard.image_px),
+        light=Light(direction=(0.0, 0.0, -1.0), angle_deg=1.0, key=1.0, fill=1.0),
+        seed=0,
+    )
+    return SyntheticSample(jpeg=file.getvalue(), mask_png=b"", verts_m=shard.verts_m[row], labels=labels)
+
+
+def _provenance(job: RenderJob) -> Provenance:
+    return Provenance(
+        bpy_version="none",
+        engine="points",
+        samples=1,
+        device="cpu",
+        settings_sha256="",
+        hand_model_sha256="",
+        backgrounds_fingerprint="",
+        checkpoint_sha256=job.checkpoint_sha256,
+        config_sha256=job.config_sha256,
+        predictions_sha256="",
+        round_index=job.round_index,
+        run_seed=job.run_seed,
+    )

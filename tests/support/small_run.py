@@ -1,0 +1,43 @@
+"""A training run that takes seconds: a tiny network on a dozen pictures of noise."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.support.small_dataset import small_split
+from tests.support.small_hands import TINY_BACKBONE
+from trainer.config.run import TrainConfig
+
+NUM_IMAGES = 14
+"""Two are held out, twelve make three batches of four."""
+
+
+def small_config(folder: Path, **changes: Any) -> TrainConfig:
+    """Return a run with recycling; ``section__field`` changes a value in a table."""
+    data_root = folder / "data"
+    if not data_root.exists():
+        small_split(data_root, "training", num_images=NUM_IMAGES)
+    values: dict[str, Any] = {
+        "run_dir": folder / "run",
+        "rounds": 3,
+        "data": {
+            "root": data_root,
+            "crop_px": 56,
+            "input_px": 64,
+            "batch_size": 4,
+            "workers": 0,
+            "held_out_share": 2 / NUM_IMAGES,
+        },
+        "model": {"name": "regressor", "backbone": TINY_BACKBONE, "pretrained": False},
+        "optimiser": {"learning_rate": 1e-3, "plateau_patience": 0},
+        "recycle": {"backgrounds": "unused"},
+        "render": {"shard_size": 5},
+        "compute": {"accelerator": "cpu"},
+        "checkpoint": {"every_steps": 2},
+    }
+    for key, value in changes.items():
+        section, _, field = key.partition("__")
+        if field:
+            values[section] = {**values[section], field: value}
+        else:
+            values[section] = value
+    return TrainConfig.model_validate(values)

@@ -1,0 +1,152 @@
+"""Stand-ins for Blender and for photographs, and requests that misbehave on purpose."""
+
+import io
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from render_worker.picture.camera import hand_box
+from render_worker.picture.mesh import CappedMesh
+from render_worker.picture.request import DrawRequest, HandGeometry, HandLayer
+from render_worker.worker import Refusal, RenderWorker, Request, Studio, Tally, WorkerState
+from shared.backgrounds import BackgroundReader, BackgroundWriter
+from shared.backgrounds.verdicts import Verdict
+from shared.errors import DeviceError
+from shared.hand_model import HandModel, load_hand_model
+from shared.seams.renderer import RenderSettings
+
+
+@cache
+def open_hand() -> HandModel:
+    return load_hand_model()
+
+
+class FlatScene:
+    """Draws the box of a hand, all covered, in its brightest colour: a `Scene`."""
+
+    bpy_version = "none"
+    device = "flat"
+
+    def __init__(self, mesh: CappedMesh | None = None, settings: RenderSettings | None = None) -> None:
+        pass
+
+    def draw(self, request: DrawRequest) -> HandLayer:
+        box = hand_box(
+            request.verts_m, request.camera, width_px=request.width_px, height_px=request.height_px
+        )
+        rgba = np.ones((box.bottom_px - box.top_px, box.right_px - box.left_px, 4), np.float32)
+        rgba[..., :3] = np.broadcast_to(request.albedo, (len(request.verts_m), 3)).max(axis=0)
+        return HandLayer(rgba, box)
+
+    def measure(self, request: DrawRequest) -> HandGeometry:
+        layer = self.draw(request)
+        shape = layer.rgba.shape[:2]
+        return HandGeometry(np.ones(shape, np.float32), np.zeros((*shape, 3), np.float32), layer.box)
+
+
+def refuse_device(mesh: CappedMesh, settings: RenderSettings) -> FlatScene:
+    """Start a scene on a machine without the device that the settings ask for."""
+    raise DeviceError(f"--device {settings.device}: expected an OPTIX device, found none.")
+
+
+class PlainPhotographs:
+    """Photographs of one colour each: a `render_worker.picture.background.Photographs`."""
+
+    fingerprint = "plain"
+    colours = ((20, 30, 40), (200, 180, 160), (90, 120, 60), (250, 250, 250))
+
+    def __len__(self) -> int:
+        return len(self.colours)
+
+    def key(self, position: int) -> str:
+        return f"plain/{position}"
+
+    def image_bytes(self, position: int) -> bytes:
+        file = io.BytesIO()
+        Image.new("RGB", (96, 80), self.colours[position]).save(file, "PNG")
+        return file.getvalue()
+
+
+class HomeDrawer:
+    """Draws in this process, last request first: a `render_worker.twins.round.Drawer` without Ray.
+
+    Args:
+        backgrounds: Database of photographs.
+        stop_after: Pictures after which the user presses Ctrl-C.
+    """
+
+    def __init__(self, backgrounds: Path, *, stop_after: int | None = None) -> None:
+        self.settings = RenderSettings()
+        self.tally = Tally(workers=1)
+        self.hand_model = open_hand()
+        self.photographs = BackgroundReader(backgrounds)
+        self.stop_after = stop_after
+        self._worker = RenderWorker(
+            CappedMesh.of(self.hand_model),
+            self.settings,
+            photographs=self.photographs,
+            start_scene=FlatScene,
+        )
+
+    def start(self) -> WorkerState:
+        return self._worker.state()
+
+    def draw[Picture](
+        self, requests: Iterable[Request[Picture]]
+    ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+        for number, request in enumerate(reversed(list(requests))):
+            if number == self.stop_after:
+                raise KeyboardInterrupt
+            yield request, self._worker.draw([request]).answers[0]
+
+
+@dataclass(frozen=True)
+class Gluttony:
+    """A request that leaves memory behind in its process, and answers with that process's number."""
+
+    sample_id: str
+    left_mb: int
+
+    def draw(self, studio: Studio) -> int:
+        _left_behind.append(b"x" * (self.left_mb << 20))
+        return os.getpid()
+
+
+_left_behind: list[bytes] = []
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A `render_worker.worker.Request` that answers with its own name, or kills the process that draws it.
+
+    Attributes:
+        sample_id: Its name.
+        grudge: File with one character for every further process to kill.
+    """
+
+    sample_id: str
+    grudge: Path | None = None
+
+    def draw(self, studio: Studio) -> str:
+        if self.grudge is not None and (left := self.grudge.read_text()):
+            self.grudge.write_text(left[1:])
+            os._exit(1)
+        return self.sample_id
+
+
+def write_backgrounds(folder: Path) -> Path:
+    """Write a database of the plain photographs."""
+    photographs = PlainPhotographs()
+    places = range(len(photographs))
+    with BackgroundWriter(folder) as writer:
+        writer.add(
+            [Verdict(photographs.key(place), "png", "none") for place in places],
+            {photographs.key(place): photographs.image_bytes(place) for place in places},
+        )
+        writer.publish(np.ones(len(photographs), dtype=bool), rules={})
+    return folder

@@ -1,0 +1,68 @@
+"""One training process of a test that starts two, as torchrun would.
+
+Arguments: what to do, the folder of the run, and the batch size per process.
+    step   learns from a batch with twins for some samples; the first process writes gradients.pt
+    run    trains all rounds, the first process with a renderer
+    overlap    does so while it renders
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from shared.freihand import FreiHandSplit
+from shared.hand_model import load_hand_model
+from tests.support.fakes import PointRenderer
+from tests.support.small_run import small_config
+from trainer.config.run import TrainConfig
+from trainer.data.dataset import LoadedBatch
+from trainer.data.loader import Feed
+from trainer.training.learner import Engine, build_fabric
+from trainer.training.loop import train
+from trainer.types import HandTarget
+
+
+def main() -> None:
+    job, folder, batch_size = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    config = small_config(
+        folder,
+        data__batch_size=batch_size,
+        optimiser__clip_norm=0.0,
+        model__backbone="test_convnext",  # batch statistics of halves are not those of the whole
+    )
+    if job == "overlap":
+        recycle = config.recycle.model_copy(update={"mode": "overlap"}) if config.recycle else None
+        config = config.model_copy(update={"recycle": recycle})
+    if job in ("run", "overlap"):
+        train(config, renderer=PointRenderer() if os.environ["RANK"] == "0" else None, resume=False)
+    else:
+        do_step(config)
+
+
+def do_step(config: TrainConfig) -> None:
+    split = FreiHandSplit(config.data.root, "training")
+    fabric = build_fabric(config)
+    engine = Engine(fabric, config, load_hand_model(), num_steps=10)
+    feed = Feed(split, range(12), config, rank=fabric.global_rank, world_size=fabric.world_size)
+    loaded, _ = next(feed.batches(0, start_step=0, twins=None))
+    engine.step(with_twins(loaded), number=0)
+    if fabric.is_global_zero:
+        gradients = {name: value.grad for name, value in engine.network.named_parameters()}
+        torch.save(gradients, config.run_dir.parent / "gradients.pt")
+    fabric.barrier()
+
+
+def with_twins(loaded: LoadedBatch) -> LoadedBatch:
+    """Give photographs with an even number their own negative as a twin."""
+    rows = torch.tensor([row for row, name in enumerate(loaded.sample_ids) if int(name) % 2 == 0])
+    return loaded._replace(
+        twins=255 - loaded.photos[rows],
+        twin_target=HandTarget(*(label[rows] for label in loaded.target)),
+        twin_rows=rows,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import ConfigError
+from tests.support.repository import ROOT
+from trainer.config.run import TrainConfig, load_config
+from trainer.config.toml import read_toml, to_toml
+
+SMALLEST = 'run_dir = "run"\n[data]\nroot = "data"\n'
+CONFIGS = ROOT / "configs"
+RECYCLING = SMALLEST + '[recycle]\nbackgrounds = "backgrounds"\n'
+
+
+def load(folder: Path, text: str) -> TrainConfig:
+    path = folder / "config.toml"
+    path.write_text(text, encoding="utf-8", newline="")
+    return load_config(path)
+
+
+def complaint(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as error:
+        load(folder, text)
+    return str(error.value).replace(str(folder), "")
+
+
+def test_defaults_are_the_papers(tmp_path: Path) -> None:
+    """Sec. 4.2, and FastMETRO's recipe to which it refers."""
+    config = load(tmp_path, RECYCLING)
+    assert config.recycle is not None
+    assert (config.rounds, config.data.batch_size, config.data.crop_px, config.data.input_px) == (
+        200,
+        16,
+        180,
+        224,
+    )
+    assert (config.optimiser.learning_rate, config.optimiser.weight_decay, config.optimiser.clip_norm) == (
+        1e-4,
+        1e-4,
+        0.3,
+    )
+    assert (config.optimiser.schedule, config.optimiser.plateau_factor) == ("plateau", 0.5)
+    assert config.loss.model_dump() == {
+        "norm": "l1",
+        "joints": 1000,
+        "verts": 100,
+        "projected": 100,
+        "edges": 100,
+        "normals": 10,
+    }
+
+
+@pytest.mark.parametrize(
+    "row", [f"{n}-{v}" for n in ("fastmetro", "resnet101", "hrnet_w64") for v in ("recycle", "correlation")]
+)
+def test_published_rows_weigh_twins_as_the_paper_does(row: str) -> None:
+    recycle = load_config(CONFIGS / f"table2-{row}.toml").recycle
+    assert recycle is not None
+    assert recycle.alpha == recycle.beta
+
+
+def test_the_resolved_configuration_reads_back_as_itself(tmp_path: Path) -> None:
+    config = load(tmp_path, RECYCLING + "[render]\nworkers = 3\n[data.x]\n".replace("[data.x]\n", ""))
+    again = tmp_path / "again.toml"
+    again.write_text(to_toml(config))
+    assert read_toml(again, TrainConfig) == config
+
+
+@given(name=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
+def test_any_name_of_a_folder_reads_back(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    config = TrainConfig.model_validate({"run_dir": Path(name), "data": {"root": "data"}})
+    assert load(folder, to_toml(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "ronds = 1\n" + SMALLEST,
+            "/config.toml: ronds: expected a known key, found ronds. Did you mean rounds?",
+        ),
+        (
+            RECYCLING + "betta = 1\n",
+            "/config.toml: recycle.betta: expected a known key, found betta. Did you mean beta?",
+        ),
+        ("[data]\nroot = 'x'\n", "/config.toml: run_dir: expected a value, found none. Add the key."),
+        (SMALLEST + "crop_px = 0\n", "/config.toml: data.crop_px: expected greater than 0, found 0."),
+        (
+            SMALLEST + "[loss]\nnorm = 'l3'\n",
+            "/config.toml: loss.norm: expected 'l1' or 'l2', found 'l3'.",
+        ),
+        (
+            SMALLEST + "[model]\nname = 'regressor'\nbackbne = 'x'\n",
+            "/config.toml: model.backbne: expected a known key, found backbne. Did you mean backbone?",
+        ),
+        (
+            "batch_size = 8\n" + SMALLEST,
+            "/config.toml: batch_size: expected a known key, found batch_size. It belongs to [data].",
+        ),
+        (
+            SMALLEST + "rounds = 8\n",
+            "/config.toml: data.rounds: expected a known key, found rounds. It belongs to the top of the "
+            "file.",
+        ),
+        (
+            SMALLEST + "[model]\nname = 'resnet'\n",
+            "/config.toml: model.name: expected one of 'regressor', 'fastmetro', 'metro', 'graphormer', "
+            "found 'resnet'.",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_key(tmp_path: Path, text: str, expected: str) -> None:
+    assert complaint(tmp_path, text) == expected
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    assert len(complaint(tmp_path, "a = 1\nb = 2\n" + SMALLEST).splitlines()) == 2
+
+
+def test_text_that_is_not_toml_is_refused(tmp_path: Path) -> None:
+    assert complaint(tmp_path, "rounds: 3").startswith("/config.toml: expected TOML, ")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: expected a configuration file"):
+        load_config(tmp_path / "nowhere.toml")
+
+
+def test_renders_alone_need_a_source_before_the_first_round(tmp_path: Path) -> None:
+    """Table 3: alpha = 0 only makes sense with ground-truth meshes."""
+    assert "recycle.alpha is 0" in complaint(tmp_path, RECYCLING + "alpha = 0\n")
+    load(tmp_path, RECYCLING + 'alpha = 0\nsource = "ground_truth"\n')
+
+
+def test_a_run_that_would_never_recycle_is_refused(tmp_path: Path) -> None:
+    told = complaint(tmp_path, "rounds = 2\n" + RECYCLING + "warmup_rounds = 2\n")
+    assert "recycle.warmup_rounds is 2 of 2 rounds" in told
+
+
+@pytest.mark.parametrize(
+    "path", sorted({*CONFIGS.glob("*.toml")} - {*CONFIGS.glob("ablation_*.toml")}), ids=lambda path: path.stem
+)
+def test_every_configuration_of_the_repository_is_valid(path: Path) -> None:
+    """Those of ablations have a test of their own."""
+    load_config(path)

@@ -1,0 +1,173 @@
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from shared.camera import project_px, px_to_ndc
+from shared.errors import ConfigError, DatasetError
+from shared.freihand import FreiHandSplit
+from shared.freihand.label_check import check_labels
+from shared.hand_model import load_hand_model
+from shared.seams.renderer import RenderJob
+from shared.seeds import rng_of
+from shared.twins.predictions import PredictionShard, write_predictions
+from shared.twins.rounds import SyntheticRound
+from tests.support.fakes import PointRenderer
+from tests.support.small_dataset import SIZE_PX, small_split
+from trainer.config.sections import AugmentConfig
+from trainer.data.augment import random_warp
+from trainer.data.dataset import HandDataset, collate, drawn_from, load_batches, normalise
+from trainer.data.sampling import BatchPlan, Draw
+from trainer.recycle.ground_truth import labelled_hands
+
+INPUT_PX = 48
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> FreiHandSplit:
+    return small_split(tmp_path_factory.mktemp("data"), "training", num_images=4)
+
+
+@pytest.fixture(scope="module")
+def twins(split: FreiHandSplit, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twins of all but the last sample; each shows the true hand moved by a centimetre."""
+    folder = tmp_path_factory.mktemp("twins")
+    hands = labelled_hands(split, range(4))
+    cameras = hands.cameras + np.array([0, 0.01, 0], np.float32)
+    shard = PredictionShard(hands.sample_ids, hands.verts_m, hands.joints_m, cameras, 0, SIZE_PX)
+    write_predictions(folder / "predictions" / "shard-00000.safetensors", shard)
+    job = RenderJob(folder / "predictions", folder / "round", 0, 0, "", "")
+    PointRenderer(skipped=(hands.sample_ids[3],)).render_round(job)
+    return job.out_dir
+
+
+def dataset(split: FreiHandSplit, *, drawn_labels: bool = False, seed: int = 0) -> HandDataset:
+    return HandDataset(
+        split,
+        crop_px=56,
+        input_px=INPUT_PX,
+        augment=AugmentConfig(rotation_probability=1.0),
+        seed=seed,
+        drawn_labels=drawn_labels,
+    )
+
+
+def test_a_plain_crop_is_labelled_by_the_pinhole_camera(split: FreiHandSplit) -> None:
+    labels = dataset(split)[Draw(2)].photo.labels
+    ndc = px_to_ndc(project_px(split.joints_m[2], split.camera(2)), size_px=SIZE_PX)
+    np.testing.assert_allclose(labels.joints_ndc, ndc * SIZE_PX / 56, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(labels.joints_m, split.joints_m[2] - split.joints_m[2, 0], atol=1e-6)
+    np.testing.assert_allclose(labels.verts_m, split.verts_m[2] - split.joints_m[2, 0], atol=1e-6)
+
+
+def test_the_same_draw_is_the_same_sample_whenever_it_is_taken(split: FreiHandSplit, twins: Path) -> None:
+    """Workers, their number, and a resumed run cannot change a sample."""
+    draw = Draw(1, epoch=3, twins=twins)
+    first, again = dataset(split)[draw], dataset(split)[draw]
+    assert first.twin is not None
+    assert again.twin is not None
+    np.testing.assert_array_equal(first.photo.rgb, again.photo.rgb)
+    np.testing.assert_array_equal(first.twin.rgb, again.twin.rgb)
+    np.testing.assert_array_equal(first.photo.labels.joints_ndc, again.photo.labels.joints_ndc)
+
+
+@pytest.mark.parametrize("other", [Draw(1, epoch=4), Draw(2, epoch=3)])
+def test_epochs_and_samples_are_augmented_differently(split: FreiHandSplit, other: Draw) -> None:
+    first, second = dataset(split)[Draw(1, epoch=3)], dataset(split)[other]
+    assert not np.array_equal(first.photo.rgb, second.photo.rgb)
+
+
+def test_a_twin_does_not_change_its_photograph(split: FreiHandSplit, twins: Path) -> None:
+    alone, paired = dataset(split)[Draw(1, epoch=3)], dataset(split)[Draw(1, epoch=3, twins=twins)]
+    np.testing.assert_array_equal(alone.photo.rgb, paired.photo.rgb)
+
+
+def test_a_twin_goes_through_the_warp_of_its_photograph(split: FreiHandSplit, twins: Path) -> None:
+    augment = AugmentConfig(rotation_probability=1.0, colour_noise=0.0)
+    data = HandDataset(split, crop_px=56, input_px=INPUT_PX, augment=augment, drawn_labels=True)
+    sample = data[Draw(1, epoch=3, twins=twins)]
+    assert sample.twin is not None
+    warp = random_warp(augment, rng_of(0, "augment", 3, "00000001"), magnification=SIZE_PX / 56)
+    render = SyntheticRound.open(twins).read("00000001")
+    with Image.open(io.BytesIO(render.jpeg)) as picture:
+        drawn = np.array(picture)
+    np.testing.assert_array_equal(sample.photo.rgb, warp.image(split.image(1), size_px=INPUT_PX))
+    np.testing.assert_array_equal(sample.twin.rgb, warp.image(drawn, size_px=INPUT_PX))
+    # Drawn labels: the same hand, a centimetre further right before the warp.
+    ndc = px_to_ndc(project_px(render.joints_m, render.labels.camera, size_px=SIZE_PX), size_px=SIZE_PX)
+    np.testing.assert_allclose(sample.twin.labels.joints_ndc, warp.points_ndc(ndc), atol=1e-6)
+    np.testing.assert_allclose(sample.twin.labels.verts_m, sample.photo.labels.verts_m, atol=1e-6)
+
+
+def test_a_twin_is_labelled_with_the_photographs_truth_by_default(split: FreiHandSplit, twins: Path) -> None:
+    sample = dataset(split)[Draw(1, epoch=3, twins=twins)]
+    assert sample.twin is not None
+    np.testing.assert_array_equal(sample.twin.labels.joints_ndc, sample.photo.labels.joints_ndc)
+
+
+def test_photographs_without_a_twin_take_no_place_among_the_twins(split: FreiHandSplit, twins: Path) -> None:
+    samples = [dataset(split)[Draw(index, epoch=0, twins=twins)] for index in (3, 0, 2)]
+    batch = collate(samples)
+    assert batch.twin_rows.tolist() == [1, 2]
+    assert batch.photos.shape == (3, INPUT_PX, INPUT_PX, 3)
+    assert batch.twins.shape == (2, INPUT_PX, INPUT_PX, 3)
+    assert batch.twin_target.verts_m.shape == (2, 778, 3)
+    assert batch.sample_ids == ("00000003", "00000000", "00000002")
+
+
+def test_a_batch_without_twins_has_none(split: FreiHandSplit) -> None:
+    batch = collate([dataset(split)[Draw(0)]])
+    assert batch.twins.shape == (0, INPUT_PX, INPUT_PX, 3)
+    assert batch.twin_target.joints_m.shape == (0, 21, 3)
+
+
+def test_normalised_pictures_have_imagenets_statistics_and_channels_last() -> None:
+    mean_colour = torch.tensor([0.485, 0.456, 0.406]).mul(255).expand(2, 8, 8, 3)
+    normalised = normalise(mean_colour.round().to(torch.uint8))
+    assert normalised.shape == (2, 3, 8, 8)
+    assert float(normalised.abs().max()) < 0.01
+    assert normalised.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_workers_change_nothing_and_take_a_new_plan(split: FreiHandSplit) -> None:
+    plans = [[[Draw(0, epoch=0), Draw(1, epoch=0)]], [[Draw(2, epoch=1)], [Draw(3, epoch=1)]]]
+    plan = BatchPlan()
+    loader = load_batches(dataset(split), plan, workers=1)
+    for batches in plans:
+        plan.batches = batches
+        expected = [collate([dataset(split)[draw] for draw in batch]) for batch in batches]
+        found = list(loader)
+        assert [batch.sample_ids for batch in found] == [batch.sample_ids for batch in expected]
+        for one, other in zip(found, expected, strict=True):
+            assert torch.equal(one.photos, other.photos)
+
+
+def test_a_broken_photograph_is_named(tmp_path: Path) -> None:
+    broken = small_split(tmp_path, "training", num_images=2)
+    broken.image_path(1).write_bytes(b"no picture")
+    with pytest.raises(DatasetError, match=r"00000001\.jpg: expected a decodable image") as direct:
+        dataset(broken)[Draw(1)]
+    loader = load_batches(dataset(broken), BatchPlan([[Draw(1)]]), workers=1)
+    with pytest.raises(DatasetError) as from_worker:
+        list(drawn_from(loader))
+    assert str(from_worker.value) == str(direct.value)
+
+
+def test_a_crop_larger_than_the_photograph_is_refused(split: FreiHandSplit) -> None:
+    with pytest.raises(ConfigError, match=r"data.crop_px: expected at most the 64 of"):
+        HandDataset(split, crop_px=65, input_px=48)
+
+
+def test_meshes_of_another_hand_model_are_refused(split: FreiHandSplit) -> None:
+    """MANO and the open hand have 778 vertices each, in different orders."""
+    model = load_hand_model()
+    check_labels(split, model)
+    shuffled = model.joint_regressor[:, np.random.default_rng(0).permutation(model.num_verts)]
+    with pytest.raises(ConfigError, match=r"expected joints within 15 mm .* Set hand_model"):
+        check_labels(split, replace(model, joint_regressor=shuffled))
+    with pytest.raises(ConfigError, match=r"expected meshes of 777 vertices"):
+        check_labels(split, replace(model, template_m=model.template_m[1:]))

@@ -1,0 +1,58 @@
+"""Curves of runs, from their metrics."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from shared.errors import ConfigError
+from trainer.inspection.curves import draw_curves
+from trainer.run.folder import RunFolder
+
+
+def write_run(path: Path, *, rounds: int, recycles: bool) -> Path:
+    path.mkdir(parents=True)
+    with RunFolder(path).metrics.open("w") as file:
+        for number in range(rounds):
+            losses = {"total": 9.0 - number, "original": 5.0 - number}
+            if recycles and number:
+                losses |= {"recycled": 3.0, "correlation": 1.0}
+            record = {
+                "round": number,
+                "learning_rate": 1e-3,
+                "steps": 10,
+                "photos_per_s": 40.0,
+                "data_wait_share": 0.1,
+                "losses": losses,
+                "scores": {"pa_mpjpe_mm": 9.0 - number, "pa_mpvpe_mm": 8.0 - number},
+                "rendered": 0,
+                "quarantined": 0,
+                "wall_s": {"train": 4.0, "evaluate": 1.0} | ({"render": 9.0} if recycles else {}),
+            }
+            file.write(json.dumps(record) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("recycles", [True, False])
+def test_runs_of_different_kinds_fit_on_one_picture(tmp_path: Path, recycles: bool) -> None:
+    runs = [
+        write_run(tmp_path / "a" / "run", rounds=3, recycles=recycles),
+        write_run(tmp_path / "b" / "run", rounds=1, recycles=False),
+    ]
+    draw_curves(runs, tmp_path / "out" / "curves.png")
+    with Image.open(tmp_path / "out" / "curves.png") as picture:
+        assert picture.width > 2 * picture.height
+        assert len(picture.convert("RGB").getcolors(1 << 20) or ()) > 50
+
+
+def test_a_run_without_a_finished_round_is_named(tmp_path: Path) -> None:
+    (tmp_path / "young").mkdir()
+    with pytest.raises(ConfigError, match="young: expected a run that has finished a round"):
+        draw_curves([tmp_path / "young"], tmp_path / "curves.png")
+
+
+def test_an_unknown_picture_format_is_refused(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", rounds=1, recycles=False)
+    with pytest.raises(ConfigError, match=r"found the suffix '\.docx'"):
+        draw_curves([run], tmp_path / "curves.docx")

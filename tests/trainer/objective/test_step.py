@@ -1,0 +1,152 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from trainer.objective.step import PassWeights, StepLosses, recycle_step
+from trainer.objective.supervised import SelfCorrelationLoss, SupervisedLoss, TermWeights
+from trainer.types import HandPrediction, HandTarget, PairedBatch
+
+FACES = torch.tensor([[0, 1, 2], [1, 2, 3]])
+EQUAL = PassWeights(alpha=1.0, beta=1.0, gamma=1.0)
+TERMS = TermWeights(1000.0, 100.0, 100.0, 100.0, 10.0)
+
+
+class MeanColourHand(nn.Module):
+    """A hand whose points depend on the mean of the image; no batch statistics, so rows are independent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 30 * 3)
+        self.seen: list[int] = []
+
+    def forward(self, images: Tensor) -> HandPrediction:
+        self.seen.append(len(images))
+        points = 0.1 * self.linear(images.mean(dim=(2, 3))).unflatten(1, (30, 3))
+        camera = torch.tensor([8.0, 0.0, 0.0]).repeat(len(images), 1)
+        return HandPrediction(verts_m=points[:, :9], joints_m=points[:, 9:], camera=camera)
+
+
+def network() -> MeanColourHand:
+    torch.manual_seed(0)
+    return MeanColourHand()
+
+
+def random_target(seed: int, batch: int) -> HandTarget:
+    rng = torch.Generator().manual_seed(seed)
+    return HandTarget(*(torch.randn(batch, n, d, generator=rng) for n, d in ((9, 3), (21, 3), (21, 2))))
+
+
+def random_batch(*, photos: int = 4, twin_rows: tuple[int, ...] = (0, 1, 2, 3)) -> PairedBatch:
+    rng = torch.Generator().manual_seed(0)
+    rows = torch.tensor(twin_rows, dtype=torch.int64)
+    target = random_target(1, photos)
+    return PairedBatch(
+        photos=torch.randn(photos, 3, 8, 8, generator=rng),
+        target=target,
+        twins=torch.randn(photos, 3, 8, 8, generator=rng)[rows],
+        twin_target=HandTarget(*(label[rows] for label in target)),
+        twin_rows=rows,
+        sample_ids=tuple(str(row) for row in range(photos)),
+    )
+
+
+def step(
+    batch: PairedBatch, weights: PassWeights = EQUAL, *, module: MeanColourHand | None = None
+) -> StepLosses:
+    return recycle_step(
+        module or network(),
+        batch,
+        supervised=SupervisedLoss(FACES),
+        correlation=SelfCorrelationLoss(),
+        terms=TERMS,
+        weights=weights,
+    )
+
+
+@pytest.mark.parametrize(
+    ("weight", "part"), [("alpha", "original"), ("beta", "recycled"), ("gamma", "correlation")]
+)
+def test_each_weight_scales_its_own_part(weight: str, part: str) -> None:
+    """Eq. 11. The three parts differ in this batch, so a mix-up shows."""
+    batch = random_batch()
+    plain = step(batch)
+    parts = {
+        name: getattr(plain, name).weighted(TERMS).item() for name in ("original", "recycled", "correlation")
+    }
+    assert len(set(parts.values())) == 3
+    more = step(batch, replace(EQUAL, **{weight: 3.0}))
+    assert more.total.item() - plain.total.item() == pytest.approx(2 * parts[part], rel=1e-4)
+
+
+def test_warm_up_trains_on_photographs_alone() -> None:
+    module, batch = network(), random_batch(twin_rows=())
+    losses = step(batch, module=module)
+    assert module.seen == [4]
+    assert losses.recycled is None
+    assert losses.correlation is None
+    assert losses.original is not None
+    assert losses.total.item() == pytest.approx(losses.original.weighted(TERMS).item())
+
+
+def test_a_sample_without_a_twin_adds_to_the_first_part_only() -> None:
+    with_twin, without = step(random_batch()), step(random_batch(twin_rows=(0, 1, 3)))
+    photo_alone = step(random_batch(twin_rows=())).per_sample
+    torch.testing.assert_close(without.per_sample[[0, 1, 3]], with_twin.per_sample[[0, 1, 3]])
+    torch.testing.assert_close(without.per_sample[2], photo_alone[2])
+
+
+def test_the_total_is_the_mean_over_photographs() -> None:
+    losses = step(random_batch(twin_rows=(2,)))
+    torch.testing.assert_close(losses.total.detach(), losses.per_sample.mean())
+
+
+def test_halves_of_a_batch_average_to_the_whole() -> None:
+    """What data-parallel training does; it holds although the halves have different numbers of twins."""
+    whole = random_batch(twin_rows=(0, 1, 2))
+    halves = [
+        PairedBatch(
+            photos=whole.photos[rows],
+            target=HandTarget(*(label[rows] for label in whole.target)),
+            twins=whole.twins[twins],
+            twin_target=HandTarget(*(label[twins] for label in whole.twin_target)),
+            twin_rows=whole.twin_rows[twins] - rows.start,
+            sample_ids=whole.sample_ids[rows],
+        )
+        for rows, twins in ((slice(0, 2), slice(0, 2)), (slice(2, 4), slice(2, 3)))
+    ]
+    mean = (step(halves[0]).total + step(halves[1]).total) / 2
+    torch.testing.assert_close(mean, step(whole).total)
+
+
+def test_both_kinds_of_picture_share_one_forward_pass() -> None:
+    module = network()
+    step(random_batch(twin_rows=(1, 2)), module=module)
+    assert module.seen == [6]
+
+
+def test_photographs_are_not_even_looked_at_when_only_renders_count() -> None:
+    """Table 3: alpha = gamma = 0."""
+    module = network()
+    losses = step(random_batch(twin_rows=(1, 2)), PassWeights(alpha=0, gamma=0), module=module)
+    assert module.seen == [2]
+    assert losses.original is None
+    assert losses.per_sample[[0, 3]].tolist() == [0, 0]
+
+
+def test_a_batch_whose_twins_are_all_missing_still_gives_a_gradient_of_zero() -> None:
+    """Otherwise the step would fail, and with several processes the others would wait for this one."""
+    module = network()
+    step(random_batch(twin_rows=()), PassWeights(alpha=0, gamma=0), module=module).total.backward()
+    assert module.linear.weight.grad is not None
+    assert not module.linear.weight.grad.any()
+
+
+def test_only_the_total_carries_a_graph() -> None:
+    losses = step(random_batch())
+    assert losses.total.requires_grad
+    assert not losses.per_sample.requires_grad
+    for part in (losses.original, losses.recycled, losses.correlation):
+        assert part is not None
+        assert not any(term.requires_grad for term in part)

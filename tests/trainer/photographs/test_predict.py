@@ -1,0 +1,169 @@
+"""From photographs to files, through the command line where it decides something."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from cli import main
+from shared.errors import DatasetError
+from shared.seams.hand_finder import HandPlace, Rgb
+from tests.support.small_trained import TINY_REGRESSOR, tiny_trained, write_run
+from trainer.photographs.finders import CentreCrop, GivenBoxes
+from trainer.photographs.hand import PhotographedHand
+from trainer.photographs.predict import predict_photographs
+from trainer.run.trained import TrainedHand
+
+MIDDLE = CentreCrop(0.8, "right")
+
+
+@pytest.fixture(scope="module")
+def trained() -> TrainedHand:
+    return tiny_trained()
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """Two photographs, one of them in a folder below, a broken one, and something else."""
+    album = tmp_path / "album"
+    (album / "more").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name, size in (("a.jpg", (80, 60)), ("more/b.png", (50, 90))):
+        Image.fromarray(rng.integers(0, 256, (*size[::-1], 3), dtype=np.uint8)).save(album / name)
+    (album / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    (album / "notes.txt").write_text("no picture")
+    return album
+
+
+def files_in(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_is_done_but_for_what_cannot_be(
+    trained: TrainedHand, album: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    result = predict_photographs(trained, album, out, MIDDLE, mesh_format="ply")
+    names = {"a-0-right.ply", "a-overlay.png", "a.json"}
+    assert files_in(out) == names | {f"more/{name.replace('a', 'b', 1)}" for name in names}
+    assert (result.pictures, result.hands, list(result.skipped)) == (2, 2, [str(album / "broken.jpg")])
+    assert "skipped" in caplog.text
+    assert "broken.jpg" in caplog.text
+    content = json.loads((out / "more" / "b.json").read_text())
+    assert (content["photograph"], content["width_px"], content["height_px"]) == ("b.png", 50, 90)
+    assert content["hands"][0]["mesh"] == "b-0-right.ply"
+    with Image.open(out / "more" / "b-overlay.png") as overlay:
+        assert overlay.size == (50, 90)
+
+
+def test_doing_it_again_into_the_same_folder_changes_nothing(trained: TrainedHand, album: Path) -> None:
+    out = album / "hands"
+    first = predict_photographs(trained, album, out, MIDDLE)
+    before = {name: (out / name).read_bytes() for name in files_in(out)}
+    assert predict_photographs(trained, album, out, MIDDLE) == first
+    assert {name: (out / name).read_bytes() for name in files_in(out)} == before
+
+
+def test_a_single_broken_photograph_is_an_error(trained: TrainedHand, album: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"broken\.jpg: expected a photograph"):
+        predict_photographs(trained, album / "broken.jpg", tmp_path / "out", MIDDLE)
+
+
+def test_a_box_that_misses_one_picture_skips_only_that(
+    trained: TrainedHand, album: Path, tmp_path: Path
+) -> None:
+    finder = GivenBoxes([(60, 20, 15, 20)], ["both"], margin=1.5)
+    result = predict_photographs(trained, album, tmp_path / "out", finder)
+    assert (result.pictures, result.hands) == (1, 2)
+    assert {"a-0-left.obj", "a-1-right.obj"} < files_in(tmp_path / "out")
+    assert "50 x 90" in result.skipped[str(album / "more" / "b.png")]
+
+
+def test_every_hand_can_be_seen_from_all_sides(trained: TrainedHand, album: Path, tmp_path: Path) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def view(path: Path, hand: PhotographedHand) -> None:
+        seen.append((str(path.relative_to(tmp_path)), hand.side))
+
+    finder = GivenBoxes([(5, 5, 15, 20), (9, 9, 9, 9)], ["left", "right"], margin=1.5)
+    predict_photographs(trained, album / "a.jpg", tmp_path, finder, view=view)
+    assert seen == [("a-0-left", "left"), ("a-1-right", "right")]
+
+
+def write_video(path: Path, num_frames: int) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10.0, (64, 48))
+    for number in range(num_frames):
+        writer.write(np.full((48, 64, 3), 40 * number, np.uint8))
+    writer.release()
+    return path
+
+
+def test_every_frame_of_a_video_has_its_line_and_its_picture(trained: TrainedHand, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "wave.mp4", 4)
+    result = predict_photographs(trained, video, tmp_path / "out", MIDDLE)
+    assert (result.pictures, result.hands) == (4, 4)
+    lines = [json.loads(line) for line in (tmp_path / "out" / "wave.jsonl").read_text().splitlines()]
+    assert [line["photograph"] for line in lines] == [f"wave.mp4#{number}" for number in range(4)]
+    assert lines[0]["hands"][0]["verts_m"] != lines[3]["hands"][0]["verts_m"]
+    drawn = cv2.VideoCapture(str(tmp_path / "out" / "wave-overlay.mp4"))
+    assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 4
+    assert drawn.get(cv2.CAP_PROP_FPS) == 10
+    assert (drawn.get(cv2.CAP_PROP_FRAME_WIDTH), drawn.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (64, 48)
+
+
+def test_an_interrupted_video_leaves_nothing_that_looks_whole(trained: TrainedHand, tmp_path: Path) -> None:
+    class Impatient:
+        def find(self, rgb: Rgb) -> list[HandPlace]:
+            raise KeyboardInterrupt
+
+    video = write_video(tmp_path / "wave.mp4", 2)
+    with pytest.raises(KeyboardInterrupt):
+        predict_photographs(trained, video, tmp_path / "out", Impatient())
+    assert files_in(tmp_path / "out") == set()
+
+
+def test_what_only_looks_like_a_video_is_an_error(trained: TrainedHand, tmp_path: Path) -> None:
+    (tmp_path / "wave.mp4").write_text("no video")
+    with pytest.raises(DatasetError, match=r"wave\.mp4: expected a video"):
+        predict_photographs(trained, tmp_path / "wave.mp4", tmp_path / "out", MIDDLE)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("predict") / "run", TINY_REGRESSOR)
+
+
+def test_the_command_reports_and_its_exit_code_tells_of_skipped_files(
+    run: Path, album: Path, tmp_path: Path
+) -> None:
+    arguments = ["predict", str(album), "--checkpoint", str(run), "--out", str(tmp_path / "out"), "--json"]
+    arguments += ["--device", "cpu", "--side", "left"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 3
+    said = json.loads(result.stdout)
+    assert (said["pictures"], said["hands"], len(said["skipped"])) == (2, 2, 1)
+    assert (tmp_path / "out" / "a-0-left.obj").exists()
+    (album / "broken.jpg").unlink()
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        (["--box", "1", "2", "3", "4", "--detector", "hands.pt"], "not both"),
+        (["--side", "left", "--side", "right"], "only boxes"),
+        (["--box", "900", "0", "3", "4"], "beside it"),
+        (["--detector", "nowhere.pt"], "Check --detector"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    run: Path, album: Path, tmp_path: Path, extra: list[str], expected: str
+) -> None:
+    arguments = ["predict", str(album / "a.jpg"), "--checkpoint", str(run), "--out", str(tmp_path), *extra]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert expected in result.stderr

@@ -1,0 +1,163 @@
+"""Tests of the machinery around a step, among them one that trains in two processes at once."""
+
+import os
+import socket
+import subprocess
+import sys
+from functools import partialmethod
+from pathlib import Path
+
+import pytest
+import torch
+
+from shared.errors import DeviceError, TrainingError
+from shared.freihand import FreiHandSplit
+from shared.hand_model import load_hand_model
+from tests.support.repository import ROOT
+from tests.support.small_run import small_config
+from trainer.config.run import TrainConfig
+from trainer.data.loader import Feed
+from trainer.networks.regressor import HandRegressor
+from trainer.run.folder import RunFolder
+from trainer.run.log import read_records
+from trainer.training.learner import Engine, build_fabric
+
+TWO_PROCESSES = ROOT / "tests" / "support" / "two_processes.py"
+
+
+def engine_and_feed(config: TrainConfig) -> tuple[Engine, Feed]:
+    split = FreiHandSplit(config.data.root, "training")
+    engine = Engine(build_fabric(config), config, load_hand_model(), num_steps=10)
+    return engine, Feed(split, range(len(split)), config)
+
+
+def test_a_loss_that_is_not_finite_moves_nothing_and_names_the_sample(tmp_path: Path) -> None:
+    engine, feed = engine_and_feed(small_config(tmp_path))
+    batch, _ = next(feed.batches(0, start_step=0, twins=None))
+    batch.target.joints_ndc[2, 5] = float("nan")
+    before = {name: value.clone() for name, value in engine.network.named_parameters()}
+    with pytest.raises(TrainingError, match=rf"step 7: expected a finite loss.* {batch.sample_ids[2]}\. The"):
+        engine.step(batch, number=7)
+    for name, value in engine.network.named_parameters():
+        assert torch.equal(value, before[name])
+
+
+def test_a_gradient_that_is_not_finite_moves_nothing(tmp_path: Path) -> None:
+    engine, feed = engine_and_feed(small_config(tmp_path))
+    batch, _ = next(feed.batches(0, start_step=0, twins=None))
+    first = next(engine.network.parameters())
+    first.register_hook(lambda gradient: gradient * float("inf"))
+    before = first.detach().clone()
+    with pytest.raises(TrainingError, match="expected a finite gradient"):
+        engine.step(batch, number=0)
+    assert torch.equal(first, before)
+
+
+def test_a_long_gradient_is_clipped(tmp_path: Path) -> None:
+    config = small_config(tmp_path, optimiser__clip_norm=0.25)
+    engine, feed = engine_and_feed(config)
+    batch, _ = next(feed.batches(0, start_step=0, twins=None))
+    engine.step(batch, number=0)
+    gradients = [value.grad for value in engine.network.parameters() if value.grad is not None]
+    norm = torch.linalg.vector_norm(torch.cat([gradient.flatten() for gradient in gradients]))
+    assert float(norm) == pytest.approx(0.25, rel=1e-3)
+
+
+@pytest.mark.parametrize("changes", [{"compute__precision": "bf16-mixed"}, {"optimiser__clip_norm": 0.0}])
+def test_training_learns_one_batch_by_heart(tmp_path: Path, changes: dict[str, object]) -> None:
+    engine, feed = engine_and_feed(small_config(tmp_path, optimiser__learning_rate=3e-3, **changes))
+    batch, _ = next(feed.batches(0, start_step=0, twins=None))
+    losses = [engine.step(batch, number=number).total.item() for number in range(30)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")
+def test_a_compiled_step_computes_what_a_plain_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network is traced as torch.compile does it; only the code generator, which is slow, is left out."""
+    compile_network = HandRegressor.compile
+    monkeypatch.setattr(HandRegressor, "compile", partialmethod(compile_network, backend="eager"))
+    losses = []
+    for compiled in (False, True):
+        engine, feed = engine_and_feed(small_config(tmp_path, compute__compile=compiled))
+        batches = feed.batches(0, start_step=0, twins=None)
+        losses.append([engine.step(batch, number=n).total.item() for n, (batch, _) in enumerate(batches)])
+        assert not any("_orig_mod" in name for name in engine.network.state_dict())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_a_missing_gpu_is_an_error_and_not_a_slow_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match=r"compute.accelerator: expected a CUDA device"):
+        build_fabric(small_config(tmp_path, compute__accelerator="cuda"))
+
+
+@pytest.mark.slow
+def test_two_processes_compute_the_gradient_of_the_joined_batch(tmp_path: Path) -> None:
+    """Two processes with batches of 3 against one with a batch of 6, where only some samples have twins."""
+    small_config(tmp_path)  # writes the data once, before the processes would do it together
+    alone, together = (
+        gradients_after(tmp_path, batch_size=6, world_size=1),
+        gradients_after(tmp_path, batch_size=3, world_size=2),
+    )
+    assert alone.keys() == together.keys()
+    for name, gradient in alone.items():
+        torch.testing.assert_close(together[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def gradients_after(folder: Path, *, batch_size: int, world_size: int) -> dict[str, torch.Tensor]:
+    run_processes("step", folder, batch_size=batch_size, world_size=world_size)
+    gradients: dict[str, torch.Tensor] = torch.load(folder / "gradients.pt", weights_only=True)
+    return gradients
+
+
+@pytest.mark.slow
+def test_two_processes_go_through_all_rounds_together(tmp_path: Path) -> None:
+    """Each predicts its share of the shards, and the first has them drawn while the other waits."""
+    small_config(tmp_path)
+    run_processes("run", tmp_path, batch_size=2, world_size=2)
+    records = read_records(RunFolder(tmp_path / "run"))
+    assert [record.rendered for record in records] == [12, 12, 0]
+    assert "correlation" in records[2].losses
+
+
+@pytest.mark.slow
+def test_two_processes_wait_for_a_render_in_the_background_of_the_first(tmp_path: Path) -> None:
+    small_config(tmp_path)
+    run_processes("overlap", tmp_path, batch_size=2, world_size=2)
+    records = read_records(RunFolder(tmp_path / "run"))
+    assert [record.rendered for record in records] == [0, 12, 0]
+    assert records[2].staleness == {"1": 12}
+
+
+def run_processes(job: str, folder: Path, *, batch_size: int, world_size: int) -> None:
+    """Start processes as torchrun does, and wait for them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared_env = {
+        "LOCAL_WORLD_SIZE": str(world_size),
+        "WORLD_SIZE": str(world_size),
+        "GROUP_WORLD_SIZE": "1",
+        "GROUP_RANK": "0",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_RUN_ID": "test",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, str(TWO_PROCESSES), job, str(folder), str(batch_size)]
+    processes = [
+        subprocess.Popen(
+            command,
+            env={**os.environ, **shared_env, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(world_size)
+    ]
+    told = [process.communicate(timeout=200)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * world_size, "\n".join(told)

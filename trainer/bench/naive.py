@@ -1,0 +1,112 @@
+"""What is measured in trainer/bench/steps.py: the naive step, data loading, and time itself."""
+
+import math
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from shared.freihand import FreiHandSplit
+from shared.hand_model import HandModel
+from trainer.config.run import TrainConfig
+from trainer.data.dataset import LoadedBatch
+from trainer.data.loader import Feed
+from trainer.networks.build import build_network
+from trainer.objective.supervised import SelfCorrelationLoss, SupervisedLoss, TermWeights
+from trainer.training.learner import Engine, build_fabric
+from trainer.training.optimiser import build_optimiser
+from trainer.types import HandNetwork, HandPrediction, HandTarget, PairedBatch
+
+WARM_UP_STEPS = 2
+
+
+def naive_step(config: TrainConfig, model: HandModel, batch: LoadedBatch) -> Callable[[], None]:
+    """Return the step as the published programs do it."""
+    fabric = build_fabric(config)
+    network = build_network(config.model, model, cache_dir=config.run_dir).to(fabric.device)
+    optimiser = build_optimiser(network.parameters(), config.optimiser)
+    supervised = SupervisedLoss(torch.from_numpy(model.faces), coarse_vert_ids=network.coarse_vert_ids)
+    supervised.to(fabric.device)
+    correlation, terms = SelfCorrelationLoss(), TermWeights(**config.loss.model_dump(exclude={"norm"}))
+
+    def step() -> None:
+        data: PairedBatch = fabric.to_device(batch).normalised()
+        original = raised_one_by_one(network, network(data.photos.contiguous()))
+        recycled = raised_one_by_one(network, network(data.twins.contiguous()))
+        total = (
+            supervised(original, data.target).weighted(terms)
+            + supervised(recycled, data.twin_target).weighted(terms)
+            + correlation(original, recycled).weighted(terms)
+        ).mean()
+        optimiser.zero_grad()
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), config.optimiser.clip_norm or math.inf)
+        optimiser.step()
+
+    return step
+
+
+def raised_one_by_one(network: HandNetwork, hand: HandPrediction) -> HandPrediction:
+    """Raise coarse meshes sample by sample with a sparse matrix, where a network has a fixed one."""
+    upsampling = getattr(network, "upsampling", None)
+    if not isinstance(upsampling, Tensor) or hand.coarse_verts_m is None:
+        return hand
+    sparse = upsampling.to_sparse()
+    return hand._replace(verts_m=torch.stack([torch.sparse.mm(sparse, one) for one in hand.coarse_verts_m]))
+
+
+def measure_loading(engine: Engine, config: TrainConfig, *, steps: int) -> tuple[float, float]:
+    """Return photographs per second of the loader alone, and the share of training spent waiting for it."""
+    split = FreiHandSplit(config.data.root, "training")
+    feed = Feed(split, range(len(split)), config)
+    steps = min(steps, feed.steps_per_round - WARM_UP_STEPS)
+    pauses_s = {"alone": 0.0, "training": 0.0}
+    started_s = 0.0
+    for use in pauses_s:
+        batches = feed.batches(0, start_step=0, twins=None)
+        for number, (batch, wait_s) in zip(range(WARM_UP_STEPS + steps), batches, strict=False):
+            if number == WARM_UP_STEPS:
+                started_s, pauses_s[use] = time.perf_counter(), 0.0
+            if use == "training":
+                engine.step(batch, number=number)
+            pauses_s[use] += wait_s
+    training_s = time.perf_counter() - started_s
+    return steps * config.data.batch_size / pauses_s["alone"], pauses_s["training"] / training_s
+
+
+def random_batch(batch_size: int, input_px: int, *, num_verts: int) -> LoadedBatch:
+    """Return noise with labels, every photograph with a twin."""
+    rng = torch.Generator().manual_seed(0)
+    pictures = [
+        torch.randint(256, (batch_size, input_px, input_px, 3), generator=rng, dtype=torch.uint8)
+        for _ in "ab"
+    ]
+    target = HandTarget(
+        *(0.1 * torch.randn(batch_size, n, d, generator=rng) for n, d in ((num_verts, 3), (21, 3), (21, 2)))
+    )
+    return LoadedBatch(
+        photos=pictures[0],
+        target=target,
+        twins=pictures[1],
+        twin_target=target,
+        twin_rows=torch.arange(batch_size),
+        sample_ids=tuple(map(str, range(batch_size))),
+    )
+
+
+def seconds_per_call(work: Callable[[], object], *, calls: int) -> float:
+    """Return the mean duration of a call, after some to warm up, until the device has finished."""
+    for _ in range(WARM_UP_STEPS):
+        work()
+    _finish_kernels()
+    started_s = time.perf_counter()
+    for _ in range(calls):
+        work()
+    _finish_kernels()
+    return (time.perf_counter() - started_s) / calls
+
+
+def _finish_kernels() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()

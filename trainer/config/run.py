@@ -1,0 +1,75 @@
+"""One training run as a TOML file. Relative paths are relative to the working directory, as in a shell."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from shared.seams.renderer import RenderSettings
+from trainer.config.sections import (
+    AugmentConfig,
+    CheckpointConfig,
+    ComputeConfig,
+    DataConfig,
+    LossConfig,
+    OptimiserConfig,
+    RecycleConfig,
+    Section,
+)
+from trainer.config.toml import read_toml
+from trainer.networks.config import ModelConfig, RegressorModel
+
+
+class TrainConfig(Section):
+    """A training run. Defaults are the paper's (Sec. 4.2) unless the field says otherwise."""
+
+    run_dir: Path
+    """Folder for everything that the run writes."""
+    mirror: str | None = None
+    """URL such as ``s3://bucket/run``, or folder, that gets a copy of checkpoints, predictions and twins
+    after every round. An empty run_dir goes on from there."""
+    rounds: PositiveInt = 200
+    """Rounds of training, evaluation, prediction and rendering; at one epoch in each, the paper's epochs."""
+    epochs_per_round: PositiveInt = 1
+    """Epochs between two evaluations, and so between two renders."""
+    seed: NonNegativeInt = 0
+    """Decides every random choice, but not the held-out poses, so that seeds can be compared."""
+    hand_model: Path | None = None
+    """MANO_RIGHT.pkl or an .npz with its fields; the embedded open hand if left out."""
+    data: DataConfig
+    augment: AugmentConfig = AugmentConfig()
+    model: ModelConfig = Field(default_factory=RegressorModel)
+    loss: LossConfig = LossConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    recycle: RecycleConfig | None = None
+    render: RenderSettings = RenderSettings()
+    compute: ComputeConfig = ComputeConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+
+    @model_validator(mode="after")
+    def _something_is_learned(self) -> Self:
+        recycle = self.recycle
+        if recycle is None:
+            return self
+        if recycle.alpha == 0 and recycle.source == "prediction":
+            raise ValueError(
+                "recycle.alpha is 0, so the first predictions would come from an untrained network: "
+                'set recycle.alpha above 0, or recycle.source = "ground_truth"'
+            )
+        first = recycle.warmup_rounds + recycle.lag_rounds
+        if recycle.source == "prediction" and first >= self.rounds:
+            more = " and recycle.mode adds one" if recycle.lag_rounds else ""
+            raise ValueError(
+                f"recycle.warmup_rounds is {recycle.warmup_rounds} of {self.rounds} rounds{more}, so nothing "
+                "would be recycled: lower it, or leave the table [recycle] out"
+            )
+        return self
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Read a training configuration.
+
+    Raises:
+        ConfigError: The file cannot be used; the message names every key that is wrong.
+    """
+    return read_toml(path, TrainConfig)

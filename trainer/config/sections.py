@@ -1,0 +1,199 @@
+"""The tables of a training configuration, except [model]; every field says what it means."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from shared.storage.location import Place
+
+
+class Section(BaseModel):
+    """Immutable, refuses unknown keys, takes the description of a field from its docstring."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DataConfig(Section):
+    """Photographs in FreiHAND's layout, and how they reach the network."""
+
+    root: Path
+    """Folder that holds training/rgb and training_*.json."""
+    num_versions: PositiveInt | None = None
+    """How often the poses repeat (4 in FreiHAND); counted if left out."""
+    crop_px: PositiveInt = 180
+    """Side of the centre crop of the photograph that the network sees."""
+    input_px: PositiveInt = 224
+    """Side to which that crop is resized."""
+    batch_size: PositiveInt = 16
+    """Photographs per step and process; their twins come on top."""
+    workers: NonNegativeInt = 4
+    """Data-loading processes per training process; 0 loads in between the steps."""
+    held_out_share: float = Field(default=0.02, gt=0, lt=1)
+    """Share of the training poses kept back to select models by. The paper does not say."""
+    max_samples: PositiveInt | None = None
+    """Train on this many photographs only, to try things out."""
+
+
+class AugmentConfig(Section):
+    """Random changes of the input; photograph and twin share the geometric ones. FastMETRO's numbers."""
+
+    rotation_sd_deg: NonNegativeFloat = 90.0
+    """Standard deviation of the rotation, which is cut at twice this."""
+    rotation_probability: float = Field(default=0.4, ge=0, le=1)
+    """Share of the samples that are rotated."""
+    scale_sd: float = Field(default=0.25, ge=0, lt=1)
+    """Standard deviation of the magnification around 1, which is cut at once this."""
+    shift_ndc: NonNegativeFloat = 0.0
+    """Largest shift in both directions; the crop is 2 wide."""
+    colour_noise: float = Field(default=0.4, ge=0, lt=1)
+    """Each channel is multiplied with up to 1 ± this, independently for photograph and twin."""
+
+
+class LossConfig(Section):
+    """Weights of the supervised terms (Eq. 7-10); FastMETRO's. Terms that a network has no output for vanish.
+
+    Lengths are metres and image coordinates are ndc, so 1000 makes a millimetre count as 1.
+    """
+
+    norm: Literal["l1", "l2"] = "l1"
+    """Elementwise distance of joints, vertices and projections; follow the baseline's recipe."""
+    joints: NonNegativeFloat = 1000.0
+    """Joints regressed from the mesh, plus joint tokens where there are any."""
+    verts: NonNegativeFloat = 100.0
+    """Vertices; half fine and half coarse mesh where there is a coarse one."""
+    projected: NonNegativeFloat = 100.0
+    """Both sets of joints, projected into the crop."""
+    edges: NonNegativeFloat = 100.0
+    """Lengths of the mesh's edges."""
+    normals: NonNegativeFloat = 10.0
+    """Edges against the true normals of their faces."""
+
+
+class OptimiserConfig(Section):
+    """AdamW and its learning rate."""
+
+    learning_rate: PositiveFloat = 1e-4
+    """The highest one, where the schedule changes it."""
+    weight_decay: NonNegativeFloat = 1e-4
+    """Decoupled, on all parameters."""
+    clip_norm: NonNegativeFloat = 0.3
+    """Largest norm of the gradient; 0 does not clip."""
+    schedule: Literal["plateau", "tenth_at_half", "one_cycle", "cosine", "constant"] = "plateau"
+    """The paper halves the rate when PA-MPJPE stops reaching its best. METRO learns the second half of a run
+    at a tenth of the rate; the cycles suit short runs."""
+    plateau_factor: float = Field(default=0.5, gt=0, lt=1)
+    """Factor of one reduction."""
+    plateau_patience: NonNegativeInt = 5
+    """Rounds without a new best held-out PA-MPJPE before a reduction. The paper does not say."""
+
+
+class AllRefresh(Section):
+    """Draw every sample in every round, as the paper does."""
+
+    policy: Literal["all"] = "all"
+    """Name of the policy."""
+
+
+class FractionRefresh(Section):
+    """Draw a share of the samples in every round; the others keep the twin that they have."""
+
+    policy: Literal["fraction"]
+    """Name of the policy."""
+    share: float = Field(gt=0, le=1)
+    """Of the samples; each is drawn at least once in 1 / share rounds, rounded up."""
+
+
+class DriftRefresh(Section):
+    """Draw the samples whose predicted hand has moved since their twin was drawn."""
+
+    policy: Literal["drift"]
+    """Name of the policy."""
+    threshold_mm: NonNegativeFloat
+    """Draw again from this distance on; 0 draws everything, and tells the distances to choose by. What is
+    measured is said at `trainer.recycle.refresh.drift_mm`."""
+    max_age_rounds: PositiveInt | None = None
+    """Draw a twin again after so many rounds even if its hand has not moved: for new backgrounds, and because
+    a shard stays on the disk as long as one of its twins is shown."""
+
+
+type RefreshConfig = Annotated[AllRefresh | FractionRefresh | DriftRefresh, Field(discriminator="policy")]
+
+
+class RecycleConfig(Section):
+    """The second pass. Leave the whole table out to train the baseline."""
+
+    backgrounds: Place
+    """Database that ``filter-backgrounds`` wrote: a folder that every render worker can read, or a URL such
+    as ``s3://bucket/backgrounds``, which every machine fetches once."""
+    alpha: NonNegativeFloat = 1.0
+    """Weight of the photographs in Eq. 11; 0 learns from renders alone (Table 3)."""
+    beta: NonNegativeFloat = 0.3
+    """Weight of the twins. The paper sets it equal to alpha, as the files of its rows do; at 0.3 twins teach
+    as much about backgrounds, and cost nothing on those of the photographs (EXPERIMENTS.md)."""
+    gamma: NonNegativeFloat = 0.1
+    """Weight of the self-correlation; 0 trains Table 2's middle rows. The paper does not say. Keep it well
+    below alpha and beta: at 1, absolute distances cancel the labels (see `SelfCorrelationLoss`)."""
+    warmup_rounds: PositiveInt = 1
+    """Rounds on photographs alone, before predictions are worth drawing. The paper does not say."""
+    source: Literal["prediction", "ground_truth"] = "prediction"
+    """What is drawn; ``ground_truth`` draws the labels, once, before the first round (Table 3)."""
+    target: Literal["ground_truth", "rendered"] = "ground_truth"
+    """What a twin is trained towards: the photograph's labels or what was drawn. The paper does not say."""
+    detach_original: bool = True
+    """Keep the self-correlation from moving the photograph's prediction. The paper does not say; the more
+    accurate of the two predictions then loses nothing to the other (EXPERIMENTS.md)."""
+    mode: Literal["alternate", "overlap"] = "alternate"
+    """``alternate`` renders between the rounds, as the paper does. ``overlap`` renders a round's predictions
+    while the next round trains, so that twins are one round staler and warm-up lasts one round longer; such a
+    run cannot be given more ``rounds`` later."""
+    refresh: RefreshConfig = AllRefresh()
+    """Which twins are drawn again in a round; the others are shown again as they are. The paper draws all.
+    ``{ policy = "fraction", share = 0.25 }`` draws each in turn; ``{ policy = "drift", threshold_mm = 2 }``
+    draws those whose predicted hand has moved by so much since, or that are older than ``max_age_rounds``."""
+    keep_rounds: PositiveInt = 2
+    """Synthetic rounds, and their predictions, that stay on the disk. A shard of an earlier round stays as
+    long as one of them shows a twin in it."""
+
+    @property
+    def lag_rounds(self) -> int:
+        """Rounds between the weights that predicted the newest twins and the round that trains with them."""
+        return 1 if self.mode == "overlap" else 0
+
+    @model_validator(mode="after")
+    def _truth_is_drawn_once(self) -> Self:
+        if self.source == "ground_truth" and (self.mode != "alternate" or self.refresh.policy != "all"):
+            raise ValueError(
+                "the ground truth is drawn once, before the first round, so mode and refresh mean nothing: "
+                "leave them out"
+            )
+        return self
+
+
+class ComputeConfig(Section):
+    """Where and how the arithmetic happens. Nothing here belongs to the method."""
+
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    """Kind of device. ``torchrun`` decides how many processes train together."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Arithmetic of the network; the losses stay in 32 bits."""
+    compile: bool = False
+    """Fuse the network's kernels with torch.compile: minutes at the start, faster steps after."""
+
+
+class CheckpointConfig(Section):
+    """What is kept to resume from."""
+
+    every_steps: PositiveInt = 1000
+    """Optimiser steps between two checkpoints inside a round."""
+    keep_last: PositiveInt = 2
+    """Rounds whose checkpoints stay, besides the best."""

@@ -1,0 +1,1 @@
+"""Photographs, labels and twins as batches of augmented crops."""

@@ -1,0 +1,233 @@
+"""Photographs and their twins, from the disk to normalised batches.
+
+Workers decode and warp; they hand over 8-bit pictures, a quarter of the bytes of floats, and the device
+normalises them. Height-width-channel order becomes PyTorch's channels_last layout without a copy.
+"""
+
+import functools
+import io
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from multiprocessing.context import BaseContext
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int64, UInt8
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from shared.camera import project_px, px_to_ndc
+from shared.errors import ConfigError, MeshcycleError, ShardError
+from shared.freihand import FreiHandSplit
+from shared.seeds import rng_of
+from shared.skeleton import WRIST
+from shared.twins.rounds import SyntheticRound
+from shared.types import Camera
+from trainer.config.sections import AugmentConfig
+from trainer.data.augment import Warp, colour_noise, random_warp
+from trainer.data.sampling import BatchPlan, Draw
+from trainer.types import HandTarget, PairedBatch
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_SD = (0.229, 0.224, 0.225)
+
+
+class Labels(NamedTuple):
+    """The labels of one crop, as in `HandTarget`."""
+
+    verts_m: Float32[np.ndarray, "verts 3"]
+    joints_m: Float32[np.ndarray, "joints 3"]
+    joints_ndc: Float32[np.ndarray, "joints 2"]
+
+
+class View(NamedTuple):
+    """One crop and its labels."""
+
+    rgb: UInt8[np.ndarray, "height width 3"]
+    labels: Labels
+
+
+class LoadedSample(NamedTuple):
+    """A photograph and its twin, if it has one."""
+
+    sample_id: str
+    photo: View
+    twin: View | None
+
+
+class LoadedBatch(NamedTuple):
+    """A `PairedBatch` whose pictures are still 8-bit, as it travels from a worker to the device."""
+
+    photos: UInt8[Tensor, "batch height width 3"]
+    target: HandTarget
+    twins: UInt8[Tensor, "twins height width 3"]
+    twin_target: HandTarget
+    twin_rows: Int64[Tensor, " twins"]
+    sample_ids: tuple[str, ...]
+
+    def normalised(self) -> PairedBatch:
+        """Turn the pictures into what networks that were trained on ImageNet expect."""
+        return PairedBatch(
+            photos=normalise(self.photos),
+            target=self.target,
+            twins=normalise(self.twins),
+            twin_target=self.twin_target,
+            twin_rows=self.twin_rows,
+            sample_ids=self.sample_ids,
+        )
+
+
+class HandDataset(Dataset[LoadedSample]):
+    """Samples by `Draw`: the same draw gives the same sample, in whatever process and order.
+
+    Args:
+        split: Photographs and labels.
+        crop_px: Side of the centre crop that the network sees.
+        input_px: Side to which the crop is resized.
+        augment: Random changes of draws that name an epoch.
+        seed: Of the run; enters the seed of every augmentation.
+        drawn_labels: Label a twin with the hand that was drawn instead of the hand in the photograph.
+    """
+
+    def __init__(
+        self,
+        split: FreiHandSplit,
+        *,
+        crop_px: int,
+        input_px: int,
+        augment: AugmentConfig | None = None,
+        seed: int = 0,
+        drawn_labels: bool = False,
+    ) -> None:
+        if crop_px > split.image_px:
+            raise ConfigError(
+                f"data.crop_px: expected at most the {split.image_px} of {split.root}, "
+                f"found {crop_px}. Lower it."
+            )
+        self.split = split
+        self.input_px = input_px
+        self.magnification = split.image_px / crop_px
+        self.augment = augment or AugmentConfig()
+        self.seed = seed
+        self.drawn_labels = drawn_labels
+
+    def __getitem__(self, draw: Draw) -> LoadedSample:
+        sample_id = self.split.sample_id(draw.index)
+        pose = self.split.pose_of(draw.index)
+        verts_m, joints_m = self.split.verts_m[pose], self.split.joints_m[pose]
+        rng = rng_of(self.seed, "augment", draw.epoch if draw.epoch is not None else -1, sample_id)
+        warp = Warp(self.magnification)
+        if draw.epoch is not None:
+            warp = random_warp(self.augment, rng, magnification=self.magnification)
+        labels = _warped_labels(verts_m, joints_m, self.split.camera(pose), warp, size_px=self.split.image_px)
+        photo = View(self._crop(self.split.image(draw.index), warp, draw, rng), labels)
+        twin_round = _open_round(draw.twins) if draw.twins else None
+        if twin_round is None or sample_id not in twin_round:
+            return LoadedSample(sample_id, photo, None)
+        render = twin_round.read(sample_id)
+        twin_rgb = self._crop(_decode(render.jpeg, where=f"{draw.twins}: {sample_id}"), warp, draw, rng)
+        if self.drawn_labels:
+            size_px, camera = render.labels.image_px, render.labels.camera
+            labels = _warped_labels(render.verts_m, render.joints_m, camera, warp, size_px=size_px)
+        return LoadedSample(sample_id, photo, View(twin_rgb, labels))
+
+    def _crop(self, image: np.ndarray, warp: Warp, draw: Draw, rng: np.random.Generator) -> np.ndarray:
+        crop = warp.image(image, size_px=self.input_px)
+        return crop if draw.epoch is None else colour_noise(crop, rng, amount=self.augment.colour_noise)
+
+
+def load_batches(
+    dataset: HandDataset, plan: BatchPlan, *, workers: int, pin_memory: bool = False
+) -> DataLoader[LoadedBatch]:
+    """Return a loader whose processes stay alive between passes, so that a plan can be exchanged."""
+    return DataLoader(
+        dataset,  # type: ignore[arg-type]  # a loader's type is that of its samples, not of its batches
+        batch_sampler=plan,
+        num_workers=workers,
+        collate_fn=collate,
+        multiprocessing_context=worker_context() if workers else None,
+        persistent_workers=workers > 0,
+        pin_memory=pin_memory,
+    )
+
+
+def drawn_from[Batch](loader: DataLoader[Batch]) -> Iterator[Batch]:
+    """Iterate over a loader, with errors as their own one line.
+
+    PyTorch puts the traceback of the process that failed into the message.
+    """
+    try:
+        yield from loader
+    except MeshcycleError as error:
+        line = str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
+        raise type(error)(line) from error
+
+
+def worker_context() -> BaseContext:
+    """Return how data-loading processes start: from a clean server, which has imported what they need.
+
+    A fork of the training process would inherit locks that its threads (OpenCV's, Ray's) may be holding.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["trainer.data.dataset"])
+    return context
+
+
+def collate(samples: Sequence[LoadedSample]) -> LoadedBatch:
+    """Stack samples; twins that are missing take no place."""
+    pairs = [(row, sample.twin) for row, sample in enumerate(samples) if sample.twin is not None]
+    photos, target = _stack([sample.photo for sample in samples])
+    if pairs:
+        twins, twin_target = _stack([twin for _, twin in pairs])
+    else:
+        twins, twin_target = photos[:0], HandTarget(*(label[:0] for label in target))
+    return LoadedBatch(
+        photos=photos,
+        target=target,
+        twins=twins,
+        twin_target=twin_target,
+        twin_rows=torch.tensor([row for row, _ in pairs], dtype=torch.int64),
+        sample_ids=tuple(sample.sample_id for sample in samples),
+    )
+
+
+def normalise(rgb: UInt8[Tensor, "batch height width 3"]) -> Float[Tensor, "batch 3 height width"]:
+    """Return pictures with ImageNet's mean 0 and standard deviation 1, in channels_last layout."""
+    mean = torch.tensor(IMAGENET_MEAN, device=rgb.device).view(3, 1, 1)
+    sd = torch.tensor(IMAGENET_SD, device=rgb.device).view(3, 1, 1)
+    return (rgb.permute(0, 3, 1, 2).float() / 255 - mean) / sd
+
+
+def _warped_labels(
+    verts_m: np.ndarray, joints_m: np.ndarray, camera: Camera, warp: Warp, *, size_px: int
+) -> Labels:
+    joints_px = project_px(joints_m, camera, size_px=size_px)
+    wrist_m = joints_m[WRIST]
+    return Labels(
+        verts_m=warp.points_m(verts_m - wrist_m),
+        joints_m=warp.points_m(joints_m - wrist_m),
+        joints_ndc=warp.points_ndc(px_to_ndc(joints_px, size_px=size_px)),
+    )
+
+
+def _stack(views: Sequence[View]) -> tuple[Tensor, HandTarget]:
+    columns = zip(*(view.labels for view in views), strict=True)
+    target = HandTarget(*(torch.from_numpy(np.stack(column)) for column in columns))
+    return torch.from_numpy(np.stack([view.rgb for view in views])), target
+
+
+def _decode(jpeg: bytes, *, where: str) -> UInt8[np.ndarray, "height width 3"]:
+    try:
+        with Image.open(io.BytesIO(jpeg)) as picture:
+            return np.array(picture.convert("RGB"))
+    except (OSError, SyntaxError) as error:
+        raise ShardError(f"{where}: expected a decodable image, {error}. Render the round again.") from error
+
+
+@functools.lru_cache(maxsize=1)
+def _open_round(directory: Path) -> SyntheticRound:
+    """Open a round once per process; the previous one is forgotten."""
+    return SyntheticRound.open(directory)

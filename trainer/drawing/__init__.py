@@ -1,0 +1,1 @@
+"""Meshes and skeletons over photographs, arranged on sheets and pages."""

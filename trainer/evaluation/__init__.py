@@ -1,0 +1,1 @@
+"""Predictions against labels: metrics, reports, and FreiHAND's submission."""

@@ -1,0 +1,115 @@
+"""Scores predictions of a split: anybody's prediction file, or those of a checkpoint of ours."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from shared.errors import CheckpointError
+from shared.freihand import FreiHandSplit
+from trainer.evaluation.metrics import score_samples
+from trainer.evaluation.predict import HandPredictions, predict_split
+from trainer.evaluation.report import EvaluationReport
+from trainer.evaluation.submission import Submission, read_submission
+from trainer.evaluation.tta import predict_split_with_views
+from trainer.evaluation.wrist_position import wrist_translations
+from trainer.run.trained import TrainedHand
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """What a checkpoint says about a split.
+
+    Attributes:
+        predictions: Hands relative to their wrists, and their weak-perspective cameras.
+        submission: The same hands in camera axes, ready for `write_submission`.
+        report: Their scores; None if the split came without labels.
+    """
+
+    predictions: HandPredictions
+    submission: Submission
+    report: EvaluationReport | None
+
+
+def evaluate_checkpoint(
+    trained: TrainedHand,
+    split: FreiHandSplit,
+    *,
+    tta: bool = False,
+    batch_size: int = 64,
+    workers: int = 0,
+) -> Evaluation:
+    """Predict a split and score it.
+
+    Joints are those of the trained hand's own model, so its fingertips decide which ones are scored.
+
+    Args:
+        trained: The network.
+        split: What to predict; labels are needed for the report only.
+        tta: Predict rotated and scaled crops too, 95 times the work.
+        batch_size: Photographs per forward pass.
+        workers: Data-loading processes.
+
+    Raises:
+        CheckpointError: A predicted number is not finite.
+    """
+    predict = predict_split_with_views if tta else predict_split
+    data = trained.config.data
+    predicted = predict(
+        trained.network,
+        split,
+        crop_px=data.crop_px,
+        input_px=data.input_px,
+        batch_size=batch_size,
+        workers=workers,
+    )
+    if broken := predicted.broken_ids():
+        raise CheckpointError(
+            f"{trained.folder}: expected finite hands, found NaN or infinity in {len(broken)} of "
+            f"{len(predicted)}, the first being {broken[0]}. Choose another checkpoint."
+        )
+    joints_m = (trained.hand_model.joint_regressor @ predicted.verts_m).astype(np.float32)
+    predicted = replace(predicted, joints_m=joints_m)
+    submission = place_in_camera(predicted, split)
+    predictor = f"{trained.folder}{' with test-time augmentation' if tta else ''}"
+    report = score_submission(submission, split, predictor=predictor) if split.has_labels else None
+    return Evaluation(predicted, submission, report)
+
+
+def place_in_camera(predicted: HandPredictions, split: FreiHandSplit) -> Submission:
+    """Move wrist-relative predictions of a whole split to where its cameras must have seen them."""
+    wrist_m = wrist_translations(
+        predicted.joints_m, predicted.cameras, split.intrinsics[_poses(split)], image_px=split.image_px
+    )[:, None].astype(np.float32)
+    return Submission(joints_m=predicted.joints_m + wrist_m, verts_m=predicted.verts_m + wrist_m)
+
+
+def score_file(path: Path, split: FreiHandSplit) -> EvaluationReport:
+    """Score a prediction file in FreiHAND's format.
+
+    Args:
+        path: ``pred.json``, or the zip that holds it.
+        split: The split that it predicts, with labels.
+
+    Raises:
+        DatasetError: The file does not fit the split, or the split has no labels.
+    """
+    submission = read_submission(path, num_hands=len(split), num_verts=split.verts_m.shape[1])
+    return score_submission(submission, split, predictor=str(path))
+
+
+def score_submission(submission: Submission, split: FreiHandSplit, *, predictor: str) -> EvaluationReport:
+    """Score predictions for all images of a split."""
+    poses = _poses(split)
+    return EvaluationReport(
+        predictor=predictor,
+        dataset=f"{split.root} ({split.split})",
+        sample_ids=tuple(split.sample_id(index) for index in range(len(split))),
+        samples=score_samples(
+            submission.joints_m, submission.verts_m, split.joints_m[poses], split.verts_m[poses]
+        ),
+    )
+
+
+def _poses(split: FreiHandSplit) -> np.ndarray:
+    return np.arange(len(split)) % split.num_poses

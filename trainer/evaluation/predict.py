@@ -1,0 +1,191 @@
+"""Predicting many photographs: plain centre crops in, hands in the frame of the whole photograph out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from shared.errors import TrainingError
+from shared.freihand import FreiHandSplit
+from shared.skeleton import WRIST
+from trainer.config.sections import DataConfig
+from trainer.data.augment import Warp
+from trainer.data.dataset import drawn_from, normalise, worker_context
+from trainer.evaluation.metrics import score_hands
+from trainer.objective.geometry import from_wrist
+from trainer.types import HandNetwork, HandPrediction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HandPredictions:
+    """Predicted hands of many photographs.
+
+    Attributes:
+        sample_ids: Names of the photographs.
+        verts_m: Vertices in camera axes, relative to the wrist.
+        joints_m: Joints, in the same frame.
+        cameras: scale, tx_m, ty_m of the whole photograph's weak-perspective camera.
+    """
+
+    sample_ids: tuple[str, ...]
+    verts_m: Float32[np.ndarray, "hands verts 3"]
+    joints_m: Float32[np.ndarray, "hands joints 3"]
+    cameras: Float32[np.ndarray, "hands 3"]
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+    def broken_ids(self) -> list[str]:
+        """Return the names of those photographs in whose hands a number is not finite."""
+        flat = [values.reshape(len(self), -1) for values in (self.verts_m, self.joints_m, self.cameras)]
+        broken = ~np.isfinite(np.concatenate(flat, axis=1)).all(axis=1)
+        return [self.sample_ids[row] for row in np.flatnonzero(broken)]
+
+
+class CentreCrops(Dataset[Tensor]):
+    """The photographs of a split as a network sees them without augmentation; labels are not needed."""
+
+    def __init__(self, split: FreiHandSplit, *, crop_px: int, input_px: int) -> None:
+        self.split = split
+        self.input_px = input_px
+        self.crop_share = crop_px / split.image_px
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, index: int) -> Tensor:
+        warp = Warp(1 / self.crop_share)
+        return torch.from_numpy(warp.image(self.split.image(index), size_px=self.input_px))
+
+
+def predict_split(
+    network: HandNetwork,
+    split: FreiHandSplit,
+    *,
+    crop_px: int,
+    input_px: int,
+    indices: Sequence[int] | None = None,
+    batch_size: int = 64,
+    workers: int = 0,
+    autocast: torch.dtype | None = None,
+) -> HandPredictions:
+    """Predict photographs of a split, on the device where the network is.
+
+    Args:
+        network: Left in the mode in which it came.
+        split: The photographs.
+        crop_px: Side of the centre crop that the network sees.
+        input_px: Side to which the crop is resized.
+        indices: Photographs in the order wanted; all if left out.
+        batch_size: Photographs per forward pass.
+        workers: Data-loading processes.
+        autocast: Reduced precision of the network, as in training.
+    """
+    indices = range(len(split)) if indices is None else indices
+    groups = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
+    crops = CentreCrops(split, crop_px=crop_px, input_px=input_px)
+    parts = predict_groups(network, crops, groups, batch_size=batch_size, workers=workers, autocast=autocast)
+    return join_predictions(list(parts))
+
+
+def score_photographs(
+    network: HandNetwork,
+    split: FreiHandSplit,
+    indices: Sequence[int],
+    *,
+    data: DataConfig,
+    autocast: torch.dtype | None = None,
+) -> dict[str, float]:
+    """Return the aligned and the wrist-relative numbers of the protocol for labelled photographs.
+
+    Raises:
+        TrainingError: A predicted number is not finite, as when 16 bits do not hold it.
+    """
+    hands = predict_split(
+        network,
+        split,
+        crop_px=data.crop_px,
+        input_px=data.input_px,
+        indices=indices,
+        batch_size=4 * data.batch_size,
+        workers=data.workers,
+        autocast=autocast,
+    )
+    if broken := hands.broken_ids():
+        raise TrainingError(
+            f"held-out photographs: expected finite hands, found NaN or infinity in {len(broken)} of "
+            f"{len(hands)}, the first being {broken[0]}. Go on from the last checkpoint with a lower "
+            'optimiser.learning_rate, or with compute.precision = "32-true".'
+        )
+    poses = [split.pose_of(index) for index in indices]
+    scores = score_hands(hands.joints_m, hands.verts_m, split.joints_m[poses], split.verts_m[poses])
+    return {name: value for name, value in asdict(scores).items() if name.startswith(("pa_", "rr_"))}
+
+
+def predict_groups(
+    network: HandNetwork,
+    crops: CentreCrops,
+    groups: Sequence[Sequence[int]],
+    *,
+    batch_size: int,
+    workers: int = 0,
+    autocast: torch.dtype | None = None,
+) -> Iterator[HandPredictions]:
+    """Predict photographs group by group, as shards need them; the arguments are those of `predict_split`."""
+    loader = DataLoader(
+        crops,
+        batch_sampler=groups,  # type: ignore[arg-type]  # any sequence of sequences will do
+        num_workers=workers,
+        multiprocessing_context=worker_context() if workers else None,
+    )
+    for group, rgb in zip(groups, drawn_from(loader), strict=True):
+        parts = [predict_crops(network, part, autocast=autocast) for part in rgb.split(batch_size)]
+        verts_m, joints_m, cameras = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        cameras[:, 0] *= crops.crop_share  # shared.camera.widen, for all rows
+        sample_ids = tuple(crops.split.sample_id(index) for index in group)
+        yield HandPredictions(sample_ids, verts_m, joints_m, cameras)
+
+
+def join_predictions(parts: Sequence[HandPredictions]) -> HandPredictions:
+    """Put parts of a prediction, at least one, behind one another."""
+    sample_ids = tuple(sample_id for part in parts for sample_id in part.sample_ids)
+    names = [field.name for field in fields(HandPredictions)][1:]
+    return HandPredictions(
+        sample_ids, *(np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    )
+
+
+@torch.inference_mode()
+def predict_crops(
+    network: HandNetwork,
+    rgb: UInt8[Tensor, "batch height width 3"],
+    *,
+    autocast: torch.dtype | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return vertices and joints relative to the wrist, and the cameras of the crops.
+
+    Args:
+        network: Left in the mode in which it came.
+        rgb: Crops, at the size that the network wants.
+        autocast: Reduced precision of the network, as in training.
+    """
+    device = next(network.parameters()).device
+    was_training = network.training
+    network.eval()
+    with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
+        hand = network(normalise(rgb.to(device))).each(Tensor.float)
+    network.train(was_training)
+    hand = at_the_origin(hand)
+    return hand.verts_m.cpu().numpy(), hand.joints_m.cpu().numpy(), hand.camera.cpu().numpy()
+
+
+def at_the_origin(hand: HandPrediction) -> HandPrediction:
+    """Move hands so that their wrists are at the origin, and their cameras so that the pictures stay."""
+    wrist_m = hand.joints_m[:, WRIST]
+    camera = torch.cat([hand.camera[:, :1], hand.camera[:, 1:] + wrist_m[:, :2]], dim=1)
+    verts_m, joints_m = from_wrist(hand.verts_m, hand.joints_m), from_wrist(hand.joints_m, hand.joints_m)
+    return HandPrediction(verts_m, joints_m, camera)

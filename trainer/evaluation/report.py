@@ -1,0 +1,91 @@
+"""The outcome of an evaluation as a table to read, as JSON, and hand by hand as CSV."""
+
+import csv
+import io
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from shared.storage.files import write_durably
+from trainer.evaluation.metrics import HandScores, SampleScores, Scores, average, looks_mirrored
+
+MIRROR_ADVICE = (
+    "Warning: {share:.0%} of the hands fit better as mirror images. The published alignment allows that and "
+    "hides it; by rotations alone PA-MPJPE is {joints:.2f} mm and PA-MPVPE {verts:.2f} mm. "
+    "Look for a left/right confusion."
+)
+
+_ROWS: tuple[tuple[str, str, tuple[str | None, ...]], ...] = (
+    ("joints, mm", ".2f", ("pa_mpjpe_mm", "rr_mpjpe_mm", "mpjpe_mm")),
+    ("vertices, mm", ".2f", ("pa_mpvpe_mm", "rr_mpvpe_mm", "mpvpe_mm")),
+    ("F@5", ".3f", ("pa_f5", None, "f5")),
+    ("F@15", ".3f", ("pa_f15", None, "f15")),
+    ("AUC joints", ".3f", ("pa_joint_auc", None, "joint_auc")),
+    ("AUC vertices", ".3f", ("pa_vert_auc", None, "vert_auc")),
+)
+"""Name of a row, format, and the numbers after alignment, relative to the wrist, and in camera axes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvaluationReport:
+    """Scores of one prediction of one split.
+
+    Attributes:
+        predictor: What predicted: a checkpoint or a file.
+        dataset: What was predicted.
+        sample_ids: Names of the images.
+        samples: Scores of every hand.
+    """
+
+    predictor: str
+    dataset: str
+    sample_ids: tuple[str, ...]
+    samples: SampleScores
+
+    @property
+    def scores(self) -> HandScores:
+        """The means over all hands."""
+        return average(self.samples)
+
+    @property
+    def warning(self) -> str | None:
+        """What a reader of the numbers has to know."""
+        scores = self.scores
+        if not looks_mirrored(scores):
+            return None
+        return MIRROR_ADVICE.format(
+            share=scores.mirrored, joints=scores.proper_pa_mpjpe_mm, verts=scores.proper_pa_mpvpe_mm
+        )
+
+    def to_text(self) -> str:
+        """Return the table: aligned numbers first, because papers compare those."""
+        scores = asdict(self.scores)
+        lines = [
+            f"{len(self.sample_ids)} hands of {self.dataset}, predicted by {self.predictor}",
+            f"{'':14}{'aligned (PA)':>14}{'to the wrist':>14}{'absolute':>14}",
+        ]
+        for title, form, columns in _ROWS:
+            cells = [f"{scores[name]:{form}}" if name else "-" for name in columns]
+            lines.append(f"{title:14}" + "".join(f"{cell:>14}" for cell in cells))
+        return "\n".join([*lines, *filter(None, [self.warning])])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything but the single hands, ready for `json.dumps`."""
+        return {
+            "predictor": self.predictor,
+            "dataset": self.dataset,
+            "num_hands": len(self.sample_ids),
+            "scores": asdict(self.scores),
+            "warning": self.warning,
+        }
+
+    def write_csv(self, path: Path) -> None:
+        """Write one line per hand, for error analysis; the worst ones are `sort -t, -k2 -gr`."""
+        names = [field.name for field in fields(Scores)]
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["sample_id", *names])
+        columns = [getattr(self.samples, name) for name in names]
+        for row, sample_id in enumerate(self.sample_ids):
+            writer.writerow([sample_id, *(f"{column[row]:.6g}" for column in columns)])
+        write_durably(path, [text.getvalue().encode()])

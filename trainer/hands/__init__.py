@@ -1,0 +1,1 @@
+"""Hands that nobody photographed: sampled poses and views, to be drawn."""

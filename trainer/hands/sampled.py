@@ -1,0 +1,138 @@
+"""Random hands with exact labels, for data sets that our own renderer draws."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from scipy.spatial.transform import Rotation
+
+from shared.camera import project_px
+from shared.freihand import LabelledHand
+from shared.hand_model import HandModel
+from shared.seeds import rng_of
+from shared.skeleton import FINGERS, WRIST
+from shared.types import Intrinsics
+from trainer.hands.pose_prior import sample_pose
+from trainer.hands.posing import PosedHand
+from trainer.hands.self_contact import SelfContact
+
+IMAGE_PX = 224
+
+_CAMERA = Intrinsics(
+    fx_px=480.0, fy_px=480.0, cx_px=111.5, cy_px=111.5, width_px=IMAGE_PX, height_px=IMAGE_PX
+)
+
+_ROOT = FINGERS["middle"][0]
+"""The joint whose place and depth FreiHAND's parameters state."""
+
+_CANDIDATES = 8
+_DEEPEST_CONTACT_M = 0.004
+"""Flesh gives way as far as this; of the candidates, the first that respects it is taken."""
+
+_LENGTHS_PX = (95.0, 155.0)
+"""From wrist to middle fingertip if the finger were straight and seen from the side. The 180-pixel crop of
+the training then holds nearly every hand."""
+
+_MARGIN_PX = 4.0
+
+_ARM_TOWARDS_CAMERA = 0.3
+"""Greatest cosine between the forearm and the line of sight: there is no forearm, only a cut."""
+
+
+_PALM_TO_CAMERA = Rotation.from_matrix([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
+"""Root rotation of a raised right hand whose palm faces the camera; fingers are -x of the template."""
+
+
+def labelled_hand(
+    model: HandModel, index: int, *, seed: int, view_spread_deg: float | None = None
+) -> LabelledHand:
+    """Draw a hand in a random pose, shape, and view, wholly inside a picture of 224 pixels.
+
+    The same arguments always give the same hand, whatever was drawn before.
+
+    Args:
+        model: Any hand model.
+        index: Number of the hand in its set.
+        seed: Of the whole set.
+        view_spread_deg: Standard deviation, about each axis, of the view around a raised palm that faces the
+            camera; if left out, all views are equally likely but for those into the wrist.
+    """
+    rng = rng_of("labelled hand", seed, index)
+    posed_hand, contact = _tools(model)
+    shape = np.clip(rng.standard_normal(model.num_shapes), -2, 2).astype(np.float32)
+    fingers = np.stack([sample_pose(model, rng) for _ in range(_CANDIDATES)])
+    pose = np.concatenate([np.tile(_view(rng, view_spread_deg), (_CANDIDATES, 1)), fingers], axis=1).astype(
+        np.float32
+    )
+    with torch.no_grad():
+        hands = posed_hand(torch.from_numpy(pose), torch.from_numpy(shape).expand(_CANDIDATES, -1))
+    depths_m = [contact.depth_m(verts_m) for verts_m in hands.verts_m.numpy()]
+    # argmax finds the first that is good enough; without any, the best of the bad is taken.
+    good = np.less(depths_m, _DEEPEST_CONTACT_M)
+    chosen = int(good.argmax() if good.any() else np.argmin(depths_m))
+    verts_m, joints_m = hands.verts_m[chosen].numpy(), hands.joints_m[chosen].numpy()
+    camera = _camera(rng)
+    shift_m = _placement(verts_m, joints_m, camera, rng)
+    joints_m = joints_m + shift_m
+    root_px, root_m = project_px(joints_m, camera)[_ROOT], joints_m[_ROOT]
+    return LabelledHand(
+        index=index,
+        verts_m=verts_m + shift_m,
+        joints_m=joints_m,
+        camera=camera,
+        mano=np.concatenate([pose[chosen], shape, root_px, [camera.fx_px / root_m[2]]]).astype(np.float32),
+    )
+
+
+@lru_cache(maxsize=2)
+def _tools(model: HandModel) -> tuple[PosedHand, SelfContact]:
+    return PosedHand(model), SelfContact(model)
+
+
+def _view(rng: np.random.Generator, spread_deg: float | None) -> Float[np.ndarray, " 3"]:
+    """Return a root rotation that does not look into the wrist."""
+    while True:
+        if spread_deg is None:
+            rotation = Rotation.random(rng=rng)
+        else:
+            turn_deg = rng.normal(scale=spread_deg, size=3)
+            rotation = Rotation.from_rotvec(turn_deg, degrees=True) * _PALM_TO_CAMERA
+        towards_camera = -rotation.apply([1, 0, 0])[2]  # the forearm is the template's x axis
+        if towards_camera < _ARM_TOWARDS_CAMERA:
+            return rotation.as_rotvec()
+
+
+def _camera(rng: np.random.Generator) -> Intrinsics:
+    zoom = rng.uniform(0.92, 1.08)
+    centre_x_px, centre_y_px = rng.normal(scale=1.5, size=2)
+    return replace(
+        _CAMERA,
+        fx_px=_CAMERA.fx_px * zoom,
+        fy_px=_CAMERA.fy_px * zoom,
+        cx_px=_CAMERA.cx_px + float(centre_x_px),
+        cy_px=_CAMERA.cy_px + float(centre_y_px),
+    )
+
+
+def _placement(
+    verts_m: Float32[np.ndarray, "verts 3"],
+    joints_m: Float32[np.ndarray, "21 3"],
+    camera: Intrinsics,
+    rng: np.random.Generator,
+) -> Float32[np.ndarray, " 3"]:
+    """Return the translation that gives the hand a random size and place in the picture."""
+    chain_m = joints_m[[WRIST, *FINGERS["middle"]]]
+    length_m = np.linalg.norm(np.diff(chain_m, axis=0), axis=1).sum()
+    depth_m = camera.fx_px * length_m / rng.uniform(*_LENGTHS_PX)
+    wanted_px = (IMAGE_PX - 1) / 2 + rng.normal(scale=12, size=2)
+    shift_m = np.array([0.0, 0.0, depth_m])
+    # Perspective makes the box depend on the place: a few repetitions settle it.
+    for _ in range(4):
+        box_px = project_px(verts_m + shift_m, camera)
+        low_px, high_px = box_px.min(0), box_px.max(0)
+        half_px = (high_px - low_px) / 2 + _MARGIN_PX
+        centre_px = np.clip(wanted_px, half_px, IMAGE_PX - 1 - half_px)
+        shift_m[:2] += (centre_px - (low_px + high_px) / 2) * depth_m / camera.fx_px
+    return shift_m.astype(np.float32)

@@ -1,0 +1,1 @@
+"""Looking at rendered rounds: summaries, contact sheets, a gallery, curves."""

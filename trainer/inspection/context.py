@@ -1,0 +1,54 @@
+"""What synthetic shards belong to: the run that they lie in, its photographs, and the hand that was drawn."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.errors import HandModelError
+from shared.freihand import FreiHandSplit
+from shared.hand_model import HandModel, load_hand_model
+from trainer.config.run import load_config
+from trainer.inspection.shards import Inspection
+from trainer.run.folder import CONFIG, run_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShardContext:
+    """The surroundings of some shards.
+
+    Attributes:
+        run_dir: Folder of their run; None for shards that lie elsewhere.
+        split: The photographs whose predictions were drawn, if they are known.
+        hand_model: The hand that was drawn.
+    """
+
+    run_dir: Path | None
+    split: FreiHandSplit | None
+    hand_model: HandModel
+
+
+def context_of(
+    inspection: Inspection, *, dataset: Path | None = None, hand_model: Path | None = None
+) -> ShardContext:
+    """Find what shards belong to; the run of the first one counts.
+
+    Args:
+        inspection: The shards.
+        dataset: Folder of the photographs, if it is not that of the run.
+        hand_model: Model that was drawn, if it is not that of the run, or the embedded one.
+
+    Raises:
+        DatasetError: The photographs are not where they were.
+        HandModelError: The shards were drawn with another hand model.
+    """
+    run_dir = run_of(inspection.rows[0].path) if inspection.rows else None
+    config = load_config(run_dir / CONFIG) if run_dir else None
+    root = dataset or (config.data.root if config else None)
+    model = load_hand_model(hand_model or (config.hand_model if config else None))
+    for row in inspection.rows:
+        drawn = row.provenance.hand_model_sha256
+        if drawn != model.sha256:
+            raise HandModelError(
+                f"{row.path}: expected a mesh of the hand model {model.name} ({model.sha256[:8]}), "
+                f"found one of {drawn[:8]}. Give the hand model that the shard was rendered with."
+            )
+    return ShardContext(run_dir, FreiHandSplit(root, "training") if root else None, model)

@@ -1,0 +1,99 @@
+"""Learning curves of one or several runs as a picture: held-out error, losses, and where the time went."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from shared.errors import ConfigError
+from trainer.run.folder import RunFolder
+from trainer.run.log import RoundRecord, read_records
+
+type Runs = Mapping[str, Sequence[RoundRecord]]
+
+COLOURS = ("#2f6fde", "#e4572e", "#17a673", "#9b5de5", "#f2a900", "#5c677d")
+ERRORS = {"PA-MPJPE": ("pa_mpjpe_mm", "-"), "PA-MPVPE": ("pa_mpvpe_mm", "--")}
+PASSES = {"original": "-", "recycled": "--", "correlation": ":"}
+WIDTH_IN, HEIGHT_IN, DPI = 13.5, 4.0, 130
+
+
+def draw_curves(runs: Sequence[Path], out: Path) -> None:
+    """Draw the metrics of runs over each other; the suffix of ``out`` decides the format (png, pdf, svg).
+
+    Raises:
+        ConfigError: A run has not finished a round, or the format is unknown.
+    """
+    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), dpi=DPI, layout="constrained")
+    if out.suffix.lstrip(".") not in figure.canvas.get_supported_filetypes():
+        raise ConfigError(f"{out}: expected a picture, found the suffix '{out.suffix}'. Give .png or .pdf.")
+    is_named_alike = len({path.name for path in runs}) < len(runs)
+    records = {str(path) if is_named_alike else path.name: _records_of(path) for path in runs}
+    errors, losses, times = figure.subplots(1, 3)
+    _draw_errors(errors, records)
+    _draw_losses(losses, records)
+    _draw_times(times, records)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out)
+
+
+def _records_of(run: Path) -> list[RoundRecord]:
+    records = read_records(RunFolder(run))
+    if not records:
+        raise ConfigError(f"{run}: expected a run that has finished a round, found no metrics. Train first.")
+    return records
+
+
+def _draw_errors(axes: Axes, runs: Runs) -> None:
+    for (name, records), colour in zip(runs.items(), _colours(runs), strict=True):
+        rounds = [record.round + 1 for record in records]
+        for label, (key, style) in ERRORS.items():
+            values = [record.scores[key] for record in records]
+            best = min(values)
+            text = f"{name}: {label}, best {best:.2f}"
+            axes.plot(rounds, values, style, color=colour, marker="o", ms=3, label=text)
+            axes.plot(rounds[values.index(best)], best, "o", color=colour, ms=8, mfc="none")
+    _finish(axes, title="held-out error, aligned", unit="mm")
+
+
+def _draw_losses(axes: Axes, runs: Runs) -> None:
+    for (run, records), colour in zip(runs.items(), _colours(runs), strict=True):
+        for name, style in PASSES.items():
+            points = [(record.round + 1, record.losses[name]) for record in records if name in record.losses]
+            if points:
+                rounds, values = zip(*points, strict=True)
+                axes.plot(rounds, values, style, color=colour, marker="o", ms=3, label=f"{run}: {name}")
+    axes.set_yscale("log")
+    _finish(axes, title="weighted loss of each pass", unit="")
+
+
+def _draw_times(axes: Axes, runs: Runs) -> None:
+    """Draw a bar per round and run, cut into its stages."""
+    everything = [record for records in runs.values() for record in records]
+    stages = list(dict.fromkeys(stage for record in everything for stage in record.wall_s))
+    width = 0.8 / len(runs)
+    for place, records in enumerate(runs.values()):
+        centres = [record.round + 1 + (place - (len(runs) - 1) / 2) * width for record in records]
+        floor = [0.0] * len(records)
+        for stage, colour in zip(stages, COLOURS, strict=False):
+            seconds = [record.wall_s.get(stage, 0.0) for record in records]
+            label = stage if place == 0 else None
+            axes.bar(centres, seconds, 0.9 * width, bottom=floor, color=colour, label=label, zorder=2)
+            floor = [below + height for below, height in zip(floor, seconds, strict=True)]
+    axes.margins(y=0.3)
+    _finish(axes, title="time per round" + (", runs side by side" if len(runs) > 1 else ""), unit="s")
+
+
+def _colours(runs: Runs) -> list[str]:
+    return [COLOURS[place % len(COLOURS)] for place in range(len(runs))]
+
+
+def _finish(axes: Axes, *, title: str, unit: str) -> None:
+    axes.set_title(title, fontsize=11)
+    axes.set_xlabel("round")
+    axes.set_ylabel(unit)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(visible=True, alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8, edgecolor="none")

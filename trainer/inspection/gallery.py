@@ -1,0 +1,183 @@
+"""A gallery of twins as one HTML file that needs no network: look, sort, filter, change overlays and rounds.
+
+The page is gallery.html. Python puts the data in its place: an index for sorting and filtering, and
+for each photograph and each twin a block of JSON that the page decodes when it comes into view.
+"""
+
+import base64
+import io
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from shared.camera import project_px
+from shared.freihand import FreiHandSplit
+from shared.hand_model import HandModel
+from shared.skeleton import BONES
+from shared.storage.files import write_durably
+from trainer.drawing.overlay import JOINT_COLOURS, HandInPicture
+from trainer.run.log import RoundRecord
+
+TEMPLATE = Path(__file__).with_name("gallery.html")
+MARKER = "<!-- samples -->"
+PICTURE_PX, QUALITY = 224, 70
+UNITS = 8192
+"""Steps across a picture in which points are stored."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GalleryTwin:
+    """One twin, or the gap that a quarantined one left.
+
+    Attributes:
+        sample_id: Name of its photograph.
+        round_index: Round of the prediction that was drawn.
+        background: Key of the photograph behind the hand.
+        quarantined: Why there is no twin.
+        error_mm: From the drawn hand to the photograph's label.
+        recycled_mm: From the drawn hand to what the network sees in the twin.
+        drift_mm: From the drawn hand to what the network sees in the photograph now.
+        staleness: Rounds since it was drawn, up to the latest one in the page.
+        twin: The render.
+        mask_png: Its coverage by the hand.
+        drawn: The hand in it.
+        again: What the network sees in it.
+    """
+
+    sample_id: str
+    round_index: int
+    background: str = ""
+    quarantined: str | None = None
+    error_mm: float | None = None
+    recycled_mm: float | None = None
+    drift_mm: float | None = None
+    staleness: int | None = None
+    twin: UInt8[np.ndarray, "height width 3"] | None = None
+    mask_png: bytes = b""
+    drawn: HandInPicture | None = None
+    again: HandInPicture | None = None
+
+
+def write_gallery(
+    out: Path,
+    twins: Iterable[GalleryTwin],
+    *,
+    title: str,
+    hand_model: HandModel,
+    split: FreiHandSplit | None = None,
+    records: Sequence[RoundRecord] = (),
+) -> int:
+    """Write the page, one twin at a time, and return its size in bytes.
+
+    Args:
+        out: The HTML file.
+        twins: In any order; a photograph may have one in every round.
+        title: Of the page.
+        hand_model: Gives the faces of the meshes.
+        split: The photographs; without them their panels stay empty.
+        records: Of the run, for the curves.
+    """
+    head, tail = TEMPLATE.read_text(encoding="utf-8").split(MARKER)
+    faces = _block("faces", _base64(hand_model.faces.astype("<u2").tobytes()))
+    blocks = _blocks(twins, title=title, split=split, records=records)
+    write_durably(out, (piece.encode() for piece in itertools.chain([head, faces], blocks, [tail])))
+    return out.stat().st_size
+
+
+def _blocks(
+    twins: Iterable[GalleryTwin], *, title: str, split: FreiHandSplit | None, records: Sequence[RoundRecord]
+) -> Iterator[str]:
+    """Yield the block of every photograph, of every twin, and at last the index."""
+    entries: list[dict[str, int | float | str | None]] = []
+    rounds: set[int] = set()
+    photographs: set[str] = set()
+    for twin in twins:
+        if split is not None and twin.sample_id not in photographs:
+            photographs.add(twin.sample_id)
+            yield _block(f"photo-{twin.sample_id}", _json(_photo_content(split, int(twin.sample_id))))
+        yield _block(f"twin-{twin.round_index}-{twin.sample_id}", _json(_twin_content(twin)))
+        entries.append(_entry(twin))
+        rounds.add(twin.round_index)
+    index = {
+        "title": title,
+        "rounds": sorted(rounds),
+        "samples": entries,
+        "bones": BONES,
+        "colours": ["#" + bytes(colour).hex() for colour in JOINT_COLOURS],
+        "curves": [
+            {"round": record.round, "values": [record.scores["pa_mpjpe_mm"], record.scores["pa_mpvpe_mm"]]}
+            for record in records
+        ],
+    }
+    yield _block("index", _json(index))
+
+
+def _entry(twin: GalleryTwin) -> dict[str, int | float | str | None]:
+    return {
+        "id": twin.sample_id,
+        "round": twin.round_index,
+        "background": twin.background,
+        "quarantined": twin.quarantined,
+        "error": twin.error_mm,
+        "recycled": twin.recycled_mm,
+        "drift": twin.drift_mm,
+        "staleness": twin.staleness,
+    }
+
+
+def _photo_content(split: FreiHandSplit, index: int) -> dict[str, str | None]:
+    label = None
+    if split.has_labels:
+        pose = split.pose_of(index)
+        joints_px = project_px(split.joints_m[pose].astype(np.float64), split.camera(pose))
+        label = _base64(_steps((joints_px + 0.5) / split.image_px))
+    return {"photo": _webp(split.image(index)), "label": label}
+
+
+def _twin_content(twin: GalleryTwin) -> dict[str, str | None]:
+    return {
+        "twin": None if twin.twin is None else _webp(twin.twin),
+        "mask": _base64(twin.mask_png) if twin.mask_png else None,
+        "drawn": None if twin.drawn is None else _base64(_hand_steps(twin.drawn)),
+        "again": None if twin.again is None else _base64(_hand_steps(twin.again)),
+    }
+
+
+def _hand_steps(hand: HandInPicture) -> bytes:
+    """Joints, then vertices: where in the picture, and how far away in the same unit."""
+    points_m = np.concatenate([hand.joints_m, hand.verts_m]).astype(np.float64)
+    places = (hand.project(points_m, size_px=hand.size_px) + 0.5) / hand.size_px
+    spread = np.ptp(places, axis=0).max() / (np.ptp(points_m[:, :2], axis=0).max() + 1e-9)
+    depths = (points_m[:, 2:] - points_m[:, 2:].mean()) * spread
+    return _steps(np.concatenate([places, depths], axis=1))
+
+
+def _steps(places: Float[np.ndarray, "points axes"]) -> bytes:
+    limit = np.iinfo(np.int16).max
+    return np.clip(np.rint(UNITS * places), -limit, limit).astype("<i2").tobytes()
+
+
+def _webp(rgb: UInt8[np.ndarray, "height width 3"]) -> str:
+    picture, file = Image.fromarray(rgb), io.BytesIO()
+    picture.thumbnail((PICTURE_PX, PICTURE_PX))
+    picture.save(file, "WEBP", quality=QUALITY)
+    return _base64(file.getvalue())
+
+
+def _block(name: str, content: str) -> str:
+    return f'<script type="text/plain" id="{name}">{content}</script>\n'
+
+
+def _json(content: object) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return json.dumps(content, allow_nan=False).replace("<", "\\u003c")
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")

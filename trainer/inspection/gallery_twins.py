@@ -1,0 +1,92 @@
+"""The twins of a gallery, with what today's network says about them and about their photographs."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+from shared.freihand import FreiHandSplit
+from shared.twins.sample import SyntheticSample
+from trainer.drawing.overlay import HandInPicture
+from trainer.inspection.context import ShardContext
+from trainer.inspection.gallery import GalleryTwin, write_gallery
+from trainer.inspection.repredict import BATCH, SecondLook, look_again, network_of
+from trainer.inspection.shards import Inspection
+from trainer.inspection.twin_strips import TwinRef, choose_twins, error_mm, twin_rgb
+from trainer.run.folder import RunFolder
+from trainer.run.log import read_records
+from trainer.run.trained import DeviceName, TrainedHand
+
+
+def write_run_gallery(
+    out: Path, inspection: Inspection, context: ShardContext, *, count: int = 500, device: DeviceName = "auto"
+) -> int:
+    """Write the gallery of all rounds among some shards, and return its size in bytes.
+
+    Args:
+        out: The HTML file.
+        inspection: The shards.
+        context: What they belong to. The best checkpoint of their run, if there is one, looks at everything
+            again, which takes two predictions per twin.
+        count: Twins per round, at equal distances.
+        device: Of the network.
+    """
+    trained = network_of(context, device=device)
+    return write_gallery(
+        out,
+        gallery_twins(inspection, count=count, split=context.split, trained=trained),
+        title=context.run_dir.name if context.run_dir else "Synthetic shards",
+        hand_model=context.hand_model,
+        split=context.split,
+        records=read_records(RunFolder(context.run_dir)) if context.run_dir else (),
+    )
+
+
+def gallery_twins(
+    inspection: Inspection, *, count: int, split: FreiHandSplit | None, trained: TrainedHand | None
+) -> Iterator[GalleryTwin]:
+    """Yield the twins of every round among the shards, at most so many per round, in batches.
+
+    Args:
+        inspection: The shards.
+        count: Twins per round, at equal distances.
+        split: Their photographs; needed for errors, and for the network to say anything.
+        trained: The network that looks at twins and photographs again.
+    """
+    rounds: dict[int, list[Path]] = {}
+    for row in inspection.rows:
+        rounds.setdefault(row.provenance.round_index, []).append(row.path)
+    for tars in rounds.values():
+        for refs in itertools.batched(choose_twins(tars, count=count), BATCH):
+            drawn = {ref.sample_id: ref.shard.read(ref.sample_id) for ref in refs if ref.why_missing is None}
+            looks = look_again(drawn, split, trained) if split and trained else {}
+            for ref in refs:
+                look = looks.get(ref.sample_id)
+                yield _gallery_twin(ref, drawn.get(ref.sample_id), split, look, latest_round=max(rounds))
+
+
+def _gallery_twin(
+    ref: TwinRef,
+    sample: SyntheticSample | None,
+    split: FreiHandSplit | None,
+    look: SecondLook | None,
+    *,
+    latest_round: int,
+) -> GalleryTwin:
+    if sample is None:
+        made = ref.shard.index.provenance
+        return GalleryTwin(ref.sample_id, made.round_index, quarantined=ref.why_missing)
+    labels = sample.labels
+    again, recycled, drift = look or (None, None, None)
+    return GalleryTwin(
+        sample_id=ref.sample_id,
+        round_index=labels.round_index,
+        background=labels.background.key,
+        error_mm=error_mm(sample, split) if split is not None and split.has_labels else None,
+        recycled_mm=recycled,
+        drift_mm=drift,
+        staleness=latest_round - labels.round_index,
+        twin=twin_rgb(sample),
+        mask_png=sample.mask_png,
+        drawn=HandInPicture(sample.verts_m, sample.joints_m, labels.camera, labels.image_px),
+        again=again,
+    )

@@ -1,0 +1,91 @@
+"""What today's network says about twins that were drawn earlier, and about their photographs."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from shared.freihand import FreiHandSplit
+from shared.twins.sample import SyntheticSample
+from shared.types import WeakPerspective
+from trainer.data.augment import Warp
+from trainer.drawing.overlay import HandInPicture
+from trainer.evaluation.predict import CentreCrops, HandPredictions, join_predictions, predict_groups
+from trainer.evaluation.procrustes import align
+from trainer.inspection.context import ShardContext
+from trainer.inspection.twin_strips import photo_index, twin_rgb
+from trainer.run.folder import RunFolder
+from trainer.run.trained import DeviceName, TrainedHand, load_trained
+
+BATCH = 32
+
+
+class SecondLook(NamedTuple):
+    """How a twin looks to a network.
+
+    Attributes:
+        seen: The hand that the network sees in it.
+        recycled_mm: From the drawn hand to that one: the joints' mean distance after alignment.
+        drift_mm: The same from the drawn hand to what the network sees in the photograph now.
+    """
+
+    seen: HandInPicture
+    recycled_mm: float
+    drift_mm: float
+
+
+class TwinCrops(CentreCrops):
+    """Twins, in the place of the photographs that they belong to."""
+
+    def __init__(
+        self, split: FreiHandSplit, samples: Mapping[int, SyntheticSample], *, crop_px: int, input_px: int
+    ) -> None:
+        super().__init__(split, crop_px=crop_px, input_px=input_px)
+        self.samples = samples
+
+    def __getitem__(self, index: int) -> Tensor:
+        warp = Warp(1 / self.crop_share)
+        return torch.from_numpy(warp.image(twin_rgb(self.samples[index]), size_px=self.input_px))
+
+
+def network_of(context: ShardContext, *, device: DeviceName = "auto") -> TrainedHand | None:
+    """Return the best network of the run that shards lie in, if there is one."""
+    if context.run_dir is None or not (RunFolder(context.run_dir).checkpoints / "best").exists():
+        return None
+    return load_trained(context.run_dir, device=device)
+
+
+def look_again(
+    drawn: Mapping[str, SyntheticSample], split: FreiHandSplit, trained: TrainedHand
+) -> dict[str, SecondLook]:
+    """Predict some twins and their photographs, and return what came out by sample."""
+    if not drawn:
+        return {}
+    data = trained.config.data
+    samples = {photo_index(sample_id, split): sample for sample_id, sample in drawn.items()}
+    twins = TwinCrops(split, samples, crop_px=data.crop_px, input_px=data.input_px)
+    photos = CentreCrops(split, crop_px=data.crop_px, input_px=data.input_px)
+    again, now = (_predict(trained, crops, list(samples)) for crops in (twins, photos))
+    drawn_m = np.stack([sample.joints_m for sample in samples.values()])
+    recycled, drift = _distances_mm(again.joints_m, drawn_m), _distances_mm(now.joints_m, drawn_m)
+    looks = {}
+    for row, (sample_id, sample) in enumerate(drawn.items()):
+        camera = WeakPerspective(*(float(value) for value in again.cameras[row]))
+        seen = HandInPicture(again.verts_m[row], again.joints_m[row], camera, sample.labels.image_px)
+        looks[sample_id] = SecondLook(seen, float(recycled[row]), float(drift[row]))
+    return looks
+
+
+def _predict(trained: TrainedHand, crops: CentreCrops, indices: Sequence[int]) -> HandPredictions:
+    parts = predict_groups(trained.network, crops, [indices], batch_size=BATCH)
+    return join_predictions(list(parts))
+
+
+def _distances_mm(
+    seen_m: Float[np.ndarray, "hands 21 3"], drawn_m: Float[np.ndarray, "hands 21 3"]
+) -> Float[np.ndarray, " hands"]:
+    aligned_m = align(seen_m, drawn_m, allow_reflection=True).points
+    return np.asarray(1000 * np.linalg.norm(aligned_m - drawn_m, axis=2).mean(axis=1))

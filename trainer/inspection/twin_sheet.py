@@ -1,0 +1,46 @@
+"""The contact sheet of synthetic shards: photographs, predictions over them, and their twins."""
+
+from PIL import Image
+
+from trainer.drawing.contact_sheet import draw_contact_sheet
+from trainer.inspection.context import ShardContext
+from trainer.inspection.repredict import look_again
+from trainer.inspection.shards import Inspection
+from trainer.inspection.twin_strips import HEADINGS, SECOND_HEADING, Selection, choose_twins, strip_of
+from trainer.run.trained import TrainedHand
+
+
+def draw_twin_sheet(
+    inspection: Inspection,
+    context: ShardContext,
+    *,
+    count: int = 12,
+    selection: Selection = "spread",
+    trained: TrainedHand | None = None,
+) -> Image.Image | None:
+    """Return a contact sheet of the latest round among the shards; None if no shard is whole.
+
+    Args:
+        inspection: The shards.
+        context: What they belong to; without photographs their panels stay empty.
+        count: Strips on the sheet.
+        selection: Which samples; see `choose_twins`.
+        trained: Looks at the twins again, for a fourth panel.
+    """
+    if not inspection.rows:
+        return None
+    latest = max(row.provenance.round_index for row in inspection.rows)
+    rows = [row for row in inspection.rows if row.provenance.round_index == latest]
+    tars = [row.path for row in rows]
+    twins = choose_twins(tars, count=count, selection=selection, split=context.split)
+    num_samples = sum(row.num_samples for row in rows)
+    made = rows[0].provenance
+    title = f"Round {latest}: {num_samples} twins, {made.engine}, {made.samples} samples per pixel"
+    drawn = {twin.sample_id: twin.shard.read(twin.sample_id) for twin in twins if twin.why_missing is None}
+    looks = look_again(drawn, context.split, trained) if context.split and trained else {}
+    strips = [
+        strip_of(twin, context.split, seen=looks[twin.sample_id].seen if twin.sample_id in looks else None)
+        for twin in twins
+    ]
+    headings = (*HEADINGS, SECOND_HEADING) if looks else HEADINGS
+    return draw_contact_sheet(strips, context.hand_model.faces, title=title, headings=headings)

@@ -1,0 +1,125 @@
+"""Twins beside their photographs: the strips of a contact sheet, from synthetic shards and a dataset.
+
+A twin is a picture of the prediction for its photograph, in the photograph's frame. So a shard alone knows
+the prediction; the dataset adds the photograph and, where it has labels, the error.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from shared.errors import ShardError
+from shared.freihand import FreiHandSplit
+from shared.twins.sample import SyntheticSample
+from shared.twins.shards import SyntheticShard
+from trainer.drawing.contact_sheet import Panel, Strip
+from trainer.drawing.overlay import HandInPicture
+from trainer.evaluation.procrustes import align
+
+HEADINGS = ("photograph", "prediction", "synthetic twin")
+SECOND_HEADING = "prediction of the twin"
+
+type Selection = Literal["spread", "worst"]
+
+
+@dataclass(frozen=True, slots=True)
+class TwinRef:
+    """Where a twin lies, or why there is none."""
+
+    sample_id: str
+    shard: SyntheticShard
+    why_missing: str | None = None
+
+
+def choose_twins(
+    tars: Sequence[Path], *, count: int, selection: Selection = "spread", split: FreiHandSplit | None = None
+) -> list[TwinRef]:
+    """Choose the samples of a sheet.
+
+    Args:
+        tars: Shards that are whole.
+        count: At most so many.
+        selection: ``spread`` takes them at equal distances, quarantined ones included; ``worst`` those whose
+            drawn hand is farthest from the labels.
+        split: The photographs that were drawn; needed for ``worst``.
+
+    Raises:
+        ShardError: ``worst`` was asked for without labels.
+    """
+    twins = [twin for tar in tars for twin in _twins_in(SyntheticShard(tar))]
+    if selection == "worst":
+        if split is None or not split.has_labels:
+            raise ShardError(
+                "worst: expected a dataset with labels to compare with, found none. Give its folder."
+            )
+        drawn = [twin for twin in twins if twin.why_missing is None]
+        errors_mm = [error_mm(twin.shard.read(twin.sample_id), split) for twin in drawn]
+        return [drawn[row] for row in np.argsort(errors_mm)[::-1][:count]]
+    places = np.linspace(0, len(twins) - 1, num=min(count, len(twins)))
+    return [twins[round(place)] for place in places]
+
+
+def strip_of(twin: TwinRef, split: FreiHandSplit | None, *, seen: HandInPicture | None = None) -> Strip:
+    """Read what a strip shows of one twin.
+
+    Args:
+        twin: Which one.
+        split: The photographs.
+        seen: What a network sees in the twin, for a fourth panel.
+    """
+    photo = split.image(photo_index(twin.sample_id, split)) if split is not None else None
+    before = Panel(photo, why_empty="no photograph")
+    if twin.why_missing is not None:
+        lost = Panel(None, why_empty="quarantined")
+        return Strip(f"{twin.sample_id}   {twin.why_missing[:60]}", (before, lost, lost))
+    sample = twin.shard.read(twin.sample_id)
+    labels = sample.labels
+    hand = HandInPicture(sample.verts_m, sample.joints_m, labels.camera, labels.image_px)
+    background = labels.background.key.rsplit("/", maxsplit=1)[-1]
+    caption = f"{twin.sample_id}   round {labels.round_index}   background {background[:12]}"
+    if split is not None and split.has_labels:
+        caption += f"   PA-MPJPE {error_mm(sample, split):.1f} mm"
+    prediction = Panel(photo, hand, has_mesh=True, why_empty="no photograph")
+    rgb = twin_rgb(sample)
+    again = () if seen is None else (Panel(rgb, seen, has_mesh=True),)
+    return Strip(caption, (before, prediction, Panel(rgb, hand), *again))
+
+
+def twin_rgb(sample: SyntheticSample) -> UInt8[np.ndarray, "height width 3"]:
+    """Decode the render."""
+    try:
+        with Image.open(io.BytesIO(sample.jpeg)) as picture:
+            return np.array(picture.convert("RGB"))
+    except OSError as error:
+        raise ShardError(
+            f"{sample.labels.sample_id}: expected a decodable twin, {error}. Render the round again."
+        ) from error
+
+
+def error_mm(sample: SyntheticSample, split: FreiHandSplit) -> float:
+    """Return how far the joints of the drawn hand are from the photograph's labels, after alignment."""
+    true_m = split.joints_m[split.pose_of(photo_index(sample.labels.sample_id, split))][None]
+    aligned_m = align(sample.joints_m[None], true_m, allow_reflection=True).points
+    return float(1000 * np.linalg.norm(aligned_m - true_m, axis=2).mean())
+
+
+def _twins_in(shard: SyntheticShard) -> list[TwinRef]:
+    drawn = [TwinRef(sample_id, shard) for sample_id in shard.index.samples]
+    missing = [TwinRef(sample_id, shard, why) for sample_id, why in shard.index.quarantined.items()]
+    return sorted(drawn + missing, key=lambda twin: twin.sample_id)
+
+
+def photo_index(sample_id: str, split: FreiHandSplit) -> int:
+    """Return the number of the photograph that a sample is named after."""
+    if not sample_id.isdecimal() or int(sample_id) >= len(split):
+        raise ShardError(
+            f"{sample_id}: expected a photograph of that name among the {len(split)} of {split.root}, "
+            "found none. Give the dataset that the shard was rendered for."
+        )
+    return int(sample_id)

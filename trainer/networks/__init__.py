@@ -1,0 +1,1 @@
+"""The networks, and the coarse meshes that they predict first."""

@@ -1,0 +1,101 @@
+"""METRO (Lin et al., CVPR 2021) and Mesh Graphormer (Lin et al., ICCV 2021): template tokens and an encoder.
+
+Graphormer is METRO with the cells of the feature map as further tokens, and graph convolutions over the
+coarse mesh in the last block.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from shared.hand_model import HandModel
+from trainer.networks.backbones import feature_backbone
+from trainer.networks.coarse_mesh import CoarseMesh
+from trainer.networks.template_tokens import HandReadout, TemplateTokens
+from trainer.networks.token_encoder import EncoderSizes, TokenEncoder
+from trainer.types import HandNetwork, HandPrediction
+
+PUBLISHED_SIZES = EncoderSizes()
+
+_TEMPLATE_DIM = 3
+
+
+class Metro(HandNetwork):
+    """Mesh transformer: every joint and vertex of the template asks the image where it is.
+
+    58.3 million parameters in the encoder, 184.5 million with HRNet-W64.
+
+    Args:
+        model: Hand model whose mesh is predicted.
+        mesh: Its coarse mesh.
+        backbone: Name of an image backbone, see `trainer.networks.backbones`.
+        pretrained: Start the backbone from ImageNet weights.
+        masked_share: Largest share of tokens that training blots out, see `TemplateTokens`.
+        sizes: Sizes of the encoder.
+    """
+
+    def __init__(
+        self,
+        model: HandModel,
+        mesh: CoarseMesh,
+        *,
+        backbone: str = "hrnet_w64",
+        pretrained: bool = True,
+        masked_share: float = 0.0,
+        sizes: EncoderSizes = PUBLISHED_SIZES,
+    ) -> None:
+        super().__init__(coarse_vert_ids=torch.tensor(mesh.vert_ids))
+        self.backbone, channels, _ = feature_backbone(backbone, pretrained=pretrained)
+        self.tokens = TemplateTokens(model, mesh, masked_share=masked_share)
+        self.encoder = TokenEncoder(channels + _TEMPLATE_DIM, sizes, feedforward=4)
+        self.readout = HandReadout(model, mesh)
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> HandPrediction:
+        """Predict one hand per crop."""
+        features = self.backbone(images)
+        hand: HandPrediction = self.readout(self.encoder(self.tokens(features.mean(dim=(2, 3)))))
+        return hand
+
+
+class Graphormer(HandNetwork):
+    """Mesh Graphormer: METRO that also sees the cells of the image, and knows which vertices are neighbours.
+
+    Cells come from the backbone's last feature map; the published code takes HRNet's last but one. 40.5
+    million parameters in the encoder, 170.9 million with HRNet-W64.
+
+    Args:
+        model: Hand model whose mesh is predicted.
+        mesh: Its coarse mesh.
+        backbone: Name of an image backbone, see `trainer.networks.backbones`.
+        pretrained: Start the backbone from ImageNet weights.
+        masked_share: Largest share of tokens that training blots out, see `TemplateTokens`.
+        sizes: Sizes of the encoder.
+    """
+
+    def __init__(
+        self,
+        model: HandModel,
+        mesh: CoarseMesh,
+        *,
+        backbone: str = "hrnet_w64",
+        pretrained: bool = True,
+        masked_share: float = 0.0,
+        sizes: EncoderSizes = PUBLISHED_SIZES,
+    ) -> None:
+        super().__init__(coarse_vert_ids=torch.tensor(mesh.vert_ids))
+        self.backbone, channels, _ = feature_backbone(backbone, pretrained=pretrained)
+        self.tokens = TemplateTokens(model, mesh, masked_share=masked_share)
+        self.cells = nn.Linear(channels, channels + _TEMPLATE_DIM)
+        self.encoder = TokenEncoder(
+            channels + _TEMPLATE_DIM, sizes, feedforward=2, neighbours=torch.tensor(mesh.neighbours)
+        )
+        self.readout = HandReadout(model, mesh)
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> HandPrediction:
+        """Predict one hand per crop."""
+        features = self.backbone(images)
+        points = self.tokens(features.mean(dim=(2, 3)))
+        cells = self.cells(features.flatten(2).transpose(1, 2))
+        encoded = self.encoder(torch.cat([points, cells], dim=1))
+        hand: HandPrediction = self.readout(encoded[:, : points.shape[1]])
+        return hand

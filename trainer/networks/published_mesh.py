@@ -1,0 +1,144 @@
+"""METRO's ``mano_downsampling.npz``: which vertices of MANO released transformers predict, and their order.
+
+The file holds pickled SciPy matrices. Only names of NumPy and SciPy that matrices need may occur in it; every
+other name is refused before it is looked up. Its up-sampling matrix is not used: it moves hands that are not
+at the origin.
+"""
+
+import io
+import pickle
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+from numpy.lib import format as npy
+from scipy.sparse import coo_matrix, csc_matrix, csr_matrix
+
+from shared.errors import HandModelError
+from shared.hand_model.restricted_pickle import load_modestly
+
+_DAMAGED = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
+"""What the libraries raise about missing, damaged or hostile files."""
+
+
+class CoarseVertices(NamedTuple):
+    """A choice of vertices.
+
+    Attributes:
+        vert_ids: Vertices of the full mesh, in the order of the tokens.
+        neighbours: True where two of them share an edge, and on the diagonal.
+    """
+
+    vert_ids: Int64[np.ndarray, " coarse"]
+    neighbours: Bool[np.ndarray, "coarse coarse"]
+
+
+def read_published_mesh(path: Path) -> CoarseVertices:
+    """Read the choice of vertices from METRO's file.
+
+    Raises:
+        HandModelError: The file is missing, damaged, unsafe, or does not choose vertices.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            choice = _dense(_unpickle(archive.read("D.npy"))[0])
+            adjacency = _dense(_unpickle(archive.read("A.npy"))[1]) != 0
+        vert_ids = choice.argmax(axis=1)
+        one_per_row = (np.count_nonzero(choice, axis=1) == 1).all()
+        if not one_per_row or len(np.unique(vert_ids)) < len(choice) or len(adjacency) != len(choice):
+            raise ValueError("matrices that do not choose vertices")
+    except _DAMAGED as error:
+        raise HandModelError(
+            f"{path}: expected METRO's mano_downsampling.npz, found {error}. Download it again, or leave "
+            "model.coarse_mesh out to make a coarse mesh from the hand model."
+        ) from error
+    neighbours = adjacency | adjacency.T | np.eye(len(vert_ids), dtype=np.bool_)
+    return CoarseVertices(vert_ids.astype(np.int64), neighbours)
+
+
+class _Sparse:
+    """Remembers a sparse matrix without building it: the layout changes between releases of SciPy."""
+
+    state: dict[str, Any]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.state = state
+
+
+class _ByRow(_Sparse): ...
+
+
+class _ByColumn(_Sparse): ...
+
+
+class _ByEntry(_Sparse): ...
+
+
+def _empty_array(_kind: object, shape: tuple[int, ...], code: object) -> np.ndarray:
+    return np.ndarray.__new__(np.ndarray, shape, code if isinstance(code, str) else "b")
+
+
+def _to_bytes(text: str, _encoding: str) -> bytes:
+    return text.encode("latin1")
+
+
+_PERMITTED: dict[str, Any] = {
+    "numpy.ndarray": np.ndarray,
+    "numpy.dtype": np.dtype,
+    "numpy.core.multiarray._reconstruct": _empty_array,
+    "numpy._core.multiarray._reconstruct": _empty_array,
+    "_codecs.encode": _to_bytes,
+    "scipy.sparse.csr.csr_matrix": _ByRow,
+    "scipy.sparse._csr.csr_matrix": _ByRow,
+    "scipy.sparse.csc.csc_matrix": _ByColumn,
+    "scipy.sparse._csc.csc_matrix": _ByColumn,
+    "scipy.sparse.coo.coo_matrix": _ByEntry,
+    "scipy.sparse._coo.coo_matrix": _ByEntry,
+}
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _PERMITTED[f"{module}.{name}"]
+        except KeyError:
+            raise pickle.UnpicklingError(f"{module}.{name}, which was not run") from None
+
+
+def _unpickle(member: bytes) -> list[_Sparse]:
+    """Read an array of objects as `numpy.save` writes it: a header, then a pickle."""
+    file = io.BytesIO(member)
+    version = npy.read_magic(file)
+    header = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
+    if not header[2].hasobject:
+        raise ValueError("plain numbers instead of sparse matrices")
+    return list(load_modestly(member[file.tell() :], _RestrictedUnpickler(file, encoding="latin1").load))
+
+
+def _dense(matrix: _Sparse) -> Float64[np.ndarray, "rows columns"]:
+    state, shape = matrix.state, tuple(matrix.state["_shape"])
+    by_line: csr_matrix | csc_matrix
+    match matrix:
+        case _ByEntry():
+            places = state["coords"] if "coords" in state else (state["row"], state["col"])
+            return coo_matrix((state["data"], tuple(places)), shape=shape).toarray()
+        case _ByRow():
+            by_line = csr_matrix((state["data"], state["indices"], state["indptr"]), shape=shape)
+        case _:
+            by_line = csc_matrix((state["data"], state["indices"], state["indptr"]), shape=shape)
+    by_line.check_format(full_check=True)  # SciPy writes wherever an index says
+    return by_line.toarray()

@@ -1,0 +1,113 @@
+"""Trains and scores everything that a table like the paper's Table 2 needs, and goes on where it stopped."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+
+from shared.errors import TrainingError
+from shared.freihand.label_check import check_labels
+from shared.hand_model import HandModel, load_hand_model
+from trainer.networks.build import build_network
+from trainer.paper.plan import AblationConfig, PlannedRun, planned_runs
+from trainer.paper.scores import FinishedRun, OpenSet, forget_scores, read_run, score_run
+from trainer.paper.table import AblationReport, read_ablation
+from trainer.run.folder import RunFolder, require_same
+from trainer.training.loop import RendererFor, train
+
+logger = logging.getLogger(__name__)
+
+
+def ablate(config: AblationConfig, *, renderer_for: RendererFor) -> AblationReport:
+    """Train every run that is not finished, score every run that is not scored, and return the table.
+
+    Calling it again goes on from the latest checkpoint of the run that was interrupted. A run whose loss
+    stops being finite is left where it stands and reported, and the others go on.
+
+    Under ``torchrun`` every process calls it; the table of the first one is complete.
+
+    Args:
+        config: What to compare.
+        renderer_for: Opens the renderer of a run; it is closed when the run ends.
+
+    Raises:
+        MeshcycleError: Something that the user can act on, most of it before the first run begins.
+        KeyboardInterrupt: A run was interrupted.
+    """
+    hand_model = load_hand_model(config.train.hand_model)
+    runs = planned_runs(config)
+    sets = {name: OpenSet.open(each) for name, each in config.evaluation.items()}
+    finished = _finished(runs, sets, hand_model)
+    done = {each.run for each in finished}
+    left = [run for run in runs if run not in done]
+    logger.info("%d runs, of which %d are finished.", len(runs), len(finished))
+    if _is_first_process():
+        for each in finished:
+            score_run(each, sets)
+    _try_parts(left, hand_model, renderer_for)
+    failures = []
+    for num_left, run in zip(reversed(range(len(left))), left, strict=True):
+        logger.info("Training %s in %s.", run, run.config.run_dir)
+        try:
+            _train(run, renderer_for)
+        except TrainingError as error:
+            if _has_company():  # which may be waiting inside the step that failed here
+                raise
+            failures.append(f"{run}: {error}")
+            logger.warning("Failed: %s", failures[-1])
+            continue
+        if _is_first_process():
+            logger.info("%s. Left: %d.", _score(run, sets), num_left)
+    return read_ablation(config, failures=failures)
+
+
+def _finished(
+    runs: Sequence[PlannedRun], sets: Mapping[str, OpenSet], hand_model: HandModel
+) -> list[FinishedRun]:
+    """Return the runs that are finished, once it is sure that all that is there belongs together.
+
+    Raises:
+        ConfigError: A run began with another configuration, or labels belong to another hand model.
+        DatasetError: An evaluation set has no labels.
+    """
+    for each in sets.values():
+        check_labels(each.split, hand_model)
+    for run in runs:
+        require_same(run.config, RunFolder(run.config.run_dir))
+    return [result for run in runs if (result := read_run(run)) is not None]
+
+
+def _try_parts(runs: Sequence[PlannedRun], hand_model: HandModel, renderer_for: RendererFor) -> None:
+    """Build every network and open a renderer, so that what is missing shows now and not in days."""
+    for model in {run.model: run.config.model for run in runs}.values():
+        build_network(model, hand_model, from_checkpoint=True)
+    recycling = [run.config for run in runs if run.config.recycle is not None]
+    for config in recycling[:1]:
+        with renderer_for(config):
+            pass
+
+
+def _train(run: PlannedRun, renderer_for: RendererFor) -> None:
+    forget_scores(run)
+    with renderer_for(run.config) as renderer:
+        train(run.config, renderer=renderer, resume=True)
+
+
+def _score(run: PlannedRun, sets: Mapping[str, OpenSet]) -> str:
+    """Score a run that has just ended, and describe it in a line."""
+    finished = read_run(run)
+    assert finished is not None, "training has returned"
+    finished = score_run(finished, sets)
+    scores = {name: finished.scores[name].scores for name in sets}
+    numbers = [
+        f"{name} PA-MPJPE {each['pa_mpjpe_mm']:.2f} mm, PA-MPVPE {each['pa_mpvpe_mm']:.2f} mm"
+        for name, each in scores.items()
+    ]
+    return f"Finished {run}: {'; '.join(numbers)}; {finished.wall_s:.0f} s"
+
+
+def _is_first_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _has_company() -> bool:
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1

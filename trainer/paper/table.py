@@ -1,0 +1,184 @@
+"""The outcome of an ablation in the form of the paper's Table 2, as Markdown and as JSON."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from trainer.paper.plan import VARIANT_LABELS, AblationConfig, VariantName, planned_runs
+from trainer.paper.published import PublishedScores, published_scores
+from trainer.paper.scores import FinishedRun, read_run
+
+NOT_YET = "not yet"
+
+COLUMNS: dict[str, tuple[str, str]] = {
+    "pa_mpjpe_mm": ("PA-MPJPE", ".2f"),
+    "pa_mpvpe_mm": ("PA-MPVPE", ".2f"),
+    "pa_f5": ("F@5", ".3f"),
+    "pa_f15": ("F@15", ".3f"),
+}
+"""Title and format of the numbers that the text shows; errors are in millimetres."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A number over the seeds of a row.
+
+    Attributes:
+        values: One per finished run, at least one.
+    """
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Their mean."""
+        return statistics.fmean(self.values)
+
+    @property
+    def sd(self) -> float | None:
+        """Their sample standard deviation; one value has none."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+    def to_text(self, form: str) -> str:
+        """Return ``mean ± sd``."""
+        return f"{self.mean:{form}}" + (f" ± {self.sd:{form}}" if self.sd is not None else "")
+
+
+@dataclass(frozen=True, slots=True)
+class AblationRow:
+    """One variant of one model.
+
+    Attributes:
+        model: Name of the network.
+        variant: What it learnt from.
+        runs: Those that have finished, one per seed.
+        published: The paper's numbers for this row.
+    """
+
+    model: str
+    variant: VariantName
+    runs: tuple[FinishedRun, ...]
+    published: PublishedScores | None
+
+    def spread(self, name: str, metric: str) -> Spread | None:
+        """Return a number on an evaluation set over the seeds that have it, if any."""
+        values = [run.scores[name].scores[metric] for run in self.runs if name in run.scores]
+        return Spread(tuple(values)) if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class AblationReport:
+    """A table as far as it has come.
+
+    Attributes:
+        rows: Models by variants, in the order of the configuration.
+        sets: The evaluation sets, and for each whether the paper's numbers were measured on it.
+        num_seeds: Runs of a complete row.
+        failures: Runs that cannot go on, and why.
+    """
+
+    rows: tuple[AblationRow, ...]
+    sets: dict[str, bool]
+    num_seeds: int
+    failures: tuple[str, ...] = ()
+
+    def to_text(self) -> str:
+        """Return a Markdown table, and below it what a reader has to know."""
+        titles = [f"{name}: {title}" for name in self.sets for title, _ in COLUMNS.values()]
+        table = [["model", "variant", "seeds", "steps", *titles], *map(self._cells, self.rows)]
+        over = "One seed," if self.num_seeds == 1 else f"Mean ± sd over {self.num_seeds} seeds, each"
+        notes = [f"{over} at its checkpoint with the lowest held-out PA-MPJPE; errors in mm."]
+        notes += [f"Failed: {failure}" for failure in self.failures]
+        notes += [
+            f"{finished.run} on {name}: {scores.warning}"
+            for row in self.rows
+            for finished in row.runs
+            for name, scores in finished.scores.items()
+            if name in self.sets and scores.warning
+        ]
+        return "\n".join([*_markdown(table), "", *notes])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything, run by run, ready for `json.dumps`."""
+        return {
+            "num_seeds": self.num_seeds,
+            "evaluation": list(self.sets),
+            "rows": [
+                {
+                    "model": row.model,
+                    "variant": row.variant,
+                    "scores": {name: self._spreads(row, name) for name in self.sets},
+                    "published": asdict(row.published) if row.published else None,
+                    "runs": [_run_json(finished) for finished in row.runs],
+                }
+                for row in self.rows
+            ],
+            "failures": list(self.failures),
+        }
+
+    def _cells(self, row: AblationRow) -> list[str]:
+        steps = " / ".join(dict.fromkeys(f"{finished.steps:,}" for finished in row.runs)) or NOT_YET
+        cells = [row.model, VARIANT_LABELS[row.variant], f"{len(row.runs)} of {self.num_seeds}", steps]
+        for name, is_published in self.sets.items():
+            for metric, (_, form) in COLUMNS.items():
+                spread = row.spread(name, metric)
+                theirs = getattr(row.published, metric, None) if is_published else None
+                paper = f" (paper {theirs:{form}})" if theirs is not None else ""
+                cells.append((spread.to_text(form) if spread else NOT_YET) + paper)
+        return cells
+
+    def _spreads(self, row: AblationRow, name: str) -> dict[str, dict[str, Any]]:
+        spreads = {metric: row.spread(name, metric) for metric in COLUMNS}
+        return {
+            metric: {"mean": spread.mean, "sd": spread.sd, "values": list(spread.values)}
+            for metric, spread in spreads.items()
+            if spread is not None
+        }
+
+
+def read_ablation(config: AblationConfig, *, failures: Sequence[str] = ()) -> AblationReport:
+    """Return the table as it stands on the disk; nothing is trained or scored.
+
+    Raises:
+        ConfigError: A run went on for longer than planned.
+    """
+    finished = [result for run in planned_runs(config) if (result := read_run(run)) is not None]
+    rows = [
+        AblationRow(
+            model=model,
+            variant=variant,
+            runs=tuple(each for each in finished if (each.run.model, each.run.variant) == (model, variant)),
+            published=published_scores(entry.model, variant),
+        )
+        for model, entry in config.models.items()
+        for variant in config.variants
+    ]
+    return AblationReport(
+        rows=tuple(rows),
+        sets={name: each.published for name, each in config.evaluation.items()},
+        num_seeds=len(config.seeds),
+        failures=tuple(failures),
+    )
+
+
+def _run_json(finished: FinishedRun) -> dict[str, Any]:
+    return {
+        "seed": finished.run.seed,
+        "run_dir": str(finished.run.config.run_dir),
+        "steps": finished.steps,
+        "wall_s": finished.wall_s,
+        "best_round": finished.best_round,
+        "scores": {name: scores.model_dump() for name, scores in finished.scores.items()},
+    }
+
+
+def _markdown(table: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table that can also be read as it is; its first row is the header."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in table
+    ]
+    rule = "| " + " | ".join("-" * width for width in widths) + " |"
+    return [lines[0], rule, *lines[1:]]

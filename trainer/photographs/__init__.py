@@ -1,0 +1,1 @@
+"""Hands in photographs and videos of one's own."""

@@ -1,0 +1,110 @@
+"""A predicted hand in a photograph of any size: from places in it, through the network, to its pixels.
+
+Networks know right hands. A left one is shown to them in a mirror, and what they say is mirrored back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int32
+
+from shared.seams.hand_finder import HandPlace, Rgb, Side
+from shared.types import WeakPerspective
+from trainer.data.resampling import crop_place
+from trainer.evaluation.predict import predict_crops
+from trainer.run.trained import TrainedHand
+
+_MIRROR = np.array([-1, 1, 1], dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotographedHand:
+    """A hand, and the weak-perspective camera of the whole photograph, in its pixels.
+
+    A point appears at ``scale_px_per_m * (x, y) + wrist_px``: the wrist is the origin of all points.
+
+    Attributes:
+        place: The square that the network saw, and which hand it is.
+        verts_m: Vertices relative to the wrist, camera axes.
+        joints_m: Joints in the same frame.
+        scale_px_per_m: Pixels of the photograph per metre.
+        wrist_px: Column and row at which the wrist appears.
+    """
+
+    place: HandPlace
+    verts_m: Float32[np.ndarray, "verts 3"]
+    joints_m: Float32[np.ndarray, "21 3"]
+    scale_px_per_m: float
+    wrist_px: tuple[float, float]
+
+    @property
+    def side(self) -> Side:
+        """Which hand it is."""
+        return self.place.side
+
+    def project(self, points_m: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, "points 2"]:
+        """Return where points appear in the photograph."""
+        px: Float[np.ndarray, "points 2"] = (
+            self.scale_px_per_m * points_m[:, :2].astype(np.float64) + self.wrist_px
+        )
+        return px
+
+    def camera_of_square(self, left_px: int, top_px: int, size_px: int) -> WeakPerspective:
+        """Return the camera of a square part of the photograph, given by its first pixel and its side."""
+        x, y = self.wrist_px
+        tx_m, ty_m = (
+            (place + 0.5 - size_px / 2) / self.scale_px_per_m for place in (x - left_px, y - top_px)
+        )
+        return WeakPerspective(scale=self.scale_px_per_m * 2 / size_px, tx_m=tx_m, ty_m=ty_m)
+
+    def mirrored(self, width_px: int) -> "PhotographedHand":
+        """Return the hand that the mirrored photograph shows."""
+        x, y = self.wrist_px
+        return replace(
+            self,
+            place=self.place.mirrored(width_px),
+            verts_m=self.verts_m * _MIRROR,
+            joints_m=self.joints_m * _MIRROR,
+            wrist_px=(width_px - 1 - x, y),
+        )
+
+    def faces(self, right: Int32[np.ndarray, "faces 3"]) -> Int32[np.ndarray, "faces 3"]:
+        """Return the triangles, counter-clockwise from outside; a mirror turns a right hand's around."""
+        return right if self.side == "right" else right[:, ::-1]
+
+
+def predict_hands(trained: TrainedHand, rgb: Rgb, places: Sequence[HandPlace]) -> list[PhotographedHand]:
+    """Return the hand of every place, in their order.
+
+    Args:
+        trained: The network.
+        rgb: The photograph, upright.
+        places: Where its hands are.
+    """
+    if not places:
+        return []
+    width_px, input_px = rgb.shape[1], trained.config.data.input_px
+    as_right = [place if place.side == "right" else place.mirrored(width_px) for place in places]
+    crops = [
+        crop_place(rgb if place.side == "right" else rgb[:, ::-1], right, size_px=input_px)
+        for place, right in zip(places, as_right, strict=True)
+    ]
+    predicted = predict_crops(trained.network, torch.from_numpy(np.stack(crops)))
+    hands = [_in_photograph(right, *arrays) for right, *arrays in zip(as_right, *predicted, strict=True)]
+    return [
+        hand if place.side == "right" else hand.mirrored(width_px)
+        for place, hand in zip(places, hands, strict=True)
+    ]
+
+
+def _in_photograph(
+    place: HandPlace, verts_m: np.ndarray, joints_m: np.ndarray, camera: np.ndarray
+) -> PhotographedHand:
+    """Turn a crop's camera into the photograph's."""
+    scale, tx_m, ty_m = camera.astype(np.float64).tolist()
+    scale_px_per_m = scale * place.size_px / 2
+    x, y = place.centre_px
+    wrist_px = (x + scale_px_per_m * tx_m, y + scale_px_per_m * ty_m)
+    return PhotographedHand(place, verts_m, joints_m, scale_px_per_m, wrist_px)

@@ -1,0 +1,91 @@
+"""Videos, frame by frame, by OpenCV."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import cv2
+import numpy as np
+
+from shared.errors import DatasetError
+from shared.seams.hand_finder import Rgb
+
+_USUAL_FPS = 25.0
+
+
+class VideoReader:
+    """The frames of a video, upright, once and in order.
+
+    Args:
+        path: A video of any kind that OpenCV can decode.
+
+    Raises:
+        DatasetError: It cannot.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._capture = cv2.VideoCapture(str(path))
+        self._first = self._next() if self._capture.isOpened() else None
+        if self._first is None:
+            raise DatasetError(
+                f"{path}: expected a video, found nothing that OpenCV can decode. Convert it to MP4."
+            )
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return float(self._capture.get(cv2.CAP_PROP_FPS)) or _USUAL_FPS
+
+    @property
+    def num_frames(self) -> int | None:
+        """What the file says about its length; None if it says nothing. It may be wrong."""
+        said = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        return said if said > 0 else None
+
+    def __iter__(self) -> Iterator[Rgb]:
+        frame = self._first
+        while frame is not None:
+            yield frame
+            frame = self._next()
+        self._capture.release()
+
+    def _next(self) -> Rgb | None:
+        is_there, bgr = self._capture.read()
+        return np.ascontiguousarray(bgr[..., ::-1]) if is_there else None
+
+
+class VideoWriter:
+    """An MP4 that is being written; its size is that of the first frame.
+
+    Args:
+        path: Of the video.
+        fps: Frames per second.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self._path, self._fps = path, fps
+        self._writer: cv2.VideoWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is not None:
+            self._writer.release()
+
+    def write(self, rgb: Rgb) -> None:
+        """Add a frame.
+
+        Raises:
+            DatasetError: OpenCV cannot write there.
+        """
+        if self._writer is None:
+            height, width = rgb.shape[:2]
+            codec = cv2.VideoWriter.fourcc(*"mp4v")
+            self._writer = cv2.VideoWriter(str(self._path), codec, self._fps, (width, height))
+            if not self._writer.isOpened():
+                raise DatasetError(f"{self._path}: expected to write a video, found that OpenCV cannot.")
+        self._writer.write(np.ascontiguousarray(rgb[..., ::-1]))

@@ -1,0 +1,1 @@
+"""Recycling: predictions of the last round become twins of the next."""

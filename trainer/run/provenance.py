@@ -1,0 +1,110 @@
+"""What a run was started with, beside its configuration: program, hand model, size of its photographs."""
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+from pathlib import Path
+
+from shared.errors import CheckpointError, HandModelError
+from shared.hand_model.model import EMBEDDED_MODEL
+from shared.storage.files import sha256_of
+from trainer.config.run import TrainConfig
+from trainer.photographs.finders import FREIHAND_PX
+
+PROVENANCE = "provenance.json"
+"""Lies in the folder of a run, and beside every checkpoint."""
+
+
+def provenance_of(config: TrainConfig, *, image_px: int) -> dict[str, object]:
+    """Return what a reader needs to run the same program again."""
+    source = Path(__file__).parents[2]
+    lock = source / "requirements.lock"
+    packages = ("torch", "torchvision", "timm", "lightning-fabric", "numpy", "bpy")
+    known = {name: importlib.metadata.version(name) for name in packages if _is_installed(name)}
+    return {
+        "commit": _git(source, "rev-parse", "HEAD"),
+        "changed_files": (_git(source, "status", "--porcelain", "--untracked-files=no") or "").splitlines(),
+        "hand_model_sha256": hash_hand_model(config),
+        "image_px": image_px,
+        "lock_sha256": sha256_of(lock) if lock.exists() else None,
+        "python": platform.python_version(),
+        "packages": known,
+    }
+
+
+def require_hand_model(sha256: str, folder: Path, *, given: Path | None, name: str | None = None) -> None:
+    """Make sure that a hand model is the one that a run or a checkpoint was trained with, if it says which.
+
+    Args:
+        sha256: Of the hand model's file.
+        folder: Of the run or the checkpoint.
+        given: That file; None is the embedded hand.
+        name: What errors call the folder, if it is a copy of something.
+
+    Raises:
+        HandModelError: It is another file.
+        CheckpointError: What the folder says cannot be read.
+    """
+    recorded = _read_provenance(folder).get("hand_model_sha256", sha256)
+    if recorded != sha256:
+        raise HandModelError(
+            f"{name or folder}: expected the hand model of its training (sha256 {str(recorded)[:12]}), found "
+            f"{given or 'the embedded hand'} ({sha256[:12]}). Give the file that it was trained with."
+        )
+
+
+def recorded_image_px(folder: Path) -> int:
+    """Return the side of the photographs of a training; FreiHAND's if its folder does not say.
+
+    Raises:
+        CheckpointError: What the folder of the run or the checkpoint says cannot be read.
+    """
+    recorded = _read_provenance(folder).get("image_px", FREIHAND_PX)
+    if not isinstance(recorded, int) or recorded < 1:
+        raise CheckpointError(
+            f"{folder / PROVENANCE}: expected image_px, the side of its photographs, found {recorded}. "
+            "Copy the checkpoint again."
+        )
+    return recorded
+
+
+def hash_hand_model(config: TrainConfig) -> str:
+    """Return the sha256 of the hand model's file.
+
+    Raises:
+        HandModelError: It is not there.
+    """
+    path = config.hand_model or EMBEDDED_MODEL
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise HandModelError(
+            f"{path}: expected a hand model, found {error.strerror}. "
+            "Give the path of MANO_RIGHT.pkl, or none at all."
+        ) from error
+
+
+def _read_provenance(folder: Path) -> dict[str, object]:
+    path = folder / PROVENANCE
+    if not path.exists():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"{path}: expected what a run was started with, found {error}. Copy the checkpoint again."
+        ) from error
+
+
+def _is_installed(name: str) -> bool:
+    return any(importlib.metadata.distributions(name=name))
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Ask git; None where there is no git, or no repository, as in an installed wheel."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

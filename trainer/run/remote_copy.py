@@ -1,0 +1,126 @@
+"""A copy of a run at a URL, brought up to date after every round; an empty machine goes on from it.
+
+Everything lies there as in the run's folder, so `meshcycle evaluate` and `inspect` read it too: checkpoints,
+predictions, committed rounds of twins, and metrics. TensorBoard's files, which grow in place, stay behind. A
+round is published in the foreground: in the background its files could be pruned while they travel, and what
+is to be gained are the seconds that they take, of minutes or hours that a round takes.
+"""
+
+import logging
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from shared.errors import ConfigError, StorageError
+from shared.storage.files import visible_files
+from shared.storage.object_store import ObjectStore
+from shared.storage.publishing import download, is_incomplete, publish, read_listing
+from shared.twins.rounds import MANIFEST, shards_shown
+from shared.twins.shards import index_path
+from trainer.config.run import TrainConfig, load_config
+from trainer.run.checkpoint import Moment, latest_checkpoint
+from trainer.run.folder import CONFIG, RunFolder, require_same
+from trainer.run.provenance import PROVENANCE
+
+logger = logging.getLogger(__name__)
+
+_MIRRORED = ("*.toml", "*.json", "*.jsonl", "*.npz", "checkpoints/*", "predictions/*", "synthetic/*")
+
+
+class Mirror:
+    """The copy of one run; only its first process has one.
+
+    Args:
+        config: Of the run; without a mirror in it, nothing happens here.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self._config, self._run = config, RunFolder(config.run_dir)
+        self._url = config.mirror
+        self._is_behind = False
+
+    def restore(self) -> None:
+        """Bring the run's folder up to date, if the mirror is further.
+
+        Raises:
+            StorageError: The mirror cannot be read, or is the copy of something else.
+            ConfigError: What is there was trained with another configuration; nothing was touched.
+        """
+        if self._url is None:
+            return
+        listing = read_listing(ObjectStore(self._url))
+        if listing is None:
+            return
+        with TemporaryDirectory() as aside:
+            download(self._url, Path(aside), only=(CONFIG, PROVENANCE))
+            require_same(self._config, RunFolder(Path(aside)), name=self._url)
+        moments = [Moment.parse(Path(name).parent.name) for name in listing.matching(["checkpoints/*/*"])]
+        mirrored = max((moment for moment in moments if moment is not None), default=None)
+        latest = latest_checkpoint(self._run.checkpoints)
+        local = Moment.parse(latest.name) if latest is not None else None
+        if mirrored is None or (
+            local is not None and local >= mirrored and not is_incomplete(self._run.root)
+        ):
+            return
+        logger.info("Fetching %s of the run from %s.", mirrored.name, self._url)
+        download(self._url, self._run.root)
+
+    def require_own(self) -> None:
+        """Make sure that a run that begins anew replaces no copy but its own.
+
+        Raises:
+            StorageError: The mirror cannot be read, or is the copy of something else.
+            ConfigError: It is that of a run in another folder.
+        """
+        if self._url is None or read_listing(ObjectStore(self._url)) is None:
+            return
+        with TemporaryDirectory() as aside:
+            download(self._url, Path(aside), only=(CONFIG,))
+            found = load_config(Path(aside) / CONFIG).run_dir
+        if found != self._run.root:
+            raise ConfigError(
+                f"{self._url}: expected the mirror of {self._run.root}, found that of {found}. "
+                "Give this run another mirror, or delete what is there."
+            )
+
+    def begin(self) -> None:
+        """Publish what there is when a run begins or goes on.
+
+        Raises:
+            StorageError: The mirror cannot be written, which is better known now than after a round.
+        """
+        if self._url is not None:
+            publish(self._run.root, self._url, self._names())
+
+    def after_round(self) -> None:
+        """Publish what a round has changed; if that is not possible now, the next round tries again."""
+        if self._url is None:
+            return
+        try:
+            publish(self._run.root, self._url, self._names())
+        except StorageError as error:
+            logger.warning("Not mirrored, to be tried again after the next round: %s", error)
+            self._is_behind = True
+        else:
+            self._is_behind = False
+
+    def end(self) -> None:
+        """Make sure that the mirror is up to date when the run ends.
+
+        Raises:
+            StorageError: It still cannot be written; the run itself is whole.
+        """
+        if self._is_behind:
+            self.begin()
+
+    def _names(self) -> list[str]:
+        """Return what belongs into the mirror: all that is whole, and so nothing that is under way."""
+        synthetic = self._run.root / "synthetic"
+        # Asked before the files are listed: a round that is committed meanwhile may be listed in part.
+        manifests = list(synthetic.glob(f"*/{MANIFEST}"))
+        shards = shards_shown(manifest.parent for manifest in manifests)
+        whole = {*manifests, *shards, *map(index_path, shards)}
+        return [
+            name
+            for name in visible_files(self._run.root, _MIRRORED)
+            if not name.startswith("synthetic/") or self._run.root / name in whole
+        ]

@@ -1,0 +1,122 @@
+"""A network as it came out of training, with everything that is needed to use it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from shared.errors import CheckpointError, DeviceError
+from shared.hand_model.model import Fingertips, HandModel, load_hand_model
+from shared.storage.local_copy import fetch
+from shared.storage.location import Place, is_url
+from trainer.config.run import TrainConfig, load_config
+from trainer.networks.build import build_network
+from trainer.photographs.finders import FREIHAND_PX
+from trainer.run.checkpoint import WEIGHTS, best_checkpoint, load_weights
+from trainer.run.folder import CONFIG
+from trainer.run.provenance import recorded_image_px, require_hand_model
+from trainer.types import HandNetwork
+
+type DeviceName = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedHand:
+    """A trained network.
+
+    Attributes:
+        folder: Its checkpoint.
+        config: The configuration that it was trained with.
+        hand_model: The hand whose meshes it predicts.
+        network: In evaluation mode, on the device that was asked for.
+        image_px: Side of the photographs that it was trained with.
+    """
+
+    folder: Path
+    config: TrainConfig
+    hand_model: HandModel
+    network: HandNetwork
+    image_px: int = FREIHAND_PX
+
+    @property
+    def crop_share(self) -> float:
+        """Side of the crop that the network was shown, as a share of its photographs'."""
+        return self.config.data.crop_px / self.image_px
+
+
+def load_trained(
+    place: Place,
+    *,
+    device: DeviceName = "auto",
+    hand_model: Path | None = None,
+    fingertips: Fingertips = "default",
+) -> TrainedHand:
+    """Load a checkpoint, or the best one of a run.
+
+    Args:
+        place: Folder of a checkpoint or of a run, or the URL of one.
+        device: Where to put the network; ``auto`` is a GPU if there is one.
+        hand_model: Replaces the path in the configuration, for checkpoints from other machines.
+        fingertips: Which vertices of MANO count as fingertips.
+
+    Raises:
+        CheckpointError: There is no checkpoint, or it does not fit its own configuration.
+        HandModelError: It was trained with another hand model.
+        StorageError: The URL cannot be read, or holds no checkpoint.
+        DeviceError: There is no such device.
+    """
+    folder = find_checkpoint(place)
+    config = load_config(folder / CONFIG)
+    hand_model = hand_model or config.hand_model
+    model = load_hand_model(hand_model, fingertips=fingertips)
+    require_hand_model(model.sha256, folder, given=hand_model)
+    network = build_network(config.model, model, cache_dir=_cache_of(folder), from_checkpoint=True)
+    load_weights(network, folder)
+    network = network.to(choose_device(device)).eval()
+    return TrainedHand(folder, config, model, network, recorded_image_px(folder))
+
+
+def _cache_of(folder: Path) -> Path | None:
+    """Return the folder of the run, if that still holds the coarse mesh that it was trained with."""
+    run_dir = folder.absolute().parents[1]
+    return run_dir if any(run_dir.glob("coarse-mesh-*.npz")) else None
+
+
+def find_checkpoint(place: Place) -> Path:
+    """Return a checkpoint's folder itself, or the best checkpoint of a run; of a URL, no more is fetched.
+
+    Raises:
+        CheckpointError: There is none.
+        StorageError: The URL cannot be read, or holds none.
+    """
+    path = _fetched(str(place)) if is_url(place) else Path(place)
+    if (path / WEIGHTS).exists():
+        return path
+    if (path / "checkpoints").is_dir():
+        return best_checkpoint(path / "checkpoints")
+    found = "another folder" if path.is_dir() else "a file" if path.exists() else "nothing there"
+    raise CheckpointError(
+        f"{path}: expected a run, or the folder of a checkpoint with {WEIGHTS}, found {found}. "
+        "Give the run_dir of a training configuration."
+    )
+
+
+def _fetched(url: str) -> Path:
+    """Return a local copy of a checkpoint, or of a run as far as its best checkpoint needs it."""
+    best = fetch(url, only=("checkpoints/best", WEIGHTS)) / "checkpoints/best"
+    needed = f"checkpoints/{best.read_text(encoding='utf-8').strip()}/*" if best.exists() else "*"
+    return fetch(url, only=(needed, "coarse-mesh-*.npz"))
+
+
+def choose_device(name: DeviceName) -> torch.device:
+    """Return the device of that name.
+
+    Raises:
+        DeviceError: There is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("cuda: expected a CUDA device, found none. Use the CPU, or install a driver.")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)

@@ -1,0 +1,1 @@
+"""The spine: the loop over rounds, and what one optimiser step changes."""

@@ -1,0 +1,213 @@
+"""The machinery around a training step: device, precision, processes, optimiser, and what they must restore.
+
+Lightning Fabric places the network; `torchrun` decides the number of processes. What a step computes is in
+trainer/objective/step.py.
+"""
+
+import logging
+import math
+import os
+import warnings
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor
+
+from shared.errors import DeviceError, TrainingError
+from shared.hand_model import HandModel
+from shared.seeds import seed_of
+from trainer.config.run import TrainConfig
+from trainer.data.dataset import LoadedBatch
+from trainer.networks.build import build_network
+from trainer.objective.step import PassWeights, StepLosses, recycle_step
+from trainer.objective.supervised import SelfCorrelationLoss, SupervisedLoss, TermWeights
+from trainer.training.optimiser import LearningRate, build_optimiser
+
+PATIENCE = timedelta(days=30)
+"""How long processes wait for one another: rendering a round takes hours, and only one of them does it."""
+
+SMALLEST_SCALE = 2.0**-10
+"""Scale of fp16's losses below which an infinite gradient is no overflow; the scaler begins at 2**16."""
+
+
+def build_fabric(config: TrainConfig) -> Fabric:
+    """Return Fabric for this process, one of those that torchrun started, or the only one.
+
+    Raises:
+        DeviceError: The accelerator that was asked for is not there.
+    """
+    if config.compute.accelerator == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(
+            "compute.accelerator: expected a CUDA device, found none that PyTorch can use. "
+            'Set it to "cpu" or "auto", or install a driver.'
+        )
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision every time
+    on_gpu = config.compute.accelerator != "cpu" and torch.cuda.is_available()
+    fp16 = None
+    if config.compute.precision == "16-mixed":
+        # Told "16-mixed", Fabric takes bf16 on a CPU and goes on.
+        fp16 = MixedPrecision("16-mixed", "cuda" if on_gpu else "cpu")
+        # The scaler skips steps, the first ones as a rule; the course of the learning rate counts them all.
+        warnings.filterwarnings("ignore", message=r"Detected call of .lr_scheduler\.step")
+    num_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    num_machines = int(os.environ.get("GROUP_WORLD_SIZE", "1"))
+    fabric = Fabric(
+        accelerator="cuda" if on_gpu else "cpu",
+        devices=num_local,
+        num_nodes=num_machines,
+        strategy=DDPStrategy(timeout=PATIENCE) if num_local * num_machines > 1 else "auto",
+        precision=None if fp16 else config.compute.precision,
+        plugins=fp16,
+    )
+    fabric.launch()
+    return fabric
+
+
+class Engine:
+    """A network that learns: takes batches, moves weights.
+
+    Args:
+        fabric: Device, precision, and processes.
+        config: Of the run.
+        hand_model: Of the labels.
+        num_steps: Optimiser steps of the whole run.
+        from_checkpoint: Weights will be loaded afterwards, so none need be downloaded.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        config: TrainConfig,
+        hand_model: HandModel,
+        *,
+        num_steps: int,
+        from_checkpoint: bool = False,
+    ) -> None:
+        torch.manual_seed(seed_of(config.seed, "weights"))
+        self.fabric = fabric
+        self.config = config
+        network = build_network(
+            config.model, hand_model, cache_dir=config.run_dir, from_checkpoint=from_checkpoint
+        )
+        self.network = network.to(fabric.device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
+        if config.compute.compile:
+            self.network.compile()
+        self.optimiser = build_optimiser(self.network.parameters(), config.optimiser)
+        self.learning_rate = LearningRate(self.optimiser, config.optimiser, num_steps=num_steps)
+        self._module, self._wrapped_optimiser = fabric.setup(self.network, self.optimiser)
+        recycle = config.recycle
+        self.terms = TermWeights(**config.loss.model_dump(exclude={"norm"}))
+        self._weights = PassWeights(recycle.alpha, recycle.beta, recycle.gamma) if recycle else PassWeights()
+        self._supervised = SupervisedLoss(
+            torch.from_numpy(hand_model.faces),
+            norm=config.loss.norm,
+            coarse_vert_ids=self.network.coarse_vert_ids,
+        ).to(fabric.device)
+        self._correlation = SelfCorrelationLoss(
+            norm=config.loss.norm, detach_original=recycle.detach_original if recycle else False
+        )
+
+    @property
+    def autocast(self) -> torch.dtype | None:
+        """Reduced precision of the network's arithmetic, if any."""
+        precisions = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+        return precisions[self.config.compute.precision]
+
+    def step(self, loaded: LoadedBatch, *, number: int) -> StepLosses:
+        """Learn from one batch.
+
+        Args:
+            loaded: Photographs and twins, on the CPU.
+            number: Of the step in the run; dropout follows from it, so resuming needs no generator's state.
+
+        Returns:
+            The losses before the step, without a graph.
+
+        Raises:
+            TrainingError: The loss or its gradient is not finite; no weight has moved.
+        """
+        torch.manual_seed(seed_of(self.config.seed, "step", number, self.fabric.global_rank))
+        if not self.network.training:
+            self.network.train()
+        losses = recycle_step(
+            self._module,
+            self.fabric.to_device(loaded).normalised(),
+            supervised=self._supervised,
+            correlation=self._correlation,
+            terms=self.terms,
+            weights=self._weights,
+        )
+        self._wrapped_optimiser.zero_grad()
+        self.fabric.backward(losses.total)
+        norm = self._clip()
+        self._require_finite(losses, norm, loaded.sample_ids, number=number)
+        self._wrapped_optimiser.step()
+        self.learning_rate.after_step()
+        return replace(losses, total=losses.total.detach())
+
+    def _clip(self) -> Tensor:
+        """Shorten a gradient that is too long, and return the length that it had."""
+        limit = self.config.optimiser.clip_norm or math.inf
+        norm = self.fabric.clip_gradients(
+            self._module, self._wrapped_optimiser, max_norm=limit, error_if_nonfinite=False
+        )
+        assert norm is not None, "clipping by norm returns the norm"
+        return norm
+
+    def _require_finite(
+        self, losses: StepLosses, norm: Tensor, sample_ids: tuple[str, ...], *, number: int
+    ) -> None:
+        suspects = losses.total + 0 * norm
+        if bool(torch.isfinite(suspects)) or self._is_overflow(losses):
+            return
+        wrong = (~torch.isfinite(losses.per_sample)).nonzero()[:, 0].tolist()
+        what = "loss" if wrong else "gradient"
+        names = [sample_ids[row] for row in wrong] or list(sample_ids)
+        raise TrainingError(
+            f"step {number}: expected a finite {what}, found {suspects.item()} in the samples "
+            f"{', '.join(names)}. The weights have not moved. Look at these samples, or lower "
+            "optimiser.learning_rate and resume."
+        )
+
+    def _is_overflow(self, losses: StepLosses) -> bool:
+        """Tell whether the scale of fp16's losses makes a gradient infinite: the scaler skips this step."""
+        precision = self.fabric.strategy.precision
+        if not isinstance(precision, MixedPrecision) or precision.scaler is None:
+            return False
+        return bool(torch.isfinite(losses.total)) and precision.scaler.get_scale() > SMALLEST_SCALE
+
+    def any_process(self, statement: bool) -> bool:
+        """Tell whether a statement holds in any of the processes that train together."""
+        if self.fabric.world_size == 1:
+            return statement
+        votes = torch.tensor(float(statement), device=self.fabric.device)
+        torch.distributed.all_reduce(votes)
+        return bool(votes)
+
+    def share_statistics(self) -> None:
+        """Give every process the batch statistics of the first one, as the next training step would."""
+        if self.fabric.world_size > 1:
+            for buffer in self.network.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that resuming needs, besides the weights."""
+        return {
+            "optimiser": self._wrapped_optimiser.state_dict(),
+            "learning_rate": self.learning_rate.state_dict(),
+            "precision": self.fabric.strategy.precision.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a saved state."""
+        self._wrapped_optimiser.load_state_dict(state["optimiser"])
+        self.learning_rate.load_state_dict(state["learning_rate"])
+        if state["precision"]:  # empty if the run has changed to fp16 since
+            self.fabric.strategy.precision.load_state_dict(state["precision"])
