@@ -17,7 +17,7 @@ import click
 
 from bg_filter.cli.filter import backgrounds, bench_filter, filter_backgrounds
 from render_worker.cli.bench import bench_farm, bench_render
-from render_worker.cli.options import look, look_options, render_options, render_settings
+from render_worker.cli.options import realism, realism_options, render_options, render_settings
 from render_worker.cli.render import make_photographs, make_versions, render, render_workers
 from shared.cli.options import (
     ErrorReportingGroup,
@@ -31,7 +31,7 @@ from shared.cli.options import (
     place,
     report,
 )
-from shared.storage.location import Place
+from shared.storage.location import Location
 from trainer.cli.bench import bench_train
 from trainer.cli.evaluate import evaluate, export, inspect
 from trainer.cli.options import photographs_argument, runs_option
@@ -86,13 +86,13 @@ def main() -> None:
 @click.option("--versions", default=1, show_default=True, help="Training images of each pose; 4 in FreiHAND.")
 @click.option("--view-spread", type=float, help="Views around a raised palm, s.d. in degrees. Default: all.")
 @click.option("--seed", default=0, show_default=True, help="Decides hands, backgrounds, light and skin.")
-@look_options
+@realism_options
 @render_options
 @hand_model_option
 @as_json
 def make_dataset(
     out: Path,
-    backgrounds: Place,
+    backgrounds: Location,
     hands_of: Path | None,
     training: int | None,
     evaluation: int | None,
@@ -137,7 +137,7 @@ def make_dataset(
                 num_images=some.num_images,
                 num_versions=some.num_versions,
                 seed=seed_of(seed, split),
-                look=look(chosen),
+                realism=realism(chosen),
                 source=some.source,
             )
     report(
@@ -279,7 +279,7 @@ def predict(
     ctx: click.Context,
     /,
     source: Path,
-    checkpoint: Place,
+    checkpoint: Location,
     out: Path,
     boxes: tuple[tuple[float, float, float, float], ...],
     detector: str | None,
@@ -427,8 +427,8 @@ def figure() -> None:
 @as_json
 def recycle(
     photographs: tuple[Path, ...],
-    runs: dict[str, Place],
-    backgrounds: Place,
+    runs: dict[str, Location],
+    backgrounds: Location,
     out: Path,
     seed: int,
     hand_model: Path | None,

@@ -21,7 +21,7 @@ PHOTOS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class PublishedSelection:
     """A published selection.
 
     Attributes:
@@ -47,7 +47,7 @@ class Selection:
         return summary(self.outcomes)
 
 
-def reselect(database: Path, rules: SelectionRules, *, sources: Sequence[Path] = ()) -> Selection:
+def reselect(database: Path, rules: SelectionRules, *, sources: Sequence[Path] = ()) -> PublishedSelection:
     """Select again by the stored verdicts; equal to a fresh run with these rules.
 
     Not while another process reads the database: readers take no locks.
@@ -71,7 +71,7 @@ def reselect(database: Path, rules: SelectionRules, *, sources: Sequence[Path] =
 
 def publish(
     writer: BackgroundWriter, rules: SelectionRules, *, sources: Mapping[str, PhotoSource]
-) -> Selection:
+) -> PublishedSelection:
     """Judge all verdicts, fetch what is missing, and publish the selection.
 
     Args:
@@ -87,7 +87,7 @@ def publish(
         photos = {key: _fetch(key, writer, available, short_side_px=short_side_px) for key in keys}
         writer.add([], photos)
     fingerprint = writer.publish(outcomes == Outcome.KEPT, rules=asdict(rules))
-    return Selection(outcomes=count(outcomes), restored=len(missing), fingerprint=fingerprint)
+    return PublishedSelection(outcomes=count(outcomes), restored=len(missing), fingerprint=fingerprint)
 
 
 def _without_photo(writer: BackgroundWriter, keep: Bool[np.ndarray, " verdicts"]) -> list[str]:

@@ -8,7 +8,7 @@ from bg_filter.pictures import Picture
 from bg_filter.sources import open_sources
 from shared.backgrounds import BackgroundReader
 from shared.errors import BackgroundError
-from shared.storage.location import Place, is_url
+from shared.storage.location import Location, is_url
 
 _LOOKED_AT = 64
 """Pictures per database."""
@@ -50,7 +50,7 @@ def photographs(path: str) -> str:
     return f"{len(reader)} photographs without people, of {reader.num_verdicts} looked at"
 
 
-def _reader(place: Place) -> tuple[BackgroundReader | None, str]:
+def _reader(place: Location) -> tuple[BackgroundReader | None, str]:
     """Return a reader, or why there is none, with the file closed: LMDB opens none twice in a process."""
     try:
         return BackgroundReader(place), ""

@@ -13,7 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from bg_filter.apply_selection import Selection, publish
+from bg_filter.apply_selection import PublishedSelection, publish
 from bg_filter.committer import Committer
 from bg_filter.detectors.base import Detector, DetectorSettings
 from bg_filter.detectors.recorded import RECORDED, RecordedDetector
@@ -44,7 +44,7 @@ class FilterReport:
     detector: str
     looked_at: int
     seen_before: int
-    selection: Selection
+    selection: PublishedSelection
     wall_s: float
 
     @property

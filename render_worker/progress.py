@@ -4,7 +4,7 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from render_worker.worker import Tally
+from render_worker.worker import PoolStats
 
 
 class FrameBar:
@@ -29,7 +29,7 @@ class FrameBar:
         """Correct the number of pictures."""
         self._bar.total = total
 
-    def update(self, tally: Tally, *, quarantined: int = 0) -> None:
+    def update(self, tally: PoolStats, *, quarantined: int = 0) -> None:
         """Count one more picture, and show the state of the farm."""
         status = f"{tally.workers} workers"
         if tally.retried:

@@ -59,7 +59,7 @@ class Request[Picture](Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class FailedRequest:
     """A picture that cannot be made.
 
     Attributes:
@@ -71,7 +71,7 @@ class Refusal:
     reason: str
 
 
-class Batch[Picture](NamedTuple):
+class Answers[Picture](NamedTuple):
     """What a worker answers.
 
     Attributes:
@@ -79,12 +79,12 @@ class Batch[Picture](NamedTuple):
         memory_bytes: Resident memory of the worker's process afterwards.
     """
 
-    answers: list[Picture | Refusal]
+    answers: list[Picture | FailedRequest]
     memory_bytes: int
 
 
 @dataclass(slots=True)
-class Tally:
+class PoolStats:
     """How a pool fares, to be watched.
 
     Attributes:
@@ -99,7 +99,7 @@ class Tally:
     lost_workers: int = 0
     retried: int = 0
 
-    def see(self, *, workers: int) -> None:
+    def record(self, *, workers: int) -> None:
         """Note how many workers there are at this moment."""
         self.workers = workers
         self.most_workers = max(self.most_workers, workers)
@@ -170,21 +170,21 @@ class RenderWorker:
         mesh, settings, photographs, start_scene = self._start
         return Studio(start_scene(mesh, settings), mesh, photographs, settings)
 
-    def draw[Picture](self, requests: Sequence[Request[Picture]]) -> Batch[Picture]:
+    def draw[Picture](self, requests: Sequence[Request[Picture]]) -> Answers[Picture]:
         """Draw all requests; one that cannot be drawn does not keep the others from it.
 
         A picture that takes longer than the settings allow takes the process with it: nothing else stops
         Blender in the middle of a render.
         """
-        answers: list[Picture | Refusal] = []
+        answers: list[Picture | FailedRequest] = []
         for request in requests:
             with _dead_after(self._limit_s()):
                 try:
                     answers.append(request.draw(self._studio))
                 except (RenderError, BackgroundError) as error:
-                    answers.append(Refusal(request.sample_id, str(error)))
+                    answers.append(FailedRequest(request.sample_id, str(error)))
             self._has_drawn = True
-        return Batch(answers, psutil.Process().memory_info().rss)
+        return Answers(answers, psutil.Process().memory_info().rss)
 
     def _limit_s(self) -> float:
         """Return how long the next picture may take."""

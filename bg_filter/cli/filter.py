@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from shared.cli.options import as_json, examples, output_path, output_place, place, report
-from shared.storage.location import Place
+from shared.storage.location import Location
 
 
 def detector_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -88,7 +88,7 @@ def selection_options(command: Callable[..., None]) -> Callable[..., None]:
 @as_json
 def filter_backgrounds(
     sources: tuple[Path, ...],
-    out: Place,
+    out: Location,
     weights: tuple[str, ...],
     classes: tuple[str, ...],
     input_px: int,
@@ -152,7 +152,7 @@ def backgrounds() -> None:
 )
 @as_json
 def rethreshold(
-    database: Place,
+    database: Location,
     threshold: float,
     min_contrast: float,
     drop_duplicates: bool,
@@ -179,7 +179,7 @@ def rethreshold(
 @click.argument("database", type=place)
 @output_path("Folder of the report. Default: the database, or its local copy.")
 @as_json
-def report_backgrounds(database: Place, out: Path | None, as_json: bool) -> None:
+def report_backgrounds(database: Location, out: Path | None, as_json: bool) -> None:
     """Show what was kept and dropped, doubtful cases first.
 
     Writes a page and a picture, and prints where they are.

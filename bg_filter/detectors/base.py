@@ -10,7 +10,7 @@ DEFAULT_WEIGHTS = ("yolov8n.pt",)
 PERSON = ("person",)
 
 
-class Finding(NamedTuple):
+class Detection(NamedTuple):
     """The most confident person in a picture.
 
     Attributes:
@@ -46,6 +46,6 @@ class Detector(Protocol):
 
     identity: str
 
-    def detect(self, pictures: Sequence[Rgb]) -> list[Finding]:
+    def detect(self, pictures: Sequence[Rgb]) -> list[Detection]:
         """Return one finding per picture."""
         ...

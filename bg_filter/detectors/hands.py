@@ -13,7 +13,7 @@ import numpy as np
 
 from bg_filter.detectors.weights import quiet_ultralytics, weights_file
 from shared.errors import BackgroundError
-from shared.seams.hand_finder import HandPlace, Rgb, Sides, sides_of
+from shared.seams.hand_finder import HandSquare, Rgb, Sides, sides_of
 
 _HAND = re.compile(r"(?<![a-z])hands?(?![a-z])")
 _SIDE = re.compile(r"(?<![a-z])(left|right)(?![a-z])")
@@ -57,7 +57,7 @@ class HandDetector:
                 "yolov8n-oiv7.pt, or leave it out and give --box."
             )
 
-    def find(self, rgb: Rgb) -> list[HandPlace]:
+    def find(self, rgb: Rgb) -> list[HandSquare]:
         """Return the hands, the most confident first."""
         bgr = np.ascontiguousarray(rgb[..., ::-1])
         with quiet_ultralytics():
@@ -68,7 +68,7 @@ class HandDetector:
         )
         return [
             # Ultralytics counts from the corner of the top left pixel, as x and y of a box do.
-            HandPlace.around_box(
+            HandSquare.around_box(
                 (left, top, right - left, bottom - top), margin=self._margin, side=side, confidence=confidence
             )
             for confidence, number, (left, top, right, bottom) in found

@@ -9,7 +9,7 @@ STRIDE_PX = 32  # the sides of a frame are multiples of it
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Letterbox:
     """A rectangle in a frame, in pixels.
 
     Attributes:
@@ -27,7 +27,7 @@ class Place:
     height: int
 
     @classmethod
-    def of(cls, rows: int, columns: int, *, limits: tuple[int, int], is_trimmed: bool) -> "Place":
+    def of(cls, rows: int, columns: int, *, limits: tuple[int, int], is_trimmed: bool) -> "Letterbox":
         """Fit a picture into a frame.
 
         Args:
@@ -37,8 +37,8 @@ class Place:
             is_trimmed: Leaves out what of the frame the picture does not need.
 
         Example:
-            >>> Place.of(256, 341, limits=(320, 320), is_trimmed=True)
-            Place(frame_size=(256, 320), left=0, top=8, width=320, height=240)
+            >>> Letterbox.of(256, 341, limits=(320, 320), is_trimmed=True)
+            Letterbox(frame_size=(256, 320), left=0, top=8, width=320, height=240)
         """
         scale = min(limits[0] / rows, limits[1] / columns)
         height, width = max(1, round(rows * scale)), max(1, round(columns * scale))

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
-from bg_filter.detectors.base import Finding
+from bg_filter.detectors.base import Detection
 from bg_filter.pictures import Rgb
 from shared.errors import BackgroundError
 
@@ -30,7 +30,7 @@ class RecordedDetector:
         content = json.loads(recording or files("bg_filter.detectors").joinpath("recorded.json").read_text())
         self.identity = f"{RECORDED} {content['detector']}"
         self._findings = {
-            pixels: Finding(confidence, tuple(box))
+            pixels: Detection(confidence, tuple(box))
             for pixels, (confidence, *box) in content["findings"].items()
         }
 
@@ -41,7 +41,7 @@ class RecordedDetector:
         """Tell whether there is a finding for exactly this picture."""
         return pixels_sha256(picture) in self._findings
 
-    def detect(self, pictures: Sequence[Rgb]) -> list[Finding]:
+    def detect(self, pictures: Sequence[Rgb]) -> list[Detection]:
         """Return the finding of every picture.
 
         Raises:
@@ -56,7 +56,7 @@ class RecordedDetector:
             ) from error
 
 
-def recording_of(detector: str, findings: Iterable[tuple[Rgb, Finding]]) -> str:
+def recording_of(detector: str, findings: Iterable[tuple[Rgb, Detection]]) -> str:
     """Return the content of ``recorded.json``, a line for each picture."""
     lines = sorted(
         f'"{pixels_sha256(picture)}": '

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from bg_filter.detectors.base import DetectorSettings, Finding
-from bg_filter.detectors.letterbox import Place, padded
+from bg_filter.detectors.base import Detection, DetectorSettings
+from bg_filter.detectors.letterbox import Letterbox, padded
 from bg_filter.detectors.weights import quiet_ultralytics, weights_file
 from bg_filter.pictures import Rgb
 from shared.errors import BackgroundError, DeviceError
@@ -43,7 +43,7 @@ class YoloDetector:
         self.identity = ", ".join(network.identity for network in self._networks)
 
     @torch.inference_mode()
-    def detect(self, pictures: Sequence[Rgb]) -> list[Finding]:
+    def detect(self, pictures: Sequence[Rgb]) -> list[Detection]:
         """Return the most confident person of every picture.
 
         A picture's frame depends on the picture alone, so its finding does not depend on its batch.
@@ -84,20 +84,20 @@ class _Network:
         self.identity = f"{size} px: {path.name} sha256:{_sha256(path)} {'/'.join(labels)}"
         self._try_out(name)
 
-    def look_at(self, pictures: Sequence[Rgb]) -> list[Finding]:
+    def look_at(self, pictures: Sequence[Rgb]) -> list[Detection]:
         """Return the most confident person of every picture."""
         places = [
-            Place.of(*picture.shape[:2], limits=self._limits, is_trimmed=self._takes_any_size)
+            Letterbox.of(*picture.shape[:2], limits=self._limits, is_trimmed=self._takes_any_size)
             for picture in pictures
         ]
-        findings: dict[int, Finding] = {}
+        findings: dict[int, Detection] = {}
         for frame_size in {place.frame_size for place in places}:
             members = [number for number, place in enumerate(places) if place.frame_size == frame_size]
             frames = torch.full((len(members), 3, *frame_size), PADDING, device=self._device)
             for number, frame in zip(members, frames, strict=True):
                 _draw(pictures[number], frame, places[number])
             for number, row in zip(members, self.best_person(frames).cpu().numpy(), strict=True):
-                findings[number] = Finding(float(row[0]), places[number].fractions(row[1:]))
+                findings[number] = Detection(float(row[0]), places[number].fractions(row[1:]))
         return [findings[number] for number in range(len(pictures))]
 
     @property
@@ -203,7 +203,7 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _draw(picture: Rgb, frame: Float[Tensor, "3 height width"], place: Place) -> None:
+def _draw(picture: Rgb, frame: Float[Tensor, "3 height width"], place: Letterbox) -> None:
     pixels = torch.tensor(picture).to(frame.device).permute(2, 0, 1)[None].to(frame.dtype)
     scaled = functional.interpolate(
         pixels,

@@ -22,7 +22,7 @@ from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest, HandGeometry, HandLayer
 from render_worker.ray_farm.pool import RenderPool
 from render_worker.twins.round import PackedTwin, render_round
-from render_worker.worker import Refusal, Request, Studio, Tally, WorkerState
+from render_worker.worker import FailedRequest, PoolStats, Request, Studio, WorkerState
 from shared.hand_model import HandModel
 from shared.seams.renderer import RenderJob, RenderSettings
 from shared.twins.predictions import PredictionShard, encode_predictions
@@ -229,7 +229,7 @@ class _WatchedDrawer:
         self.memory_before_mb = self.memory_peak_mb = _own_memory_mb()
 
     @property
-    def tally(self) -> Tally:
+    def tally(self) -> PoolStats:
         """How the pool fares."""
         return self._pool.tally
 
@@ -243,7 +243,7 @@ class _WatchedDrawer:
 
     def draw[Picture](
         self, requests: Iterable[Request[Picture]]
-    ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+    ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
         """Yield every request with the stored picture."""
         asked = cast("Iterable[Request[Picture]]", map(self._ask, cast("Iterable[PackedTwin]", requests)))
         for request, answer in self._pool.draw(asked):

@@ -20,7 +20,7 @@ from render_worker.bench.memory import watch_memory
 from render_worker.bench.quality import CONVERGED_SAMPLES, QualityPoint, draw_all, hand_psnr_db
 from render_worker.bench.report import FrameParts, RenderBench
 from render_worker.blender.scene import HandScene
-from render_worker.picture.background import Photographs, choose_backdrop
+from render_worker.picture.background import Photographs, choose_background
 from render_worker.picture.camera import choose_light
 from render_worker.picture.composite import composite, encode_jpeg, encode_png
 from render_worker.picture.exposure import expose
@@ -132,8 +132,8 @@ def _parts(
     clock = _Clock()
     for request in requests:
         with clock("backdrop"):
-            backdrop = choose_backdrop(photographs, rng_of(request.sample_id), image_px=request.image_px)
-            colour = backdrop.mean_rgb
+            background = choose_background(photographs, rng_of(request.sample_id), image_px=request.image_px)
+            colour = background.mean_rgb
         with clock("set up"):
             box = scene.set_up(draw_request(request))
         with clock("render"):
@@ -141,7 +141,7 @@ def _parts(
         with clock("read back"):
             layer = HandLayer(scene.read_back(box), box)
         with clock("composite"):
-            picture = composite(HandLayer(expose(layer.rgba, colour), box), backdrop.pixels)
+            picture = composite(HandLayer(expose(layer.rgba, colour), box), background.pixels)
         with clock("encode"):
             encode_jpeg(picture.pixels, quality=settings.jpeg_quality)
             encode_png(picture.mask)

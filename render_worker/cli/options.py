@@ -30,7 +30,7 @@ def render_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def look_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def realism_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say what made-up photographs look like."""
     options = (
         click.option("--forearm/--no-forearm", default=None, help="An arm beyond the wrist. Default: yes."),
@@ -61,11 +61,11 @@ def render_settings(chosen: dict[str, Any]) -> Any:
     return _model(RenderSettings, chosen)
 
 
-def look(chosen: dict[str, Any]) -> Any:
+def realism(chosen: dict[str, Any]) -> Any:
     """Return the look among the options that were given; the rest of it keeps its defaults."""
-    from render_worker.dataset.realism import Look
+    from render_worker.dataset.realism import Realism
 
-    return _model(Look, chosen)
+    return _model(Realism, chosen)
 
 
 def _model(kind: Any, chosen: dict[str, Any]) -> Any:

@@ -19,7 +19,7 @@ from shared.cli.options import (
     place,
     report,
 )
-from shared.storage.location import Place
+from shared.storage.location import Location
 
 
 @click.command(epilog=examples("meshcycle make-photographs --out demo"))
@@ -59,9 +59,9 @@ def make_photographs(out: Path, as_json: bool) -> None:
 @hand_model_option
 @as_json
 def render(
-    predictions: Place,
-    out: Place,
-    backgrounds: Place,
+    predictions: Location,
+    out: Location,
+    backgrounds: Location,
     seed: int,
     round_index: int,
     hand_model: Path | None,
@@ -177,7 +177,7 @@ def render_workers(
 def make_versions(
     data: Path,
     out: Path,
-    backgrounds: Place,
+    backgrounds: Location,
     split: Literal["training", "evaluation"],
     composited: int,
     originals: bool,

@@ -15,14 +15,14 @@ from render_worker.picture.fill_light import Skylight
 from render_worker.picture.mesh import CappedMesh
 from shared.skeleton import FINGERS
 
-HAND, ARM, CLOTH, THING = range(4)
+HAND, ARM, CLOTH, OCCLUDER = range(4)
 """Parts of a figure."""
 
 _SPLITS: Final = 2
 """Of the hand's triangles, which are as small as pixels of a picture of 224 afterwards."""
 
 
-class Figure(NamedTuple):
+class Body(NamedTuple):
     """One hand, posed, with everything that is drawn along with it.
 
     Attributes:
@@ -42,14 +42,14 @@ class Figure(NamedTuple):
     skin_map: SkinMap
 
 
-def pose_figure(
+def pose_body(
     hand: CappedMesh,
     verts_m: Float32[np.ndarray, "verts 3"],
     joints_m: Float32[np.ndarray, "21 3"],
     *,
     arm: ArmShape | None,
     thing_rng: np.random.Generator | None = None,
-) -> Figure:
+) -> Body:
     """Put a figure together.
 
     Args:
@@ -68,11 +68,11 @@ def pose_figure(
         parts.append(np.where(in_sleeve(len(hand.rim), arm), CLOTH, ARM))
     if thing_rng is not None:
         pieces_m.append(occluder_verts(verts_m, joints_m, thing_rng))
-        parts.append(np.full(len(pieces_m[-1]), THING))
+        parts.append(np.full(len(pieces_m[-1]), OCCLUDER))
     coarse_m = np.concatenate(pieces_m)
     fine_m = kind.subdivision.round_off(coarse_m)
     normals, _ = kind.subdivision.finest.normals(fine_m)
-    return Figure(
+    return Body(
         mesh=kind.subdivision.finest,
         verts_m=fine_m,
         normals=normals,

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 from tqdm import tqdm
 
-from render_worker.picture.background import choose_backdrop
+from render_worker.picture.background import choose_background
 from render_worker.picture.composite import composite, encode_jpeg
 from render_worker.picture.request import Box, HandLayer
 from shared.backgrounds import BackgroundReader
@@ -100,9 +100,9 @@ def make_versions(
             jpeg = original.image_path(pose).read_bytes()
         else:
             rng = rng_of(seed, split, "version", version, pose)
-            backdrop = choose_backdrop(photographs, rng, image_px=original.image_px)
-            layer = harmonised(cut_out(original.image(pose), mask), decode_srgb8(backdrop.pixels))
-            jpeg = encode_jpeg(composite(layer, backdrop.pixels).pixels, quality=_QUALITY)
+            background = choose_background(photographs, rng, image_px=original.image_px)
+            layer = harmonised(cut_out(original.image(pose), mask), decode_srgb8(background.pixels))
+            jpeg = encode_jpeg(composite(layer, background.pixels).pixels, quality=_QUALITY)
         writer.add(hand, jpeg, mask_jpeg=encode_jpeg((255 * mask).astype(np.uint8), quality=_QUALITY))
     writer.finish()
     return VersionsReport(out, split, poses, versions)
@@ -128,11 +128,11 @@ def cut_out(image: UInt8[np.ndarray, "height width 3"], mask: Bool[np.ndarray, "
     return HandLayer(rgba, Box(0, 0, width, height))
 
 
-def harmonised(layer: HandLayer, backdrop: Float32[np.ndarray, "height width 3"]) -> HandLayer:
+def harmonised(layer: HandLayer, background: Float32[np.ndarray, "height width 3"]) -> HandLayer:
     """Return the hand in a light between its own and that of its new background (both linear)."""
     alpha = layer.rgba[..., 3:]
     hand = layer.rgba[..., :3].sum((0, 1)) / np.maximum(alpha.sum(), 1e-6)
-    ratio = (backdrop.mean((0, 1)) + 1e-3) / (hand + 1e-3)
+    ratio = (background.mean((0, 1)) + 1e-3) / (hand + 1e-3)
     brightness = np.exp(np.log(ratio).mean())
     gains = np.clip(brightness**_EXPOSURE * (ratio / brightness) ** _TINT, *_GAINS)
     rgba = np.concatenate((layer.rgba[..., :3] * gains, alpha), axis=-1)

@@ -31,7 +31,7 @@ _MAP_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class PanoramaView:
     """A pinhole camera that stands in the middle of a panorama.
 
     Attributes:
@@ -49,8 +49,8 @@ class View:
     height_px: int
 
 
-LANDSCAPE = [View(yaw, -18, 90, 341, SHORT_SIDE_PX) for yaw in range(0, 360, 60)]
-SQUARE = [View(yaw, 4, 75, SHORT_SIDE_PX, SHORT_SIDE_PX) for yaw in range(30, 360, 60)]
+LANDSCAPE = [PanoramaView(yaw, -18, 90, 341, SHORT_SIDE_PX) for yaw in range(0, 360, 60)]
+SQUARE = [PanoramaView(yaw, 4, 75, SHORT_SIDE_PX, SHORT_SIDE_PX) for yaw in range(30, 360, 60)]
 
 
 def make_photographs(out: Path) -> int:
@@ -82,7 +82,7 @@ def photographs() -> Iterator[tuple[str, Image.Image]]:
         panorama = read_hdr(path)
         for view in LANDSCAPE + SQUARE:
             name = f"{path.stem} yaw {view.yaw_deg} pitch {view.pitch_deg}"
-            yield name, Image.fromarray(develop(look(panorama, view)))
+            yield name, Image.fromarray(develop(project_panorama(panorama, view)))
     for name in PEOPLE:
         with Image.open(_ultralytics_asset(name)) as picture:
             scale = SHORT_SIDE_PX / min(picture.size)
@@ -90,7 +90,9 @@ def photographs() -> Iterator[tuple[str, Image.Image]]:
             yield name, picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 
-def look(panorama: Float[np.ndarray, "rows columns 3"], view: View) -> Float[np.ndarray, "height width 3"]:
+def project_panorama(
+    panorama: Float[np.ndarray, "rows columns 3"], view: PanoramaView
+) -> Float[np.ndarray, "height width 3"]:
     """Return the scene-linear picture that a pinhole camera sees."""
     rows, columns = panorama.shape[:2]
     focal_px = view.width_px / 2 / np.tan(np.radians(view.fov_deg) / 2)

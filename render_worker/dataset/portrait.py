@@ -8,20 +8,20 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image, ImageFilter
 
-from render_worker.dataset.body import ARM, CLOTH, HAND, THING, Figure, pose_figure
+from render_worker.dataset.body import ARM, CLOTH, HAND, OCCLUDER, Body, pose_body
 from render_worker.dataset.forearm import choose_arm
-from render_worker.dataset.realism import Look
+from render_worker.dataset.realism import Realism
 from render_worker.dataset.room_light import choose_room_light
 from render_worker.dataset.skin import (
     choose_tone,
-    mirrored,
+    fresnel,
     paint_skin,
     patches,
     seen_colour,
-    sheen,
     softened,
+    specular,
 )
-from render_worker.picture.background import choose_backdrop
+from render_worker.picture.background import choose_background
 from render_worker.picture.camera import choose_light, hand_box
 from render_worker.picture.composite import composite, encode_jpeg
 from render_worker.picture.exposure import expose
@@ -57,7 +57,7 @@ class PortraitRequest:
 
     hand: LabelledHand
     seed: int
-    look: Look
+    realism: Realism
 
     @property
     def sample_id(self) -> str:
@@ -70,43 +70,47 @@ class PortraitRequest:
         Raises:
             RenderError: The hand cannot be seen.
         """
-        hand, camera, look = self.hand, self.hand.camera, self.look
+        hand, camera, realism = self.hand, self.hand.camera, self.realism
         hand_box(hand.verts_m, camera, width_px=camera.width_px, height_px=camera.height_px)
         seed = seed_of(self.seed, "portrait", hand.index)
         hidden = rng_of(seed, "occluder")
-        figure = pose_figure(
+        figure = pose_body(
             studio.mesh,
             hand.verts_m,
             hand.joints_m,
-            arm=choose_arm(rng_of(seed, "arm")) if look.forearm else None,
-            thing_rng=hidden if hidden.uniform() < look.occluded else None,
+            arm=choose_arm(rng_of(seed, "arm")) if realism.forearm else None,
+            thing_rng=hidden if hidden.uniform() < realism.occluded else None,
         )
         rng = rng_of(seed, "skin")
         tone = choose_tone(rng)
-        asked = _lit(self, figure, _colours(figure, tone, rng, look), seed)
+        asked = _lit(self, figure, _colours(figure, tone, rng, realism), seed)
         layer, mask = studio.scene.draw(asked), _hand_only(studio, asked, figure)
-        backdrop = choose_backdrop(studio.photographs, rng_of(seed, "background"), image_px=camera.width_px)
+        background = choose_background(
+            studio.photographs, rng_of(seed, "background"), image_px=camera.width_px
+        )
         rng = rng_of(seed, "camera")
-        behind = _blurred(backdrop.pixels, float(rng.uniform(0, 1) ** 2 * look.defocus_px))
-        colour = seen_colour(tone, rng, backdrop_rgb=backdrop.mean_rgb)
-        layer = replace(layer, rgba=expose(_tinted(layer.rgba, backdrop.mean_rgb), colour))
+        behind = _blurred(background.pixels, float(rng.uniform(0, 1) ** 2 * realism.defocus_px))
+        colour = seen_colour(tone, rng, backdrop_rgb=background.mean_rgb)
+        layer = replace(layer, rgba=expose(_tinted(layer.rgba, background.mean_rgb), colour))
         picture = composite(layer, behind)
         return Portrait(
-            jpeg=encode_jpeg(_photographed(picture.pixels, look, rng), quality=studio.settings.jpeg_quality),
+            jpeg=encode_jpeg(
+                _photographed(picture.pixels, realism, rng), quality=studio.settings.jpeg_quality
+            ),
             mask_jpeg=_grey_jpeg(composite(mask, np.zeros_like(behind)).mask),
         )
 
 
 def _colours(
-    figure: Figure, tone: tuple[float, float, float], rng: np.random.Generator, look: Look
+    figure: Body, tone: tuple[float, float, float], rng: np.random.Generator, realism: Realism
 ) -> Float32[np.ndarray, "verts 3"]:
     """Return the scene-linear colour of every vertex."""
-    skin = paint_skin(figure.skin_map, tone=tone, rng=rng, has_detail=look.skin_detail)
+    skin = paint_skin(figure.skin_map, tone=tone, rng=rng, has_detail=realism.skin_detail)
     pattern = 1 + 0.15 * patches(figure.skin_map.place_m, rng)[:, None]
     cloth, thing = (srgb_to_linear(_some_colour(rng)) * pattern for _ in range(2))
     weights = figure.parts
     mixed = weights[:, [HAND, ARM]].sum(axis=1)[:, None] * skin
-    mixed = mixed + weights[:, [CLOTH]] * cloth + weights[:, [THING]] * thing
+    mixed = mixed + weights[:, [CLOTH]] * cloth + weights[:, [OCCLUDER]] * thing
     colours: Float32[np.ndarray, "verts 3"] = np.clip(mixed, 0, 0.95).astype(np.float32)
     return colours
 
@@ -120,24 +124,24 @@ def _some_colour(rng: np.random.Generator) -> Float32[np.ndarray, " 3"]:
 
 
 def _lit(
-    request: PortraitRequest, figure: Figure, colours: Float32[np.ndarray, "verts 3"], seed: int
+    request: PortraitRequest, figure: Body, colours: Float32[np.ndarray, "verts 3"], seed: int
 ) -> DrawRequest:
     """Return the picture to draw: what is multiplied with the lamp's light, and what all other light adds."""
-    look, camera, rng = request.look, request.hand.camera, rng_of(seed, "light")
+    realism, camera, rng = request.realism, request.hand.camera, rng_of(seed, "light")
     light, lamp_rgb, around = choose_light(rng), np.ones(3, np.float32), None
-    if look.room_light:
+    if realism.room_light:
         room = choose_room_light(rng)
         light, lamp_rgb, around = room.lamp, room.lamp_rgb, room.around
     white = np.ones((len(colours), 3), np.float32) * light.fill if around is None else around(figure.normals)
     to_camera = -figure.verts_m / np.linalg.norm(figure.verts_m, axis=1, keepdims=True)
     key, glow = colours, colours * white * softened(figure.visible)
-    if look.skin_detail:
+    if realism.skin_detail:
         nail = figure.skin_map.nail
         is_skin = figure.parts[:, HAND] + figure.parts[:, ARM]
         sharpness = rng.uniform(*_SHARPNESS) * (1 - nail) + _NAIL_SHARPNESS * nail
-        shine = sheen(figure.normals, to_camera, np.array(light.direction), sharpness=sharpness)
+        shine = specular(figure.normals, to_camera, np.array(light.direction), sharpness=sharpness)
         key = key + (rng.uniform(0.2, 0.9) * is_skin * shine)[:, None]
-        reflected = mirrored(figure.normals, to_camera) * is_skin * figure.visible
+        reflected = fresnel(figure.normals, to_camera) * is_skin * figure.visible
         glow = glow + reflected[:, None] * white
     return DrawRequest(
         verts_m=figure.verts_m,
@@ -162,7 +166,7 @@ def _tinted(
     return tinted
 
 
-def _hand_only(studio: Studio, asked: DrawRequest, figure: Figure) -> HandLayer:
+def _hand_only(studio: Studio, asked: DrawRequest, figure: Body) -> HandLayer:
     """Draw the same again with a hand that is all light and everything else dark: the visible hand."""
     is_hand = np.repeat(figure.parts[:, [HAND]] == 1, 3, axis=1).astype(np.float32)
     layer = studio.scene.draw(replace(asked, albedo=is_hand, light=None, glow=None))
@@ -170,11 +174,11 @@ def _hand_only(studio: Studio, asked: DrawRequest, figure: Figure) -> HandLayer:
 
 
 def _photographed(
-    pixels: UInt8[np.ndarray, "height width 3"], look: Look, rng: np.random.Generator
+    pixels: UInt8[np.ndarray, "height width 3"], realism: Realism, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Return the picture with the slight blur of a lens and the noise of a sensor."""
-    blurred = _blurred(pixels, float(rng.uniform(0.0, look.blur_px)))
-    noise = rng.normal(0.0, rng.uniform(look.noise / 6, look.noise), pixels.shape)
+    blurred = _blurred(pixels, float(rng.uniform(0.0, realism.blur_px)))
+    noise = rng.normal(0.0, rng.uniform(realism.noise / 6, realism.noise), pixels.shape)
     return np.clip(np.rint(blurred + noise), 0, 255).astype(np.uint8)
 
 

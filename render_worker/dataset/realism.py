@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
 
 
-class Look(BaseModel):
+class Realism(BaseModel):
     """What makes a render pass for a photograph. Labels do not depend on it, and masks show the visible hand.
 
     On by default is what photographs of hands have; an object before the hand is something else.

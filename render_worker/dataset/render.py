@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from render_worker.dataset.portrait import PortraitRequest
-from render_worker.dataset.realism import Look
+from render_worker.dataset.realism import Realism
 from render_worker.progress import FrameBar
 from render_worker.twins.round import INVISIBLE, Drawer
-from render_worker.worker import Refusal
+from render_worker.worker import FailedRequest
 from shared.errors import RenderError
 from shared.freihand import LabelledHand, SplitName
 from shared.freihand.writer import FreiHandWriter
@@ -50,7 +50,7 @@ def render_dataset(
     num_images: int,
     seed: int,
     num_versions: int = 1,
-    look: Look | None = None,
+    realism: Realism | None = None,
     source: str = "",
 ) -> DatasetReport:
     """Draw one split; repeating the call after an interruption draws only what is missing.
@@ -63,7 +63,7 @@ def render_dataset(
         num_images: Images to make.
         seed: Of skin, light, backgrounds and noise.
         num_versions: Pictures of each pose: image i shows pose i modulo num_images / num_versions.
-        look: What the pictures show besides hands.
+        realism: What the pictures show besides hands.
         source: Says which hands `hand_of` returns.
 
     Raises:
@@ -71,10 +71,10 @@ def render_dataset(
         RenderError: A hand cannot be seen by its camera.
     """
     start_s = time.monotonic()
-    look = look or Look()
+    realism = realism or Realism()
     settings = drawer.settings.model_dump_json(exclude=INVISIBLE)
     inputs = (
-        f"{RECIPE} {source} {seed} {settings} {look.model_dump_json()} "
+        f"{RECIPE} {source} {seed} {settings} {realism.model_dump_json()} "
         f"{drawer.photographs.fingerprint} {drawer.hand_model.sha256}"
     )
     writer = FreiHandWriter(
@@ -88,12 +88,12 @@ def render_dataset(
     if missing:
         drawer.start()
     requests = (
-        PortraitRequest(replace(hand_of(index % writer.num_poses), index=index), seed, look)
+        PortraitRequest(replace(hand_of(index % writer.num_poses), index=index), seed, realism)
         for index in missing
     )
     with FrameBar(f"Making {split} images", total=len(missing)) as bar:
         for request, answer in drawer.draw(requests):
-            if isinstance(answer, Refusal):
+            if isinstance(answer, FailedRequest):
                 raise RenderError(f"image {answer.sample_id}: {answer.reason}")
             assert isinstance(request, PortraitRequest), "only portraits were asked for"
             writer.add(request.hand, answer.jpeg, mask_jpeg=answer.mask_jpeg)

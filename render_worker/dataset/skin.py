@@ -102,7 +102,7 @@ def softened(visible: Float32[np.ndarray, " verts"]) -> Float32[np.ndarray, "ver
     return softer
 
 
-def sheen(
+def specular(
     normals: Float32[np.ndarray, "verts 3"],
     to_camera: Float32[np.ndarray, "verts 3"],
     to_lamp: Float32[np.ndarray, " 3"],
@@ -120,12 +120,12 @@ def sheen(
     halfway = to_camera + to_lamp
     halfway /= np.maximum(np.linalg.norm(halfway, axis=1, keepdims=True), 1e-6)
     cosine = np.clip((normals * halfway).sum(axis=1), 0, 1)
-    shine = mirrored(normals, to_camera) * (sharpness + 8) / 8 * cosine**sharpness
+    shine = fresnel(normals, to_camera) * (sharpness + 8) / 8 * cosine**sharpness
     shown: Float32[np.ndarray, " verts"] = shine.astype(np.float32)
     return shown
 
 
-def mirrored(
+def fresnel(
     normals: Float32[np.ndarray, "verts 3"], to_camera: Float32[np.ndarray, "verts 3"]
 ) -> Float32[np.ndarray, " verts"]:
     """Return the share of light that skin mirrors (Schlick), at grazing angles less than glass does."""

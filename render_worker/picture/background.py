@@ -40,7 +40,7 @@ class Photographs(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Backdrop:
+class Background:
     """A background as it will be seen.
 
     Attributes:
@@ -54,7 +54,7 @@ class Backdrop:
     crop: BackgroundCrop
 
 
-def choose_backdrop(photographs: Photographs, rng: np.random.Generator, *, image_px: int) -> Backdrop:
+def choose_background(photographs: Photographs, rng: np.random.Generator, *, image_px: int) -> Background:
     """Return a random crop of a random photograph, enlarged or reduced to a square picture.
 
     The paper does not say how a background was cut; a crop here covers at least 0.6 of the short side.
@@ -86,4 +86,4 @@ def choose_backdrop(photographs: Photographs, rng: np.random.Generator, *, image
     pixels = np.asarray(seen, dtype=np.uint8)
     red, green, blue = (value / 255 for value in cv2.mean(pixels)[:3])
     crop = BackgroundCrop(key=key, left_px=left, top_px=top, side_px=side)
-    return Backdrop(pixels, (red, green, blue), crop)
+    return Background(pixels, (red, green, blue), crop)

@@ -84,10 +84,10 @@ class HeadWatch:
 
 def _silence(address: str) -> str | None:
     """Return why nobody answers at an address, or None if somebody does."""
-    place = _split(address)
-    assert place is not None, "whoever asks has looked at the address"
+    host_and_port = _split(address)
+    assert host_and_port is not None, "whoever asks has looked at the address"
     try:
-        with socket.create_connection(place, timeout=_TIMEOUT_S):
+        with socket.create_connection(host_and_port, timeout=_TIMEOUT_S):
             return None
     except OSError as error:
         return error.strerror or str(error)

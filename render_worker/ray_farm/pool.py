@@ -21,16 +21,16 @@ from ray.exceptions import (
 
 from render_worker.picture.mesh import CappedMesh
 from render_worker.ray_farm.actor import RenderActor, connect
-from render_worker.ray_farm.slots import Offer, offers_of_cluster, offers_of_this_machine
-from render_worker.ray_farm.workers import Crew, Worker, result_of
+from render_worker.ray_farm.slots import RenderSlots, slots_of_cluster, slots_of_this_machine
+from render_worker.ray_farm.workers import Worker, WorkerSet, result_of
 from render_worker.twins.round import render_round
 from render_worker.worker import (
     KERNELS_S,
-    Batch,
-    Refusal,
+    Answers,
+    FailedRequest,
+    PoolStats,
     Request,
     SceneStarter,
-    Tally,
     WorkerState,
     start_blender,
 )
@@ -38,7 +38,7 @@ from shared.backgrounds import BackgroundReader
 from shared.errors import RenderError
 from shared.hand_model import HandModel
 from shared.seams.renderer import RenderJob, RenderReport, RenderSettings
-from shared.storage.location import Place
+from shared.storage.location import Location
 
 _CHUNK: Final = 8
 """Pictures per call: enough to forget the cost of a call, few enough for all workers to finish together."""
@@ -86,7 +86,7 @@ class RenderPool:
         self,
         settings: RenderSettings,
         hand_model: HandModel,
-        backgrounds: Place,
+        backgrounds: Location,
         *,
         address: str | None = None,
         start_scene: SceneStarter = start_blender,
@@ -94,10 +94,10 @@ class RenderPool:
         self.settings = settings
         self.hand_model = hand_model
         self.photographs = BackgroundReader(backgrounds)
-        self.tally = Tally()
+        self.tally = PoolStats()
         self._address = address
         self._start_scene = start_scene
-        self._crew: Crew | None = None
+        self._workers: WorkerSet | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -109,9 +109,9 @@ class RenderPool:
 
     def close(self) -> None:
         """Stop the workers; they start again when they are needed. Ray itself stays for the next pool."""
-        if self._crew is not None:
-            self._crew.close()
-            self._crew = None
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
 
     def start(self) -> WorkerState:
         """Hire workers unless they are there, and return what one of them draws with.
@@ -120,9 +120,9 @@ class RenderPool:
             RenderError: There is no cluster, nobody to draw, or no Blender for this Python.
             DeviceError: The device that the settings ask for does not exist.
         """
-        crew = self._ready_crew()
-        assert crew.state is not None, "a crew is ready when one worker is"
-        return crew.state
+        workers = self._ready_crew()
+        assert workers.state is not None, "a workers is ready when one worker is"
+        return workers.state
 
     def render_round(self, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
         """Draw every prediction exactly once, or quarantine it by name; then commit the round.
@@ -135,51 +135,51 @@ class RenderPool:
 
     def draw[Picture](
         self, requests: Iterable[Request[Picture]]
-    ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+    ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
         """Yield every request with its picture, or with the reason why there is none, as they become ready.
 
         Requests are taken from the iterable only as workers become free. When a worker dies, another takes
         its place; each of the requests that it was drawing is tried again alone, and one that kills workers
         alone is refused. What is lost with a whole machine is drawn again as it was.
         """
-        crew = self._ready_crew()
-        self.tally = Tally(workers=crew.num_ready)
+        workers = self._ready_crew()
+        self.tally = PoolStats(workers=workers.num_ready)
         fresh = map(_Chunk, itertools.batched(requests, _CHUNK))
         again: deque[_Chunk[Picture]] = deque()
         waiting = next(fresh, None)
         running: dict[Any, _Call[Picture]] = {}
         try:
             while waiting or running:
-                crew.follow()
-                while crew.idle and waiting:
-                    worker = crew.idle.pop()
+                workers.follow()
+                while workers.idle and waiting:
+                    worker = workers.idle.pop()
                     reference = worker.actor.draw.remote(waiting.requests)
                     running[reference] = _Call(worker, waiting, time.monotonic())
                     waiting = again.popleft() if again else next(fresh, None)
-                for reference in crew.ready([*running, *crew.starting]):
-                    if reference in crew.starting:
-                        crew.welcome(reference)
+                for reference in workers.ready([*running, *workers.starting]):
+                    if reference in workers.starting:
+                        workers.admit(reference)
                     else:
-                        yield from self._finish(crew, running.pop(reference), reference, again)
+                        yield from self._finish(workers, running.pop(reference), reference, again)
                 self._end_overdue(running)
-                crew.be_patient()
-                self.tally.see(workers=crew.num_ready)
+                workers.give_up_if_alone()
+                self.tally.record(workers=workers.num_ready)
                 waiting = waiting or (again.popleft() if again else None)
         finally:
             for call in running.values():  # the caller wants no more: nothing else ends a call
-                crew.dismiss(call.worker)
+                workers.stop(call.worker)
 
     def _finish[Picture](
-        self, crew: Crew, call: _Call[Picture], reference: Any, again: deque[_Chunk[Picture]]
-    ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+        self, workers: WorkerSet, call: _Call[Picture], reference: Any, again: deque[_Chunk[Picture]]
+    ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
         """Yield what a call has brought, or put its requests back to be tried again."""
         chunk = call.chunk
         try:
-            batch = cast("Batch[Picture]", result_of(reference))
+            answers = cast("Answers[Picture]", result_of(reference))
         except (RayActorError, ActorUnschedulableError, ObjectLostError, OutOfMemoryError) as error:
             self.tally.lost_workers += 1
-            crew.dismiss(call.worker)
-            if chunk.losses < _LOSSES and (_is_lost(error) or not crew.is_there(call.worker)):
+            workers.stop(call.worker)
+            if chunk.losses < _LOSSES and (_is_lost(error) or not workers.is_there(call.worker)):
                 chunk.losses += 1
                 self.tally.retried += len(chunk.requests)
                 again.append(chunk)
@@ -187,15 +187,16 @@ class RenderPool:
                 chunk.deaths += 1
                 yield from self._blame(call, again)
         else:
-            if batch.memory_bytes > self.settings.worker_memory_mb << 20 or not crew.is_wanted(call.worker):
-                crew.dismiss(call.worker)
+            has_grown = answers.memory_bytes > self.settings.worker_memory_mb << 20
+            if has_grown or not workers.is_wanted(call.worker):
+                workers.stop(call.worker)
             else:
-                crew.idle.append(call.worker)
-            yield from zip(chunk.requests, batch.answers, strict=True)
+                workers.idle.append(call.worker)
+            yield from zip(chunk.requests, answers.answers, strict=True)
 
     def _blame[Picture](
         self, call: _Call[Picture], again: deque[_Chunk[Picture]]
-    ) -> Iterator[tuple[Request[Picture], Refusal]]:
+    ) -> Iterator[tuple[Request[Picture], FailedRequest]]:
         """Try every request of a chunk that killed a worker alone; refuse one that kills them alone."""
         chunk = call.chunk
         if len(chunk.requests) > 1:
@@ -206,7 +207,7 @@ class RenderPool:
             (request,) = chunk.requests
             slow = time.monotonic() - call.started_s >= self.settings.timeout_s
             reason = f"not drawn within {self.settings.timeout_s:g} s" if slow else "died while drawing it"
-            yield request, Refusal(request.sample_id, f"{chunk.deaths} workers {reason}")
+            yield request, FailedRequest(request.sample_id, f"{chunk.deaths} workers {reason}")
             return
         self.tally.retried += len(chunk.requests)
 
@@ -221,34 +222,36 @@ class RenderPool:
             if now_s - call.started_s > limit_s:
                 ray.kill(call.worker.actor)
 
-    def _ready_crew(self) -> Crew:
-        """Return the crew, with at least one worker who is ready."""
-        if self._crew is None:
+    def _ready_crew(self) -> WorkerSet:
+        """Return the workers, with at least one worker who is ready."""
+        if self._workers is None:
             connect(self._address, self.settings)
-            self._crew = Crew(self._hire, self._look(), self.settings, address=self._address)
-        crew = self._crew
+            self._workers = WorkerSet(
+                self._start_worker, self._offered(), self.settings, address=self._address
+            )
+        workers = self._workers
         while True:
-            crew.follow()
-            if crew.num_ready:
-                return crew
-            for reference in crew.ready([*crew.starting]):
-                crew.welcome(reference)
-            crew.be_patient()
+            workers.follow()
+            if workers.num_ready:
+                return workers
+            for reference in workers.ready([*workers.starting]):
+                workers.admit(reference)
+            workers.give_up_if_alone()
 
-    def _look(self) -> Any:
+    def _offered(self) -> Any:
         if self._address is not None:
-            return offers_of_cluster
-        (offer,) = offers_of_this_machine(self.settings)
-        if self.settings.workers is not None and self.settings.workers > offer.slots:
+            return slots_of_cluster
+        (slots,) = slots_of_this_machine(self.settings)
+        if self.settings.workers is not None and self.settings.workers > slots.count:
             raise RenderError(
-                f"render pool: expected at most {offer.slots} workers on this machine, found "
+                f"render pool: expected at most {slots.count} workers on this machine, found "
                 f"{self.settings.workers}. Ask for fewer."
             )
-        return partial(offers_of_this_machine, self.settings)
+        return partial(slots_of_this_machine, self.settings)
 
-    def _hire(self, offer: Offer) -> Any:
-        device = {"device": offer.device} if offer.device else {}
-        return RenderActor.options(**offer.options).remote(
+    def _start_worker(self, slots: RenderSlots) -> Any:
+        device = {"device": slots.device} if slots.device else {}
+        return RenderActor.options(**slots.options).remote(
             CappedMesh.of(self.hand_model),
             self.settings.model_copy(update=device),
             photographs=self.photographs,

@@ -20,20 +20,20 @@ _DEVICES: Final = frozenset(get_args(RenderDevice.__value__))
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class RenderSlots:
     """Slots of one kind on one machine.
 
     Attributes:
         node_id: Ray's name of the machine.
         host: Name to tell people.
-        slots: Number of workers that it takes.
+        count: Number of workers that it takes.
         device: What it draws with; what the settings say, if empty.
         gpu_share: Part of a GPU that each worker takes.
     """
 
     node_id: str
     host: str
-    slots: int
+    count: int
     device: str
     gpu_share: float
 
@@ -46,12 +46,12 @@ class Offer:
         }
         return here | ({"resources": {RESOURCE + self.device: 1}} if self.device else {})
 
-    def suits(self, settings: RenderSettings) -> bool:
+    def accepts(self, settings: RenderSettings) -> bool:
         """Tell whether workers with these settings may be started here, never silently on another device."""
         return self.device in ("", settings.device) or settings.device == "auto"
 
 
-def offers_of_cluster() -> Iterator[Offer]:
+def slots_of_cluster() -> Iterator[RenderSlots]:
     """Yield what the machines of a farm offer; those that are about to leave offer nothing."""
     leaving = (
         cluster_state.get_draining_nodes()
@@ -63,18 +63,20 @@ def offers_of_cluster() -> Iterator[Offer]:
             if name.startswith(RESOURCE) and device in _DEVICES and node["NodeID"] not in leaving:
                 gpus = 0.0 if device == "cpu" else resources.get("GPU", 0.0)
                 share = min(1.0, int(1e4 * gpus / amount) / 1e4)  # Ray counts in ten-thousandths
-                yield Offer(node["NodeID"], _host(node), int(amount), device, share)
+                yield RenderSlots(node["NodeID"], _host(node), int(amount), device, share)
 
 
-def offers_of_this_machine(settings: RenderSettings) -> Iterator[Offer]:
+def slots_of_this_machine(settings: RenderSettings) -> Iterator[RenderSlots]:
     """Yield what a Ray on this machine alone offers: cores, or GPUs that several workers may share."""
     for node in _nodes():
         cores, gpus = int(node["Resources"].get("CPU", 0)), node["Resources"].get("GPU", 0.0)
         if settings.device == "cpu" or not gpus:
-            yield Offer(node["NodeID"], _host(node), cores, device="", gpu_share=0.0)
+            yield RenderSlots(node["NodeID"], _host(node), cores, device="", gpu_share=0.0)
         else:
             slots = int(gpus * settings.workers_per_gpu)
-            yield Offer(node["NodeID"], _host(node), slots, device="", gpu_share=1 / settings.workers_per_gpu)
+            yield RenderSlots(
+                node["NodeID"], _host(node), slots, device="", gpu_share=1 / settings.workers_per_gpu
+            )
 
 
 def _nodes() -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import ray
 from ray.exceptions import ActorUnschedulableError, OutOfMemoryError, RayActorError, RayTaskError
 
 from render_worker.ray_farm.head import HeadWatch
-from render_worker.ray_farm.slots import Offer
+from render_worker.ray_farm.slots import RenderSlots
 from render_worker.release import Release, this_release
 from render_worker.worker import WorkerState
 from shared.errors import MeshcycleError, RenderError
@@ -36,15 +36,15 @@ class Worker:
     """
 
     actor: Any
-    offer: Offer
+    slots: RenderSlots
     state: WorkerState | None = None
 
 
-class Crew:
+class WorkerSet:
     """Hires a worker for every slot that is offered, and knows who is ready and idle.
 
     Args:
-        hire: Starts a worker's process in a slot.
+        start_worker: Starts a worker's process in a slot.
         look: Returns what is offered at this moment.
         settings: Device, number of workers, and patience.
         address: Of the farm; None if everything happens on this machine, where nobody else will join.
@@ -52,20 +52,20 @@ class Crew:
 
     def __init__(
         self,
-        hire: Callable[[Offer], Any],
-        look: Callable[[], Iterable[Offer]],
+        start_worker: Callable[[RenderSlots], Any],
+        offered: Callable[[], Iterable[RenderSlots]],
         settings: RenderSettings,
         *,
         address: str | None,
     ) -> None:
-        self._hire, self._look = hire, look
+        self._start_worker, self._offered = start_worker, offered
         self._settings, self._address = settings, address
         self._head = HeadWatch(address)
         self.idle: list[Worker] = []
         self.starting: dict[Any, Worker] = {}
         """Workers that are not ready, by the reference that becomes ready with them."""
         self._workers: list[Worker] = []
-        self._places: set[tuple[str, str]] = set()
+        self._slot_keys: set[tuple[str, str]] = set()
         self._refused: dict[tuple[str, str], MeshcycleError] = {}
         self._failed_starts: Counter[tuple[str, str]] = Counter()
         self._release = this_release()
@@ -96,24 +96,24 @@ class Crew:
         self._head.ask()
         if self._head.is_silent:  # it would not say what is offered either
             return
-        offers = {_place(offer): offer for offer in self._look()}
-        for offer in offers.values():
-            if not offer.suits(self._settings):
-                self._refuse(offer, _unsuitable(offer, self._settings))
-        self._places = set(offers)
+        offered_slots = {_slot_key(slots): slots for slots in self._offered()}
+        for slots in offered_slots.values():
+            if not slots.accepts(self._settings):
+                self._refuse(slots, _unsuitable(slots, self._settings))
+        self._slot_keys = set(offered_slots)
         for worker in [worker for worker in self.idle if not self.is_wanted(worker)]:
-            self.dismiss(worker)
-        taken = Counter(_place(worker.offer) for worker in self._workers)
-        for place, offer in offers.items():
-            free = 0 if place in self._refused else offer.slots - taken[place]
+            self.stop(worker)
+        taken = Counter(_slot_key(worker.slots) for worker in self._workers)
+        for slot_key, slots in offered_slots.items():
+            free = 0 if slot_key in self._refused else slots.count - taken[slot_key]
             if self._settings.workers is not None:
                 free = min(free, self._settings.workers - len(self._workers))
             for _ in range(free):
-                self._start(offer)
+                self._start(slots)
 
     def is_wanted(self, worker: Worker) -> bool:
         """Tell whether a worker may go on: its machine is there, and stays."""
-        return _place(worker.offer) in self._places
+        return _slot_key(worker.slots) in self._slot_keys
 
     def is_there(self, worker: Worker) -> bool:
         """Tell whether the machine of a worker that was lost still is part of the cluster."""
@@ -121,28 +121,28 @@ class Crew:
         self.follow()
         return self.is_wanted(worker)
 
-    def welcome(self, reference: Any) -> None:
+    def admit(self, reference: Any) -> None:
         """Take in a worker that says it is ready, or find out why it never will be."""
         worker = self.starting.pop(reference)
-        place = _place(worker.offer)
+        slot_key = _slot_key(worker.slots)
         try:
             worker.state = cast("WorkerState", result_of(reference))
-            self._require_same_release(worker.offer, worker.state.release)
+            self._require_same_release(worker.slots, worker.state.release)
         except MeshcycleError as error:
-            self.dismiss(worker)
-            self._refuse(worker.offer, error)
+            self.stop(worker)
+            self._refuse(worker.slots, error)
         except ActorUnschedulableError:  # its machine has left in the meantime
-            self.dismiss(worker)
+            self.stop(worker)
         except (RayActorError, OutOfMemoryError) as error:
-            self.dismiss(worker)
-            self._failed_starts[place] += 1
-            if self._failed_starts[place] >= _FAILED_STARTS and self.is_there(worker):
-                self._refuse(worker.offer, _failed(worker.offer, error))
+            self.stop(worker)
+            self._failed_starts[slot_key] += 1
+            if self._failed_starts[slot_key] >= _FAILED_STARTS and self.is_there(worker):
+                self._refuse(worker.slots, _failed(worker.slots, error))
         else:
-            del self._failed_starts[place]
+            del self._failed_starts[slot_key]
             self.idle.append(worker)
 
-    def dismiss(self, worker: Worker) -> None:
+    def stop(self, worker: Worker) -> None:
         """Stop a worker; its slot is filled again if it is still offered."""
         if not self._head.is_silent:  # Ray would wait for its answer
             ray.kill(worker.actor)
@@ -155,7 +155,7 @@ class Crew:
         """Stop all workers."""
         self.starting.clear()
         for worker in [*self._workers]:
-            self.dismiss(worker)
+            self.stop(worker)
 
     def ready(self, references: list[Any]) -> list[Any]:
         """Wait a moment for any of them, and return those that are ready.
@@ -172,7 +172,7 @@ class Crew:
             raise self._head.lost(str(error)) from error
         return cast("list[Any]", ready)
 
-    def be_patient(self) -> None:
+    def give_up_if_alone(self) -> None:
         """Let it be known that no worker is there, and give up after a while.
 
         Raises:
@@ -186,7 +186,7 @@ class Crew:
             return
         now_s = time.monotonic()
         since_s = self._alone_since_s = self._alone_since_s or now_s
-        nobody_comes = self._places and all(place in self._refused for place in self._places)
+        nobody_comes = self._slot_keys and all(slot_key in self._refused for slot_key in self._slot_keys)
         last_reason = next(reversed(self._refused.values()), None)
         if last_reason and nobody_comes and (self._address is None or self._is_late(since_s)):
             raise last_reason
@@ -217,22 +217,22 @@ class Crew:
         address = self._address or "HEAD:PORT"
         return f"Start some, on any machine: meshcycle render-workers --address {address}"
 
-    def _start(self, offer: Offer) -> None:
-        worker = Worker(self._hire(offer), offer)
+    def _start(self, slots: RenderSlots) -> None:
+        worker = Worker(self._start_worker(slots), slots)
         self._workers.append(worker)
         self.starting[worker.actor.state.remote()] = worker
 
-    def _require_same_release(self, offer: Offer, found: Release) -> None:
+    def _require_same_release(self, slots: RenderSlots, found: Release) -> None:
         if not found.draws_like(self._release):
             raise RenderError(
-                f"{offer.host}: expected {self._release} as on this machine, found {found}; its pictures "
+                f"{slots.host}: expected {self._release} as on this machine, found {found}; its pictures "
                 "could differ. Install the same release there."
             )
 
-    def _refuse(self, offer: Offer, reason: MeshcycleError) -> None:
-        if _place(offer) not in self._refused and self._address is not None:
-            logger.warning("Not rendering on %s. %s", offer.host, reason)
-        self._refused[_place(offer)] = reason
+    def _refuse(self, slots: RenderSlots, reason: MeshcycleError) -> None:
+        if _slot_key(slots) not in self._refused and self._address is not None:
+            logger.warning("Not rendering on %s. %s", slots.host, reason)
+        self._refused[_slot_key(slots)] = reason
 
 
 def result_of(reference: Any) -> object:
@@ -245,24 +245,24 @@ def result_of(reference: Any) -> object:
         raise
 
 
-def _place(offer: Offer) -> tuple[str, str]:
-    return offer.node_id, offer.device
+def _slot_key(slots: RenderSlots) -> tuple[str, str]:
+    return slots.node_id, slots.device
 
 
-def _unsuitable(offer: Offer, settings: RenderSettings) -> RenderError:
+def _unsuitable(slots: RenderSlots, settings: RenderSettings) -> RenderError:
     return RenderError(
-        f"{offer.host}: expected slots for device {settings.device}, found {offer.device}. "
+        f"{slots.host}: expected slots for device {settings.device}, found {slots.device}. "
         'Set device = "auto" to use whatever the farm offers.'
     )
 
 
-def _failed(offer: Offer, error: RayActorError | OutOfMemoryError) -> RenderError:
+def _failed(slots: RenderSlots, error: RayActorError | OutOfMemoryError) -> RenderError:
     said = (str(error).strip() or "nothing").splitlines()
     if isinstance(error, OutOfMemoryError):  # its other lines say how Ray can be told to look away
         reason, remedy = said[0], "Give a smaller number of --workers, or end what else takes memory there."
     else:
         reason, remedy = said[-1], "Look at what `meshcycle doctor` says there."
     return RenderError(
-        f"{offer.host}: expected render workers to start, found that {_FAILED_STARTS} died, the last with: "
+        f"{slots.host}: expected render workers to start, found that {_FAILED_STARTS} died, the last with: "
         f"{reason.strip().rstrip('.')}. {remedy}"
     )

@@ -13,7 +13,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from render_worker.progress import FrameBar
 from render_worker.twins.twin import TwinRequest
-from render_worker.worker import Refusal, Request, Studio, Tally, WorkerState
+from render_worker.worker import FailedRequest, PoolStats, Request, Studio, WorkerState
 from shared.backgrounds import BackgroundReader
 from shared.errors import ShardError
 from shared.hand_model import HandModel
@@ -48,7 +48,7 @@ class Drawer(Protocol):
     photographs: BackgroundReader
 
     @property
-    def tally(self) -> Tally:
+    def tally(self) -> PoolStats:
         """How the latest call of `draw` fares."""
         ...
 
@@ -58,7 +58,7 @@ class Drawer(Protocol):
 
     def draw[Picture](
         self, requests: Iterable[Request[Picture]]
-    ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+    ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
         """Yield every request with its picture or a refusal, in any order."""
         ...
 
@@ -103,7 +103,7 @@ class OpenShard:
     tar_path: Path
     provenance: Provenance
     names: tuple[str, ...]
-    answers: dict[str, PackedSample | Refusal] = field(default_factory=dict)
+    answers: dict[str, PackedSample | FailedRequest] = field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:
@@ -141,7 +141,7 @@ class OpenShard:
                 self.tar_path,
                 [answer for answer in in_order if isinstance(answer, PackedSample)],
                 provenance=self.provenance,
-                quarantined={a.sample_id: a.reason for a in in_order if isinstance(a, Refusal)},
+                quarantined={a.sample_id: a.reason for a in in_order if isinstance(a, FailedRequest)},
             )
         except OSError as error:
             remedy = "Make room" if error.errno in DISK_IS_FULL else "See that it can be written there"
@@ -200,13 +200,13 @@ class _RoundUnderWay:
         self._drawer, self._job, self._stop = drawer, job, stop
         self._open: dict[str, OpenShard] = {}
         settings, state = drawer.settings, drawer.start()
-        look = settings.model_dump_json(exclude=INVISIBLE)
+        shown = settings.model_dump_json(exclude=INVISIBLE)
         self._provenance = Provenance(
             bpy_version=state.bpy_version,
             engine=settings.engine,
             samples=settings.samples,
             device=state.device,
-            settings_sha256=hashlib.sha256(f"{RECIPE} {look}".encode()).hexdigest(),
+            settings_sha256=hashlib.sha256(f"{RECIPE} {shown}".encode()).hexdigest(),
             hand_model_sha256=drawer.hand_model.sha256,
             backgrounds_fingerprint=drawer.photographs.fingerprint,
             checkpoint_sha256=job.checkpoint_sha256,
@@ -230,7 +230,7 @@ class _RoundUnderWay:
                 rendered += isinstance(answer, PackedSample)
                 if shard.is_complete:
                     self._open.pop(packed.shard).write()
-                quarantined += isinstance(answer, Refusal)
+                quarantined += isinstance(answer, FailedRequest)
                 bar.update(self._drawer.tally, quarantined=quarantined)
         return rendered
 

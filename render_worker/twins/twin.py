@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from render_worker.dataset.skin import choose_tone, seen_colour
-from render_worker.picture.background import choose_backdrop
+from render_worker.picture.background import choose_background
 from render_worker.picture.camera import choose_light
 from render_worker.picture.composite import composite, encode_jpeg, encode_png
 from render_worker.picture.exposure import expose
@@ -51,12 +51,12 @@ class TwinRequest:
             RenderError: The hand cannot be seen.
         """
         seed = seed_of(self.run_seed, "round", self.round_index, self.sample_id)
-        backdrop = choose_backdrop(studio.photographs, rng_of(seed, "background"), image_px=self.image_px)
+        background = choose_background(studio.photographs, rng_of(seed, "background"), image_px=self.image_px)
         light = choose_light(rng_of(seed, "light"))
-        colour_rgb = backdrop.mean_rgb
+        colour_rgb = background.mean_rgb
         if studio.settings.hand_colour == "skin":
             rng = rng_of(seed, "skin")
-            colour_rgb = seen_colour(choose_tone(rng), rng, backdrop_rgb=backdrop.mean_rgb)
+            colour_rgb = seen_colour(choose_tone(rng), rng, backdrop_rgb=background.mean_rgb)
         red, green, blue = (float(value) for value in srgb_to_linear(np.array(colour_rgb)))
         asked = DrawRequest(
             verts_m=self.verts_m,
@@ -68,7 +68,7 @@ class TwinRequest:
             seed=seed_of(seed, "noise"),
         )
         layer = studio.scene.draw(asked)
-        picture = composite(HandLayer(expose(layer.rgba, colour_rgb), layer.box), backdrop.pixels)
+        picture = composite(HandLayer(expose(layer.rgba, colour_rgb), layer.box), background.pixels)
         labels = SyntheticLabels(
             sample_id=self.sample_id,
             round_index=self.round_index,
@@ -76,7 +76,7 @@ class TwinRequest:
             camera=self.camera,
             image_px=self.image_px,
             skin_rgb=colour_rgb,
-            background=backdrop.crop,
+            background=background.crop,
             light=light,
             seed=seed,
         )

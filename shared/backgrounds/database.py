@@ -32,7 +32,7 @@ from shared.backgrounds.verdict_reader import VerdictReader, read_rows
 from shared.backgrounds.verdicts import Verdict, VerdictRows
 from shared.errors import BackgroundError
 from shared.lmdb.intact import require_whole
-from shared.storage.location import Place, is_url
+from shared.storage.location import Location, is_url
 
 _POSITION = struct.Struct(">I")
 _FIRST_MAP_BYTES = 64 << 20
@@ -55,7 +55,7 @@ class BackgroundReader(VerdictReader):
         StorageError: The URL cannot be read.
     """
 
-    def __init__(self, place: Place, *, fingerprint: str | None = None) -> None:
+    def __init__(self, place: Location, *, fingerprint: str | None = None) -> None:
         super().__init__(place)
         self._expected = fingerprint
         if fingerprint is None:

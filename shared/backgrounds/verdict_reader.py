@@ -14,7 +14,7 @@ from shared.backgrounds.environment import DATABASE_FILES, open_databases, readi
 from shared.backgrounds.verdicts import VERDICT_ROW, Verdict, VerdictRows
 from shared.errors import BackgroundError
 from shared.storage.local_copy import fetch
-from shared.storage.location import Place
+from shared.storage.location import Location
 
 
 class VerdictReader:
@@ -24,7 +24,7 @@ class VerdictReader:
         place: Folder that ``filter-backgrounds`` wrote, or its URL.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Location) -> None:
         self.place = place
         self._databases: dict[bytes, Any] = {}
         self._environment: lmdb.Environment | None = None

@@ -17,7 +17,7 @@ type Sides = Literal["left", "right", "both"]
 
 
 @dataclass(frozen=True, slots=True)
-class HandPlace:
+class HandSquare:
     """A square of a photograph with one hand in it. It may reach beyond the photograph.
 
     Attributes:
@@ -50,8 +50,8 @@ class HandPlace:
             confidence: Of the box.
 
         Example:
-            >>> HandPlace.around_box((10, 20, 4, 8), margin=1.5, side="left")
-            HandPlace(centre_px=(11.5, 23.5), size_px=12.0, side='left', confidence=None)
+            >>> HandSquare.around_box((10, 20, 4, 8), margin=1.5, side="left")
+            HandSquare(centre_px=(11.5, 23.5), size_px=12.0, side='left', confidence=None)
         """
         x, y, width, height = box
         centre_px = (x + (width - 1) / 2, y + (height - 1) / 2)
@@ -72,6 +72,6 @@ def sides_of(sides: Sides) -> tuple[Side, ...]:
 class HandFinder(Protocol):
     """Anything that says where the hands of a photograph are."""
 
-    def find(self, rgb: Rgb) -> list[HandPlace]:
+    def find(self, rgb: Rgb) -> list[HandSquare]:
         """Return the places in an order that does not change from call to call; none if there is no hand."""
         ...

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from shared.storage.cache import cache_folder
 from shared.storage.files import visible_files
-from shared.storage.location import Place, is_url
+from shared.storage.location import Location, is_url
 from shared.storage.object_store import ObjectStore
 from shared.storage.publishing import EVERYTHING, download, publish, read_listing
 
 
-def fetch(place: Place, *, only: Sequence[str] = EVERYTHING) -> Path:
+def fetch(place: Location, *, only: Sequence[str] = EVERYTHING) -> Path:
     """Return a path as it is, and for a URL a local copy that is up to date.
 
     Args:
@@ -36,7 +36,7 @@ def fetch(place: Place, *, only: Sequence[str] = EVERYTHING) -> Path:
 
 
 @contextmanager
-def working_copy(place: Place, *, only: Sequence[str] = EVERYTHING) -> Iterator[Path]:
+def working_copy(place: Location, *, only: Sequence[str] = EVERYTHING) -> Iterator[Path]:
     """Give a folder to work in, and publish it at its URL when that has succeeded.
 
     After an interruption the local copy is the further one, and is gone on with.

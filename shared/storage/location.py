@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-type Place = Path | str
+type Location = Path | str
 """A path, or a URL of any kind that fsspec knows, such as ``s3://bucket/folder``."""
 
 
-def is_url(place: Place) -> bool:
+def is_url(place: Location) -> bool:
     """Whether a place is a URL."""
     return isinstance(place, str) and "://" in place

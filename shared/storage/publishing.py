@@ -51,7 +51,7 @@ class FileEntry(Record):
     content: str
 
 
-class Listing(Record):
+class FileListing(Record):
     """What a published folder consists of.
 
     Attributes:
@@ -79,7 +79,7 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def read_listing(store: ObjectStore) -> Listing | None:
+def read_listing(store: ObjectStore) -> FileListing | None:
     """Return what is published at a URL; None if nothing is.
 
     Raises:
@@ -89,7 +89,7 @@ def read_listing(store: ObjectStore) -> Listing | None:
     if text is None:
         return None
     try:
-        listing = Listing.model_validate_json(text)
+        listing = FileListing.model_validate_json(text)
         if listing.format != FORMAT:
             raise ValueError(f"format {listing.format}")
     except ValueError as error:
@@ -112,7 +112,7 @@ def publish(folder: Path, url: str, names: Iterable[str]) -> None:
         StorageError: The URL cannot be written. What was published there before still is.
     """
     store = ObjectStore(url)
-    before = read_listing(store) or Listing(files={})
+    before = read_listing(store) or FileListing(files={})
     known = KnownFiles(folder)
     after: dict[str, FileEntry] = {}
     upload: dict[str, Path] = {}
@@ -128,7 +128,7 @@ def publish(folder: Path, url: str, names: Iterable[str]) -> None:
     if after != before.files:
         if upload:
             store.upload(upload, description=f"publishing {folder.name}")
-        store.write(LISTING, Listing(files=after).model_dump_json(indent=1).encode())
+        store.write(LISTING, FileListing(files=after).model_dump_json(indent=1).encode())
         kept = {entry.key for entry in after.values()}
         store.delete(sorted(entry.key for entry in before.files.values() if entry.key not in kept))
     known.forget_others(after)
@@ -179,7 +179,7 @@ class _DamagedError(Exception):
 
 
 def _bring(
-    store: ObjectStore, folder: Path, listing: Listing, only: Sequence[str], *, keep_changes: bool
+    store: ObjectStore, folder: Path, listing: FileListing, only: Sequence[str], *, keep_changes: bool
 ) -> None:
     known, wanted = KnownFiles(folder), listing.matching(only)
     missing = {
@@ -221,11 +221,11 @@ def _check(path: Path, entry: FileEntry) -> None:
         raise _DamagedError(f"another checksum than {entry.content[:16]}… in {entry.key}")
 
 
-def _unlisted(store: ObjectStore) -> Listing:
+def _unlisted(store: ObjectStore) -> FileListing:
     """Return what another program uploaded."""
     files = {
         name: FileEntry(key=name, size=found.size, content=found.tag)
         for name, found in store.find().items()
         if not name.endswith("/")
     }
-    return Listing(files=files)
+    return FileListing(files=files)

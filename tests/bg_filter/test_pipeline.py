@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bg_filter.detectors.base import Finding
+from bg_filter.detectors.base import Detection
 from bg_filter.listing import Candidate
 from bg_filter.pictures import Rgb
 from bg_filter.pipeline import BATCHES_AHEAD, inspect
@@ -70,7 +70,7 @@ def test_no_more_is_under_way_than_a_few_batches() -> None:
 
 def test_a_failing_detector_stops_the_decoders() -> None:
     class Failing(RedIsPeople):
-        def detect(self, pictures: Sequence[Rgb]) -> list[Finding]:
+        def detect(self, pictures: Sequence[Rgb]) -> list[Detection]:
             raise RuntimeError(f"out of memory after {len(pictures)}")
 
     with pytest.raises(RuntimeError, match="out of memory"):

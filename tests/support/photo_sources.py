@@ -8,7 +8,7 @@ import lmdb
 import numpy as np
 from PIL import Image
 
-from bg_filter.detectors.base import Finding
+from bg_filter.detectors.base import Detection
 from bg_filter.pictures import Rgb
 
 
@@ -25,9 +25,9 @@ class RedIsPeople:
     def __init__(self) -> None:
         self.num_seen = 0
 
-    def detect(self, pictures: Sequence[Rgb]) -> list[Finding]:
+    def detect(self, pictures: Sequence[Rgb]) -> list[Detection]:
         self.num_seen += len(pictures)
-        return [Finding(float(picture[..., 0].mean()) / 255, (0.0, 0.0, 1.0, 1.0)) for picture in pictures]
+        return [Detection(float(picture[..., 0].mean()) / 255, (0.0, 0.0, 1.0, 1.0)) for picture in pictures]
 
 
 def encoded(

@@ -13,7 +13,7 @@ from PIL import Image
 from render_worker.picture.camera import hand_box
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest, HandGeometry, HandLayer
-from render_worker.worker import Refusal, RenderWorker, Request, Studio, Tally, WorkerState
+from render_worker.worker import FailedRequest, PoolStats, RenderWorker, Request, Studio, WorkerState
 from shared.backgrounds import BackgroundReader, BackgroundWriter
 from shared.backgrounds.verdicts import Verdict
 from shared.errors import DeviceError
@@ -82,7 +82,7 @@ class HomeDrawer:
 
     def __init__(self, backgrounds: Path, *, stop_after: int | None = None) -> None:
         self.settings = RenderSettings()
-        self.tally = Tally(workers=1)
+        self.tally = PoolStats(workers=1)
         self.hand_model = open_hand()
         self.photographs = BackgroundReader(backgrounds)
         self.stop_after = stop_after
@@ -98,7 +98,7 @@ class HomeDrawer:
 
     def draw[Picture](
         self, requests: Iterable[Request[Picture]]
-    ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+    ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
         for number, request in enumerate(reversed(list(requests))):
             if number == self.stop_after:
                 raise KeyboardInterrupt

@@ -18,8 +18,8 @@ from tests.support.fakes import PointRenderer
 from tests.support.small_run import small_config
 from trainer.config.run import TrainConfig
 from trainer.data.dataset import LoadedBatch
-from trainer.data.loader import Feed
-from trainer.training.learner import Engine, build_fabric
+from trainer.data.loader import RoundLoader
+from trainer.training.learner import Learner, build_fabric
 from trainer.training.loop import train
 from trainer.types import HandTarget
 
@@ -44,8 +44,8 @@ def main() -> None:
 def do_step(config: TrainConfig) -> None:
     split = FreiHandSplit(config.data.root, "training")
     fabric = build_fabric(config)
-    engine = Engine(fabric, config, load_hand_model(), num_steps=10)
-    feed = Feed(split, range(12), config, rank=fabric.global_rank, world_size=fabric.world_size)
+    engine = Learner(fabric, config, load_hand_model(), num_steps=10)
+    feed = RoundLoader(split, range(12), config, rank=fabric.global_rank, world_size=fabric.world_size)
     loaded, _ = next(feed.batches(0, start_step=0, twins=None))
     engine.step(with_twins(loaded), number=0)
     if fabric.is_global_zero:

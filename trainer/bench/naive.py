@@ -11,10 +11,10 @@ from shared.freihand import FreiHandSplit
 from shared.hand_model import HandModel
 from trainer.config.run import TrainConfig
 from trainer.data.dataset import LoadedBatch
-from trainer.data.loader import Feed
+from trainer.data.loader import RoundLoader
 from trainer.networks.build import build_network
 from trainer.objective.supervised import SelfCorrelationLoss, SupervisedLoss, TermWeights
-from trainer.training.learner import Engine, build_fabric
+from trainer.training.learner import Learner, build_fabric
 from trainer.training.optimiser import build_optimiser
 from trainer.types import HandNetwork, HandPrediction, HandTarget, PairedBatch
 
@@ -56,10 +56,10 @@ def raised_one_by_one(network: HandNetwork, hand: HandPrediction) -> HandPredict
     return hand._replace(verts_m=torch.stack([torch.sparse.mm(sparse, one) for one in hand.coarse_verts_m]))
 
 
-def measure_loading(engine: Engine, config: TrainConfig, *, steps: int) -> tuple[float, float]:
+def measure_loading(engine: Learner, config: TrainConfig, *, steps: int) -> tuple[float, float]:
     """Return photographs per second of the loader alone, and the share of training spent waiting for it."""
     split = FreiHandSplit(config.data.root, "training")
-    feed = Feed(split, range(len(split)), config)
+    feed = RoundLoader(split, range(len(split)), config)
     steps = min(steps, feed.steps_per_round - WARM_UP_STEPS)
     pauses_s = {"alone": 0.0, "training": 0.0}
     started_s = 0.0

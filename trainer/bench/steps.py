@@ -18,7 +18,7 @@ from shared.errors import ConfigError
 from shared.hand_model import HandModel, load_hand_model
 from trainer.bench.naive import measure_loading, naive_step, random_batch, seconds_per_call
 from trainer.config.run import TrainConfig
-from trainer.training.learner import Engine, build_fabric
+from trainer.training.learner import Learner, build_fabric
 
 type Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
@@ -173,7 +173,7 @@ def _measure(
 ) -> NetworkSpeed:
     batch = random_batch(config.data.batch_size, config.data.input_px, num_verts=model.num_verts)
     naive_s = seconds_per_call(naive_step(config, model, batch), calls=steps)
-    engine = Engine(build_fabric(config), config, model, num_steps=1000)
+    engine = Learner(build_fabric(config), config, model, num_steps=1000)
     ours_s = seconds_per_call(lambda: engine.step(batch, number=0), calls=steps)
     loading = measure_loading(engine, config, steps=steps) if with_data else (None, None)
     size = config.data.batch_size

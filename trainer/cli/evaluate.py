@@ -16,7 +16,7 @@ from shared.cli.options import (
     png_path,
     report,
 )
-from shared.storage.location import Place
+from shared.storage.location import Location
 from trainer.cli.options import device_option
 
 
@@ -57,7 +57,7 @@ from trainer.cli.options import device_option
 def evaluate(
     ctx: click.Context,
     /,
-    run: Place | None,
+    run: Location | None,
     data: Path | None,
     split: Literal["training", "evaluation"],
     predictions: Path | None,
@@ -153,7 +153,7 @@ def _is_given(ctx: click.Context, name: str) -> bool:
 @hand_model_option
 @as_json
 def inspect(
-    paths: tuple[Place, ...],
+    paths: tuple[Location, ...],
     sheet: Path | None,
     gallery: Path | None,
     curves: Path | None,
@@ -221,7 +221,7 @@ def inspect(
 @hand_model_option
 @as_json
 def export(
-    run: Place, out: Path, file_format: str, tolerance: float, hand_model: Path | None, as_json: bool
+    run: Location, out: Path, file_format: str, tolerance: float, hand_model: Path | None, as_json: bool
 ) -> None:
     """Export a network as ONNX, checked against PyTorch.
 

@@ -5,16 +5,18 @@ from pathlib import Path
 import click
 
 from shared.cli.options import place
-from shared.storage.location import Place
+from shared.storage.location import Location
 
 device_option = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs."
 )
 
 
-def named_runs(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, Place]:
+def named_runs(
+    context: click.Context, option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, Location]:
     """Split NAME=RUN; a run without a name has that of its folder."""
-    runs: dict[str, Place] = {}
+    runs: dict[str, Location] = {}
     for text in given:
         name, equals, where = text.partition("=")
         if not equals or "/" in name:  # a path with such a sign in it

@@ -7,7 +7,7 @@ import click
 
 from shared.cli.options import as_json, examples, file_path, hand_model_option, report
 from shared.skeleton import JOINT_NAMES
-from shared.storage.location import Place
+from shared.storage.location import Location
 from trainer.cli.options import device_option, photographs_argument, runs_option
 
 
@@ -36,7 +36,7 @@ from trainer.cli.options import device_option, photographs_argument, runs_option
 @as_json
 def attention(
     photographs: tuple[Path, ...],
-    runs: dict[str, Place],
+    runs: dict[str, Location],
     out: Path,
     joints: tuple[str, ...],
     layer: int,

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from shared.storage.location import Place
+from shared.storage.location import Location
 
 
 class Section(BaseModel):
@@ -132,7 +132,7 @@ type RefreshConfig = Annotated[AllRefresh | FractionRefresh | DriftRefresh, Fiel
 class RecycleConfig(Section):
     """The second pass. Leave the whole table out to train the baseline."""
 
-    backgrounds: Place
+    backgrounds: Location
     """Database that ``filter-backgrounds`` wrote: a folder that every render worker can read, or a URL such
     as ``s3://bucket/backgrounds``, which every machine fetches once."""
     alpha: NonNegativeFloat = 1.0

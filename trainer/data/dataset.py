@@ -28,7 +28,7 @@ from shared.twins.rounds import SyntheticRound
 from shared.types import Camera
 from trainer.config.sections import AugmentConfig
 from trainer.data.augment import Warp, colour_noise, random_warp
-from trainer.data.sampling import BatchPlan, Draw
+from trainer.data.sampling import BatchPlan, SampleKey
 from trainer.types import HandTarget, PairedBatch
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -43,7 +43,7 @@ class Labels(NamedTuple):
     joints_ndc: Float32[np.ndarray, "joints 2"]
 
 
-class View(NamedTuple):
+class CropSample(NamedTuple):
     """One crop and its labels."""
 
     rgb: UInt8[np.ndarray, "height width 3"]
@@ -54,8 +54,8 @@ class LoadedSample(NamedTuple):
     """A photograph and its twin, if it has one."""
 
     sample_id: str
-    photo: View
-    twin: View | None
+    photo: CropSample
+    twin: CropSample | None
 
 
 class LoadedBatch(NamedTuple):
@@ -81,7 +81,7 @@ class LoadedBatch(NamedTuple):
 
 
 class HandDataset(Dataset[LoadedSample]):
-    """Samples by `Draw`: the same draw gives the same sample, in whatever process and order.
+    """Samples by `SampleKey`: the same draw gives the same sample, in whatever process and order.
 
     Args:
         split: Photographs and labels.
@@ -114,7 +114,7 @@ class HandDataset(Dataset[LoadedSample]):
         self.seed = seed
         self.drawn_labels = drawn_labels
 
-    def __getitem__(self, draw: Draw) -> LoadedSample:
+    def __getitem__(self, draw: SampleKey) -> LoadedSample:
         sample_id = self.split.sample_id(draw.index)
         pose = self.split.pose_of(draw.index)
         verts_m, joints_m = self.split.verts_m[pose], self.split.joints_m[pose]
@@ -123,7 +123,7 @@ class HandDataset(Dataset[LoadedSample]):
         if draw.epoch is not None:
             warp = random_warp(self.augment, rng, magnification=self.magnification)
         labels = _warped_labels(verts_m, joints_m, self.split.camera(pose), warp, size_px=self.split.image_px)
-        photo = View(self._crop(self.split.image(draw.index), warp, draw, rng), labels)
+        photo = CropSample(self._crop(self.split.image(draw.index), warp, draw, rng), labels)
         twin_round = _open_round(draw.twins) if draw.twins else None
         if twin_round is None or sample_id not in twin_round:
             return LoadedSample(sample_id, photo, None)
@@ -132,9 +132,9 @@ class HandDataset(Dataset[LoadedSample]):
         if self.drawn_labels:
             size_px, camera = render.labels.image_px, render.labels.camera
             labels = _warped_labels(render.verts_m, render.joints_m, camera, warp, size_px=size_px)
-        return LoadedSample(sample_id, photo, View(twin_rgb, labels))
+        return LoadedSample(sample_id, photo, CropSample(twin_rgb, labels))
 
-    def _crop(self, image: np.ndarray, warp: Warp, draw: Draw, rng: np.random.Generator) -> np.ndarray:
+    def _crop(self, image: np.ndarray, warp: Warp, draw: SampleKey, rng: np.random.Generator) -> np.ndarray:
         crop = warp.image(image, size_px=self.input_px)
         return crop if draw.epoch is None else colour_noise(crop, rng, amount=self.augment.colour_noise)
 
@@ -154,7 +154,7 @@ def load_batches(
     )
 
 
-def drawn_from[Batch](loader: DataLoader[Batch]) -> Iterator[Batch]:
+def one_line_errors[Batch](loader: DataLoader[Batch]) -> Iterator[Batch]:
     """Iterate over a loader, with errors as their own one line.
 
     PyTorch puts the traceback of the process that failed into the message.
@@ -213,7 +213,7 @@ def _warped_labels(
     )
 
 
-def _stack(views: Sequence[View]) -> tuple[Tensor, HandTarget]:
+def _stack(views: Sequence[CropSample]) -> tuple[Tensor, HandTarget]:
     columns = zip(*(view.labels for view in views), strict=True)
     target = HandTarget(*(torch.from_numpy(np.stack(column)) for column in columns))
     return torch.from_numpy(np.stack([view.rgb for view in views])), target

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from shared.freihand import FreiHandSplit
 from trainer.config.run import TrainConfig
-from trainer.data.dataset import HandDataset, LoadedBatch, drawn_from, load_batches
-from trainer.data.sampling import BatchPlan, Schooling
+from trainer.data.dataset import HandDataset, LoadedBatch, load_batches, one_line_errors
+from trainer.data.sampling import BatchPlan, ShuffledBatches
 
 
-class Feed:
+class RoundLoader:
     """One process's batches, round by round; data-loading processes live as long as this.
 
     Args:
@@ -41,7 +41,7 @@ class Feed:
             seed=config.seed,
             drawn_labels=config.recycle is not None and config.recycle.target == "rendered",
         )
-        self._schooling = Schooling(
+        self._schooling = ShuffledBatches(
             indices, batch_size=data.batch_size, seed=config.seed, rank=rank, world_size=world_size
         )
         self._epochs_per_round = config.epochs_per_round
@@ -76,6 +76,6 @@ class Feed:
         ]
         self._plan.batches = batches[start_step:]
         asked_s = time.perf_counter()
-        for loaded in drawn_from(self._loader):
+        for loaded in one_line_errors(self._loader):
             yield loaded, time.perf_counter() - asked_s
             asked_s = time.perf_counter()

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from shared.seams.hand_finder import HandPlace
+from shared.seams.hand_finder import HandSquare
 
 cv2.setNumThreads(1)  # the pictures are small; several processes load them
 
@@ -47,7 +47,7 @@ def sample_square(
     return np.asarray(warped, dtype=np.uint8)
 
 
-def crop_place(image: Image, place: HandPlace, *, size_px: int) -> Image:
+def crop_place(image: Image, place: HandSquare, *, size_px: int) -> Image:
     """Return the square of a photograph that a place names, at the size that the network wants."""
     step = place.size_px / size_px
     offset_px = np.array(place.centre_px) - step * (size_px - 1) / 2

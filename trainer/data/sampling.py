@@ -17,7 +17,7 @@ from shared.seeds import rng_of
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class SampleKey:
     """One sample of one epoch, complete enough for a data-loading process that knows nothing else.
 
     Attributes:
@@ -32,7 +32,7 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True)
-class Division:
+class HeldOutSplit:
     """The photographs of a training split, divided by pose: no hand is on both sides.
 
     Attributes:
@@ -45,7 +45,7 @@ class Division:
     held_out: tuple[int, ...]
 
 
-def divide(split: FreiHandSplit, *, held_out_share: float, max_samples: int | None = None) -> Division:
+def hold_out(split: FreiHandSplit, *, held_out_share: float, max_samples: int | None = None) -> HeldOutSplit:
     """Hold out a share of the poses, at least one; always the same ones, whatever the seed of the run.
 
     Args:
@@ -62,11 +62,11 @@ def divide(split: FreiHandSplit, *, held_out_share: float, max_samples: int | No
     if max_samples is not None and max_samples < len(training):
         chosen = np.linspace(0, len(training) - 1, max_samples).round().astype(int)
         training = [training[place] for place in chosen]
-    return Division(tuple(training), tuple(held_out))
+    return HeldOutSplit(tuple(training), tuple(held_out))
 
 
 @dataclass(frozen=True, slots=True)
-class Schooling:
+class ShuffledBatches:
     """How the training photographs become batches.
 
     Attributes:
@@ -96,24 +96,24 @@ class Schooling:
         """Whole batches; the remainder of a shuffled epoch is left out."""
         return len(self.indices) // (self.batch_size * self.world_size)
 
-    def batches(self, *, epoch: int, twins: Path | None) -> list[list[Draw]]:
+    def batches(self, *, epoch: int, twins: Path | None) -> list[list[SampleKey]]:
         """Return the batches of this process: its part of each joint batch of all processes."""
         order = rng_of(self.seed, "order", epoch).permutation(len(self.indices))
         joint_size = self.batch_size * self.world_size
         starts = [step * joint_size + self.rank * self.batch_size for step in range(self.steps_per_epoch)]
         return [
-            [Draw(self.indices[place], epoch, twins) for place in order[start : start + self.batch_size]]
+            [SampleKey(self.indices[place], epoch, twins) for place in order[start : start + self.batch_size]]
             for start in starts
         ]
 
 
-class BatchPlan(Sampler[list[Draw]]):
+class BatchPlan(Sampler[list[SampleKey]]):
     """Batches that can be exchanged between two passes over a data loader, whose processes stay alive."""
 
-    def __init__(self, batches: Sequence[list[Draw]] = ()) -> None:
+    def __init__(self, batches: Sequence[list[SampleKey]] = ()) -> None:
         self.batches = batches
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[SampleKey]]:
         return iter(self.batches)
 
     def __len__(self) -> int:

@@ -14,7 +14,7 @@ from shared.freihand import FreiHandSplit
 from shared.skeleton import WRIST
 from trainer.config.sections import DataConfig
 from trainer.data.augment import Warp
-from trainer.data.dataset import drawn_from, normalise, worker_context
+from trainer.data.dataset import normalise, one_line_errors, worker_context
 from trainer.evaluation.metrics import score_hands
 from trainer.objective.geometry import from_wrist
 from trainer.types import HandNetwork, HandPrediction
@@ -142,7 +142,7 @@ def predict_groups(
         num_workers=workers,
         multiprocessing_context=worker_context() if workers else None,
     )
-    for group, rgb in zip(groups, drawn_from(loader), strict=True):
+    for group, rgb in zip(groups, one_line_errors(loader), strict=True):
         parts = [predict_crops(network, part, autocast=autocast) for part in rgb.split(batch_size)]
         verts_m, joints_m, cameras = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         cameras[:, 0] *= crops.crop_share  # shared.camera.widen, for all rows

@@ -23,7 +23,7 @@ from trainer.types import HandNetwork
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class TestView:
     """One way of looking at a photograph.
 
     Attributes:
@@ -35,9 +35,9 @@ class View:
     crop_scale: float = 1.0
 
 
-PLAIN = View()
-VIEWS: tuple[View, ...] = tuple(
-    View(rotation_deg, crop_scale)
+PLAIN = TestView()
+VIEWS: tuple[TestView, ...] = tuple(
+    TestView(rotation_deg, crop_scale)
     for crop_scale in (0.7, 0.8, 0.9, 1.0, 1.1)
     for rotation_deg in (0, *(sign * 10 * step for step in range(1, 10) for sign in (1, -1)))
 )
@@ -46,7 +46,7 @@ VIEWS: tuple[View, ...] = tuple(
 class ViewCrops(CentreCrops):
     """The photographs of a split in one view."""
 
-    def __init__(self, split: FreiHandSplit, *, crop_px: int, input_px: int, view: View) -> None:
+    def __init__(self, split: FreiHandSplit, *, crop_px: int, input_px: int, view: TestView) -> None:
         super().__init__(split, crop_px=crop_px, input_px=input_px)
         magnification = 1 / (self.crop_share * view.crop_scale)
         self.warp = Warp(magnification, rotation_rad=math.radians(view.rotation_deg))
@@ -61,7 +61,7 @@ def predict_split_with_views(
     *,
     crop_px: int,
     input_px: int,
-    views: Sequence[View] = VIEWS,
+    views: Sequence[TestView] = VIEWS,
     batch_size: int = 64,
     workers: int = 0,
     autocast: torch.dtype | None = None,
@@ -72,7 +72,7 @@ def predict_split_with_views(
     """
     groups = [range(start, min(start + batch_size, len(split))) for start in range(0, len(split), batch_size)]
 
-    def predict(view: View) -> HandPredictions:
+    def predict(view: TestView) -> HandPredictions:
         crops = ViewCrops(split, crop_px=crop_px, input_px=input_px, view=view)
         parts = predict_groups(
             network, crops, groups, batch_size=batch_size, workers=workers, autocast=autocast

@@ -9,7 +9,7 @@ from shared.twins.sample import SyntheticSample
 from trainer.drawing.overlay import HandInPicture
 from trainer.inspection.context import ShardContext
 from trainer.inspection.gallery import GalleryTwin, write_gallery
-from trainer.inspection.repredict import BATCH, SecondLook, look_again, network_of
+from trainer.inspection.repredict import BATCH, Reprediction, network_of, repredict
 from trainer.inspection.shards import Inspection
 from trainer.inspection.twin_strips import TwinRef, choose_twins, error_mm, twin_rgb
 from trainer.run.folder import RunFolder
@@ -58,7 +58,7 @@ def gallery_twins(
     for tars in rounds.values():
         for refs in itertools.batched(choose_twins(tars, count=count), BATCH):
             drawn = {ref.sample_id: ref.shard.read(ref.sample_id) for ref in refs if ref.why_missing is None}
-            looks = look_again(drawn, split, trained) if split and trained else {}
+            looks = repredict(drawn, split, trained) if split and trained else {}
             for ref in refs:
                 look = looks.get(ref.sample_id)
                 yield _gallery_twin(ref, drawn.get(ref.sample_id), split, look, latest_round=max(rounds))
@@ -68,7 +68,7 @@ def _gallery_twin(
     ref: TwinRef,
     sample: SyntheticSample | None,
     split: FreiHandSplit | None,
-    look: SecondLook | None,
+    look: Reprediction | None,
     *,
     latest_round: int,
 ) -> GalleryTwin:

@@ -23,7 +23,7 @@ from trainer.run.trained import DeviceName, TrainedHand, load_trained
 BATCH = 32
 
 
-class SecondLook(NamedTuple):
+class Reprediction(NamedTuple):
     """How a twin looks to a network.
 
     Attributes:
@@ -58,9 +58,9 @@ def network_of(context: ShardContext, *, device: DeviceName = "auto") -> Trained
     return load_trained(context.run_dir, device=device)
 
 
-def look_again(
+def repredict(
     drawn: Mapping[str, SyntheticSample], split: FreiHandSplit, trained: TrainedHand
-) -> dict[str, SecondLook]:
+) -> dict[str, Reprediction]:
     """Predict some twins and their photographs, and return what came out by sample."""
     if not drawn:
         return {}
@@ -75,7 +75,7 @@ def look_again(
     for row, (sample_id, sample) in enumerate(drawn.items()):
         camera = WeakPerspective(*(float(value) for value in again.cameras[row]))
         seen = HandInPicture(again.verts_m[row], again.joints_m[row], camera, sample.labels.image_px)
-        looks[sample_id] = SecondLook(seen, float(recycled[row]), float(drift[row]))
+        looks[sample_id] = Reprediction(seen, float(recycled[row]), float(drift[row]))
     return looks
 
 

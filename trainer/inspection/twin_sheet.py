@@ -4,7 +4,7 @@ from PIL import Image
 
 from trainer.drawing.contact_sheet import draw_contact_sheet
 from trainer.inspection.context import ShardContext
-from trainer.inspection.repredict import look_again
+from trainer.inspection.repredict import repredict
 from trainer.inspection.shards import Inspection
 from trainer.inspection.twin_strips import HEADINGS, SECOND_HEADING, Selection, choose_twins, strip_of
 from trainer.run.trained import TrainedHand
@@ -37,7 +37,7 @@ def draw_twin_sheet(
     made = rows[0].provenance
     title = f"Round {latest}: {num_samples} twins, {made.engine}, {made.samples} samples per pixel"
     drawn = {twin.sample_id: twin.shard.read(twin.sample_id) for twin in twins if twin.why_missing is None}
-    looks = look_again(drawn, context.split, trained) if context.split and trained else {}
+    looks = repredict(drawn, context.split, trained) if context.split and trained else {}
     strips = [
         strip_of(twin, context.split, seen=looks[twin.sample_id].seen if twin.sample_id in looks else None)
         for twin in twins

@@ -9,7 +9,7 @@ from shared.freihand.label_check import check_labels
 from shared.hand_model import HandModel, load_hand_model
 from trainer.networks.build import build_network
 from trainer.paper.plan import AblationConfig, PlannedRun, planned_runs
-from trainer.paper.scores import FinishedRun, OpenSet, forget_scores, read_run, score_run
+from trainer.paper.scores import EvaluationData, FinishedRun, forget_scores, read_run, score_run
 from trainer.paper.table import AblationReport, read_ablation
 from trainer.run.folder import RunFolder, require_same
 from trainer.training.loop import RendererFor, train
@@ -35,7 +35,7 @@ def ablate(config: AblationConfig, *, renderer_for: RendererFor) -> AblationRepo
     """
     hand_model = load_hand_model(config.train.hand_model)
     runs = planned_runs(config)
-    sets = {name: OpenSet.open(each) for name, each in config.evaluation.items()}
+    sets = {name: EvaluationData.open(each) for name, each in config.evaluation.items()}
     finished = _finished(runs, sets, hand_model)
     done = {each.run for each in finished}
     left = [run for run in runs if run not in done]
@@ -61,7 +61,7 @@ def ablate(config: AblationConfig, *, renderer_for: RendererFor) -> AblationRepo
 
 
 def _finished(
-    runs: Sequence[PlannedRun], sets: Mapping[str, OpenSet], hand_model: HandModel
+    runs: Sequence[PlannedRun], sets: Mapping[str, EvaluationData], hand_model: HandModel
 ) -> list[FinishedRun]:
     """Return the runs that are finished, once it is sure that all that is there belongs together.
 
@@ -92,7 +92,7 @@ def _train(run: PlannedRun, renderer_for: RendererFor) -> None:
         train(run.config, renderer=renderer, resume=True)
 
 
-def _score(run: PlannedRun, sets: Mapping[str, OpenSet]) -> str:
+def _score(run: PlannedRun, sets: Mapping[str, EvaluationData]) -> str:
     """Score a run that has just ended, and describe it in a line."""
     finished = read_run(run)
     assert finished is not None, "training has returned"

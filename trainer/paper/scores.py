@@ -19,7 +19,7 @@ from shared.storage.files import write_durably
 from trainer.config.sections import Section
 from trainer.evaluation.evaluate import evaluate_checkpoint
 from trainer.paper.plan import EvaluationSet, PlannedRun
-from trainer.run.checkpoint import Moment
+from trainer.run.checkpoint import CheckpointId
 from trainer.run.folder import RunFolder
 from trainer.run.log import read_records
 from trainer.run.trained import load_trained
@@ -46,7 +46,7 @@ _STORED = TypeAdapter(dict[str, SetScores])
 
 
 @dataclass(frozen=True, slots=True)
-class OpenSet:
+class EvaluationData:
     """An evaluation set whose folder is there.
 
     Attributes:
@@ -89,7 +89,7 @@ class FinishedRun:
     @property
     def checkpoint(self) -> Path:
         """Folder of the best checkpoint."""
-        return RunFolder(self.run.config.run_dir).checkpoints / Moment(self.best_round).name
+        return RunFolder(self.run.config.run_dir).checkpoints / CheckpointId(self.best_round).name
 
 
 def read_run(run: PlannedRun) -> FinishedRun | None:
@@ -109,7 +109,7 @@ def read_run(run: PlannedRun) -> FinishedRun | None:
     best_round = min(records, key=lambda record: record.scores["pa_mpjpe_mm"]).round
     path = run.config.run_dir / SCORES
     stored = _STORED.validate_json(path.read_bytes()) if path.exists() else {}
-    checkpoint = Moment(best_round).name
+    checkpoint = CheckpointId(best_round).name
     return FinishedRun(
         run=run,
         steps=sum(record.steps for record in records),
@@ -119,7 +119,7 @@ def read_run(run: PlannedRun) -> FinishedRun | None:
     )
 
 
-def score_run(finished: FinishedRun, sets: Mapping[str, OpenSet]) -> FinishedRun:
+def score_run(finished: FinishedRun, sets: Mapping[str, EvaluationData]) -> FinishedRun:
     """Score the best checkpoint of a run on the sets whose scores are not known, and keep the scores.
 
     Returns:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.errors import ConfigError, DatasetError
-from shared.seams.hand_finder import HandPlace, Rgb, Sides, sides_of
+from shared.seams.hand_finder import HandSquare, Rgb, Sides, sides_of
 
 FREIHAND_PX = 224
 """Side of FreiHAND's photographs, and of those that `make-dataset` draws."""
@@ -25,12 +25,12 @@ class CentreCrop:
     share: float
     sides: Sides
 
-    def find(self, rgb: Rgb) -> list[HandPlace]:
+    def find(self, rgb: Rgb) -> list[HandSquare]:
         """Return the square in the middle."""
         height, width = rgb.shape[:2]
         centre_px = ((width - 1) / 2, (height - 1) / 2)
         size_px = self.share * min(height, width)
-        return [HandPlace(centre_px, size_px, side) for side in sides_of(self.sides)]
+        return [HandSquare(centre_px, size_px, side) for side in sides_of(self.sides)]
 
 
 class GivenBoxes:
@@ -57,7 +57,7 @@ class GivenBoxes:
         self._sides = tuple(sides) * len(boxes) if len(sides) == 1 else tuple(sides)
         self._margin = margin
 
-    def find(self, rgb: Rgb) -> list[HandPlace]:
+    def find(self, rgb: Rgb) -> list[HandSquare]:
         """Return the squares around the boxes.
 
         Raises:
@@ -72,7 +72,7 @@ class GivenBoxes:
                     f"--box {_text(box)}: expected a box in the picture of {width} x {height} pixels, found "
                     "one beside it. Boxes are x, y of the top left corner, width, and height."
                 )
-            places += [HandPlace.around_box(box, margin=self._margin, side=side) for side in sides_of(sides)]
+            places += [HandSquare.around_box(box, margin=self._margin, side=side) for side in sides_of(sides)]
         return places
 
 

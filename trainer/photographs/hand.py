@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int32
 
-from shared.seams.hand_finder import HandPlace, Rgb, Side
+from shared.seams.hand_finder import HandSquare, Rgb, Side
 from shared.types import WeakPerspective
 from trainer.data.resampling import crop_place
 from trainer.evaluation.predict import predict_crops
@@ -33,7 +33,7 @@ class PhotographedHand:
         wrist_px: Column and row at which the wrist appears.
     """
 
-    place: HandPlace
+    place: HandSquare
     verts_m: Float32[np.ndarray, "verts 3"]
     joints_m: Float32[np.ndarray, "21 3"]
     scale_px_per_m: float
@@ -75,7 +75,7 @@ class PhotographedHand:
         return right if self.side == "right" else right[:, ::-1]
 
 
-def predict_hands(trained: TrainedHand, rgb: Rgb, places: Sequence[HandPlace]) -> list[PhotographedHand]:
+def predict_hands(trained: TrainedHand, rgb: Rgb, places: Sequence[HandSquare]) -> list[PhotographedHand]:
     """Return the hand of every place, in their order.
 
     Args:
@@ -100,7 +100,7 @@ def predict_hands(trained: TrainedHand, rgb: Rgb, places: Sequence[HandPlace]) -
 
 
 def _in_photograph(
-    place: HandPlace, verts_m: np.ndarray, joints_m: np.ndarray, camera: np.ndarray
+    place: HandSquare, verts_m: np.ndarray, joints_m: np.ndarray, camera: np.ndarray
 ) -> PhotographedHand:
     """Turn a crop's camera into the photograph's."""
     scale, tx_m, ty_m = camera.astype(np.float64).tolist()

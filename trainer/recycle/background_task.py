@@ -8,7 +8,7 @@ from threading import Event, Thread
 logger = logging.getLogger(__name__)
 
 
-class Background[Result]:
+class BackgroundTask[Result]:
     """Does one piece of work while the caller does something else.
 
     The thread is a daemon: an interpreter that is told twice to stop does not wait for it.

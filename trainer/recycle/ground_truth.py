@@ -12,7 +12,7 @@ from shared.types import WeakPerspective
 from trainer.evaluation.predict import HandPredictions
 
 
-def labelled_hands(split: FreiHandSplit, indices: Sequence[int]) -> HandPredictions:
+def ground_truth_predictions(split: FreiHandSplit, indices: Sequence[int]) -> HandPredictions:
     """Return what a perfect network would predict for photographs of a split."""
     poses = [split.pose_of(index) for index in indices]
     joints_m = split.joints_m[poses]

@@ -20,8 +20,8 @@ from shared.twins.rounds import SyntheticRound
 from trainer.config.run import TrainConfig
 from trainer.evaluation.predict import CentreCrops, HandPredictions, predict_groups
 from trainer.recycle.counts import TwinCounts
-from trainer.recycle.ground_truth import labelled_hands
-from trainer.recycle.rendering import RoundDrawing
+from trainer.recycle.ground_truth import ground_truth_predictions
+from trainer.recycle.rendering import RoundRenderer
 from trainer.recycle.schedule import TwinSchedule
 from trainer.run.folder import RunFolder
 from trainer.run.log import photo_bar
@@ -64,14 +64,14 @@ class Recycler:
         renderer: Renderer | None,
     ) -> None:
         self._fabric, self._run, self._config, self._split = fabric, run, config, split
-        self._drawing: RoundDrawing | None = None
+        self._drawing: RoundRenderer | None = None
         if config.recycle is not None and fabric.is_global_zero:
             if renderer is None:
                 raise ConfigError(
                     "recycle: expected a renderer to draw the twins, found none. "
                     "Leave the table [recycle] out."
                 )
-            self._drawing = RoundDrawing(run, config, config.recycle, renderer)
+            self._drawing = RoundRenderer(run, config, config.recycle, renderer)
         self.schedule = TwinSchedule(config.recycle, config.rounds)
         size = config.render.shard_size
         self._groups = [indices[start : start + size] for start in range(0, len(indices), size)]
@@ -173,7 +173,7 @@ class Recycler:
         """Have the labels drawn, once, as the twins of all rounds (Table 3)."""
 
         def look_up(groups: Sequence[Group]) -> Iterator[HandPredictions]:
-            return (labelled_hands(self._split, group) for group in groups)
+            return (ground_truth_predictions(self._split, group) for group in groups)
 
         self._write_shards(0, look_up)
         self._wait()

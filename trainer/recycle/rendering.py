@@ -15,7 +15,7 @@ from shared.twins.predictions import PredictionShard, read_predictions
 from shared.twins.rounds import MANIFEST, SyntheticRound
 from trainer.config.run import TrainConfig
 from trainer.config.sections import RecycleConfig
-from trainer.recycle.background_task import Background
+from trainer.recycle.background_task import BackgroundTask
 from trainer.recycle.refresh import PLAN, RefreshPlan, plan_refresh, read_plan, write_plan
 from trainer.run.folder import CONFIG, RunFolder
 
@@ -23,7 +23,7 @@ type Render = tuple[float, RenderReport]
 """How many seconds it took, and what the renderer said about it."""
 
 
-class RoundDrawing:
+class RoundRenderer:
     """Draws what the refresh policy says of every round; there is at most one render at a time.
 
     Args:
@@ -40,7 +40,7 @@ class RoundDrawing:
         self, run: RunFolder, config: TrainConfig, recycle: RecycleConfig, renderer: Renderer
     ) -> None:
         self._run, self._config, self._recycle, self._renderer = run, config, recycle, renderer
-        self._under_way: tuple[int, Background[Render]] | None = None
+        self._under_way: tuple[int, BackgroundTask[Render]] | None = None
         self.renders: dict[int, Render] = {}
 
     def begin(self, round_index: int, weights: Path | None) -> None:
@@ -57,7 +57,7 @@ class RoundDrawing:
         work = partial(self._draw, round_index, checkpoint_sha256)
         if self._recycle.mode == "overlap":
             name = f"Rendering the predictions of round {round_index + 1}"
-            self._under_way = (round_index, Background(work, name=name))
+            self._under_way = (round_index, BackgroundTask(work, name=name))
         else:
             self.renders[round_index] = work(None)
 

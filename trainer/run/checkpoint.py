@@ -36,7 +36,7 @@ _NAME = re.compile(r"round-(\d{4,})(?:-step-(\d{8,}))?")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Moment:
+class CheckpointId:
     """When a checkpoint was taken; later ones are greater.
 
     Attributes:
@@ -55,7 +55,7 @@ class Moment:
         return f"round-{self.round_index:04d}" + ("" if self.ended else f"-step-{self.step:08d}")
 
     @classmethod
-    def parse(cls, name: str) -> "Moment | None":
+    def parse(cls, name: str) -> "CheckpointId | None":
         """Return the moment that a folder's name tells, or None for a folder that is no checkpoint."""
         match = _NAME.fullmatch(name)
         if match is None:
@@ -199,9 +199,9 @@ def prune_checkpoints(checkpoints: Path, *, keep_last: int) -> None:
             shutil.rmtree(checkpoints / moment.name)
 
 
-def _moments(checkpoints: Path) -> list[Moment]:
+def _moments(checkpoints: Path) -> list[CheckpointId]:
     names = [entry.name for entry in checkpoints.iterdir()] if checkpoints.is_dir() else []
-    return [moment for name in names if (moment := Moment.parse(name)) is not None]
+    return [moment for name in names if (moment := CheckpointId.parse(name)) is not None]
 
 
 def _flush(path: Path) -> None:

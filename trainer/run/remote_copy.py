@@ -17,7 +17,7 @@ from shared.storage.publishing import download, is_incomplete, publish, read_lis
 from shared.twins.rounds import MANIFEST, shards_shown
 from shared.twins.shards import index_path
 from trainer.config.run import TrainConfig, load_config
-from trainer.run.checkpoint import Moment, latest_checkpoint
+from trainer.run.checkpoint import CheckpointId, latest_checkpoint
 from trainer.run.folder import CONFIG, RunFolder, require_same
 from trainer.run.provenance import PROVENANCE
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 _MIRRORED = ("*.toml", "*.json", "*.jsonl", "*.npz", "checkpoints/*", "predictions/*", "synthetic/*")
 
 
-class Mirror:
+class RemoteCopy:
     """The copy of one run; only its first process has one.
 
     Args:
@@ -53,10 +53,12 @@ class Mirror:
         with TemporaryDirectory() as aside:
             download(self._url, Path(aside), only=(CONFIG, PROVENANCE))
             require_same(self._config, RunFolder(Path(aside)), name=self._url)
-        moments = [Moment.parse(Path(name).parent.name) for name in listing.matching(["checkpoints/*/*"])]
-        mirrored = max((moment for moment in moments if moment is not None), default=None)
+        checkpoints = [
+            CheckpointId.parse(Path(name).parent.name) for name in listing.matching(["checkpoints/*/*"])
+        ]
+        mirrored = max((checkpoint for checkpoint in checkpoints if checkpoint is not None), default=None)
         latest = latest_checkpoint(self._run.checkpoints)
-        local = Moment.parse(latest.name) if latest is not None else None
+        local = CheckpointId.parse(latest.name) if latest is not None else None
         if mirrored is None or (
             local is not None and local >= mirrored and not is_incomplete(self._run.root)
         ):

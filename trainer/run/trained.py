@@ -9,7 +9,7 @@ import torch
 from shared.errors import CheckpointError, DeviceError
 from shared.hand_model.model import Fingertips, HandModel, load_hand_model
 from shared.storage.local_copy import fetch
-from shared.storage.location import Place, is_url
+from shared.storage.location import Location, is_url
 from trainer.config.run import TrainConfig, load_config
 from trainer.networks.build import build_network
 from trainer.photographs.finders import FREIHAND_PX
@@ -46,7 +46,7 @@ class TrainedHand:
 
 
 def load_trained(
-    place: Place,
+    place: Location,
     *,
     device: DeviceName = "auto",
     hand_model: Path | None = None,
@@ -83,7 +83,7 @@ def _cache_of(folder: Path) -> Path | None:
     return run_dir if any(run_dir.glob("coarse-mesh-*.npz")) else None
 
 
-def find_checkpoint(place: Place) -> Path:
+def find_checkpoint(place: Location) -> Path:
     """Return a checkpoint's folder itself, or the best checkpoint of a run; of a URL, no more is fetched.
 
     Raises:

@@ -69,7 +69,7 @@ def build_fabric(config: TrainConfig) -> Fabric:
     return fabric
 
 
-class Engine:
+class Learner:
     """A network that learns: takes batches, moves weights.
 
     Args:

@@ -23,19 +23,19 @@ from shared.hand_model import load_hand_model
 from shared.seams.renderer import Renderer
 from shared.storage.files import write_durably
 from trainer.config.run import TrainConfig
-from trainer.data.loader import Feed
-from trainer.data.sampling import divide
+from trainer.data.loader import RoundLoader
+from trainer.data.sampling import hold_out
 from trainer.evaluation.predict import score_photographs
 from trainer.recycle.recycler import Recycler
-from trainer.run.checkpoint import WEIGHTS, Moment, latest_checkpoint, prune_checkpoints
+from trainer.run.checkpoint import WEIGHTS, CheckpointId, latest_checkpoint, prune_checkpoints
 from trainer.run.folder import RunFolder, open_run
 from trainer.run.lock import sole_trainer
 from trainer.run.log import LossMeter, RoundRecord, RunLog, photo_bar, read_records
 from trainer.run.records import round_table
-from trainer.run.remote_copy import Mirror
+from trainer.run.remote_copy import RemoteCopy
 from trainer.training.interruption import Interruption
-from trainer.training.learner import Engine, build_fabric
-from trainer.training.state import Snapshots, Standing
+from trainer.training.learner import Learner, build_fabric
+from trainer.training.state import CheckpointManager, LoopState
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def train(config: TrainConfig, *, renderer: Renderer | None, resume: bool) -> Tr
         KeyboardInterrupt: The run was interrupted; it can be resumed.
     """
     fabric = build_fabric(config)
-    mirror = Mirror(config)
+    mirror = RemoteCopy(config)
     with sole_trainer(config.run_dir) if fabric.is_global_zero else nullcontext():
         if fabric.is_global_zero:
             mirror.restore() if resume else mirror.require_own()
@@ -118,7 +118,7 @@ class Trainer:
         *,
         renderer: Renderer | None,
         resume: bool,
-        mirror: Mirror,
+        mirror: RemoteCopy,
     ) -> None:
         self._fabric, self._config, self._mirror = fabric, config, mirror
         self._folder = RunFolder(config.run_dir)
@@ -126,12 +126,12 @@ class Trainer:
         hand_model = load_hand_model(config.hand_model)
         self._split = FreiHandSplit(data.root, "training", num_versions=data.num_versions)
         check_labels(self._split, hand_model)
-        division = divide(self._split, held_out_share=data.held_out_share, max_samples=data.max_samples)
+        division = hold_out(self._split, held_out_share=data.held_out_share, max_samples=data.max_samples)
         self._held_out = division.held_out
         self._recycler = Recycler(
             fabric, self._folder, config, self._split, division.training, renderer=renderer
         )
-        self._feed = Feed(
+        self._feed = RoundLoader(
             self._split,
             division.training,
             config,
@@ -139,7 +139,7 @@ class Trainer:
             world_size=fabric.world_size,
             pin_memory=fabric.device.type == "cuda",
         )
-        self._engine = Engine(
+        self._engine = Learner(
             fabric,
             config,
             hand_model,
@@ -147,8 +147,8 @@ class Trainer:
             from_checkpoint=resume and latest_checkpoint(self._folder.checkpoints) is not None,
         )
         self._meter = LossMeter(self._engine.terms)
-        self._standing = Standing()
-        self._snapshots = Snapshots(self._folder, self._engine, self._meter, self._standing)
+        self._standing = LoopState()
+        self._snapshots = CheckpointManager(self._folder, self._engine, self._meter, self._standing)
         self._last_s = time.perf_counter()
 
     @property
@@ -161,7 +161,7 @@ class Trainer:
         recycle = self._config.recycle
         moment = self._snapshots.restore()
         if moment is None:
-            moment = Moment(0, ended=False)
+            moment = CheckpointId(0, ended=False)
         else:
             logger.info("Resuming %s from %s.", self._folder.root, moment.name)
         with self._log(moment) as log, self._recycler:
@@ -174,16 +174,16 @@ class Trainer:
                     self._learn(moment, log)
                     self._evaluate(round_index)
                 self._recycle(round_index, log)
-                moment = Moment(round_index + 1, ended=False)
+                moment = CheckpointId(round_index + 1, ended=False)
         best = self._standing.best_round
         return TrainReport(
             run_dir=self._folder.root,
             records=tuple(read_records(self._folder)),
             best_round=best,
-            best_checkpoint=self._folder.checkpoints / Moment(best).name,
+            best_checkpoint=self._folder.checkpoints / CheckpointId(best).name,
         )
 
-    def _learn(self, begin: Moment, log: RunLog | None) -> None:
+    def _learn(self, begin: CheckpointId, log: RunLog | None) -> None:
         """Train from a moment inside a round to the end of its training."""
         round_index, steps = begin.round_index, self._feed.steps_per_round
         twins = self._recycler.twins_for(round_index)
@@ -210,7 +210,7 @@ class Trainer:
                 self._standing.wait_s += wait_s
                 stop = self._engine.any_process(interruption.requested)
                 if stop or step == steps or step % self._config.checkpoint.every_steps == 0:
-                    self._snapshots.save(Moment(round_index, ended=False, step=step))
+                    self._snapshots.save(CheckpointId(round_index, ended=False, step=step))
                 if stop:
                     raise KeyboardInterrupt
         self._engine.share_statistics()
@@ -230,7 +230,7 @@ class Trainer:
         self._standing.note_scores(round_index, scores)
         self._lap("evaluate")
         self._engine.learning_rate.after_round(scores["pa_mpjpe_mm"])
-        self._snapshots.save(Moment(round_index))
+        self._snapshots.save(CheckpointId(round_index))
         self._lap("evaluate")
 
     def _recycle(self, round_index: int, log: RunLog | None) -> None:
@@ -245,7 +245,7 @@ class Trainer:
             self._lap("render")
         if log:
             log.round(self._record(round_index), step=(round_index + 1) * self._feed.steps_per_round)
-            write_durably(checkpoints / "best", [Moment(self._standing.best_round).name.encode()])
+            write_durably(checkpoints / "best", [CheckpointId(self._standing.best_round).name.encode()])
             prune_checkpoints(checkpoints, keep_last=self._config.checkpoint.keep_last)
             self._mirror.after_round()
         self._meter.clear()
@@ -273,7 +273,7 @@ class Trainer:
 
     def _weights(self, round_index: int) -> Path:
         """Return the weights at the end of a round."""
-        return self._folder.checkpoints / Moment(round_index).name / WEIGHTS
+        return self._folder.checkpoints / CheckpointId(round_index).name / WEIGHTS
 
     def _lap(self, stage: str) -> None:
         """Count the time since the last call as a stage's, so that stages add up to the round."""
@@ -282,7 +282,7 @@ class Trainer:
         self._last_s = now_s
 
     @contextmanager
-    def _log(self, begin: Moment) -> Iterator[RunLog | None]:
+    def _log(self, begin: CheckpointId) -> Iterator[RunLog | None]:
         """Open the log, which only the first process keeps."""
         if not self._fabric.is_global_zero:
             yield None

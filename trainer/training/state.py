@@ -2,14 +2,14 @@
 
 from dataclasses import asdict, dataclass, field
 
-from trainer.run.checkpoint import Moment, latest_checkpoint, load_state, load_weights, save_checkpoint
+from trainer.run.checkpoint import CheckpointId, latest_checkpoint, load_state, load_weights, save_checkpoint
 from trainer.run.folder import RunFolder
 from trainer.run.log import LossMeter
-from trainer.training.learner import Engine
+from trainer.training.learner import Learner
 
 
 @dataclass(slots=True)
-class Standing:
+class LoopState:
     """Where a run stands, besides its weights: plain numbers.
 
     Attributes:
@@ -50,7 +50,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshots:
+class CheckpointManager:
     """The parts of a run that change, and the folder that keeps their checkpoints.
 
     Attributes:
@@ -61,11 +61,11 @@ class Snapshots:
     """
 
     folder: RunFolder
-    engine: Engine
+    engine: Learner
     meter: LossMeter
-    standing: Standing
+    standing: LoopState
 
-    def save(self, moment: Moment) -> None:
+    def save(self, moment: CheckpointId) -> None:
         """Write a checkpoint; only the first process does."""
         if not self.engine.fabric.is_global_zero:
             return
@@ -77,7 +77,7 @@ class Snapshots:
         path = self.folder.checkpoints / moment.name
         save_checkpoint(path, self.engine.network, state, texts=self.folder.texts)
 
-    def restore(self) -> Moment | None:
+    def restore(self) -> CheckpointId | None:
         """Go back to the latest checkpoint and return its moment; None if there is none.
 
         Raises:
@@ -92,4 +92,4 @@ class Snapshots:
         self.meter.load_state_dict(state["meter"], device=self.engine.fabric.device)
         for name, value in state["standing"].items():
             setattr(self.standing, name, value)
-        return Moment.parse(path.name)
+        return CheckpointId.parse(path.name)

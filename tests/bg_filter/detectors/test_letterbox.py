@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bg_filter.detectors.letterbox import STRIDE_PX, Place
+from bg_filter.detectors.letterbox import STRIDE_PX, Letterbox
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(256, 341), (341, 256), (256, 256), (1, 900), (777, 3)])
@@ -11,7 +11,7 @@ from bg_filter.detectors.letterbox import STRIDE_PX, Place
 def test_a_picture_fills_one_side_of_its_frame_and_sits_in_the_middle(
     rows: int, columns: int, is_trimmed: bool
 ) -> None:
-    place = Place.of(rows, columns, limits=(320, 320), is_trimmed=is_trimmed)
+    place = Letterbox.of(rows, columns, limits=(320, 320), is_trimmed=is_trimmed)
     height, width = place.frame_size
     assert max(place.width, place.height) == 320
     assert max(place.frame_size) == 320
@@ -26,7 +26,7 @@ def test_a_picture_fills_one_side_of_its_frame_and_sits_in_the_middle(
 
 
 def test_corners_come_back_as_fractions_of_the_picture() -> None:
-    place = Place.of(256, 341, limits=(320, 320), is_trimmed=False)
+    place = Letterbox.of(256, 341, limits=(320, 320), is_trimmed=False)
     left, top, right, bottom = 0.25, 0.5, 0.75, 0.9
     corners = np.array(
         [
@@ -40,13 +40,13 @@ def test_corners_come_back_as_fractions_of_the_picture() -> None:
 
 
 def test_a_box_that_leaves_the_picture_is_cut() -> None:
-    place = Place.of(256, 341, limits=(320, 320), is_trimmed=False)
+    place = Letterbox.of(256, 341, limits=(320, 320), is_trimmed=False)
     assert place.fractions(np.array([-50.0, -50.0, 999.0, 999.0])) == (0, 0, 1, 1)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(256, 341), (341, 256), (256, 320)])
 def test_a_picture_fits_into_the_oblong_frame_of_an_export(rows: int, columns: int) -> None:
-    place = Place.of(rows, columns, limits=(256, 320), is_trimmed=False)
+    place = Letterbox.of(rows, columns, limits=(256, 320), is_trimmed=False)
     assert place.frame_size == (256, 320)
     assert place.height == 256 or place.width == 320
     assert place.top >= 0

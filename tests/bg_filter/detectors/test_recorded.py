@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bg_filter import filter as filter_module
-from bg_filter.detectors.base import DetectorSettings, Finding
+from bg_filter.detectors.base import Detection, DetectorSettings
 from bg_filter.detectors.recorded import RecordedDetector, recording_of
 from bg_filter.detectors.weights import WeightsUnavailableError
 from bg_filter.filter import filter_backgrounds
@@ -14,7 +14,7 @@ from bg_filter.selection import Outcome
 from shared.errors import BackgroundError
 from tests.support.photo_sources import encoded, hex_name, write_lmdb
 
-FINDING = Finding(0.75, (0.1, 0.2, 0.3, 0.4))
+FINDING = Detection(0.75, (0.1, 0.2, 0.3, 0.4))
 
 
 @pytest.fixture

@@ -81,8 +81,8 @@ def test_a_mask_is_what_rays_see(scene: HandScene, index: int) -> None:
     assert (asked.width_px, asked.height_px) == (224, 224)
     mask, expected = coverage(scene.draw(asked), asked) > 0.5, seen_by_rays(asked) > 0.5
     assert overlap(mask, expected) >= 0.99
-    mirrored = overlap(mask[:, ::-1], expected)
-    assert mirrored < 0.97  # so a left hand, or a flipped axis, would not pass
+    fresnel = overlap(mask[:, ::-1], expected)
+    assert fresnel < 0.97  # so a left hand, or a flipped axis, would not pass
 
 
 def test_a_mask_of_a_picture_that_is_no_square_is_what_rays_see(scene: HandScene) -> None:

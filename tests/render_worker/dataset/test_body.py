@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from render_worker.dataset.body import ARM, CLOTH, HAND, THING, Figure, pose_figure
+from render_worker.dataset.body import ARM, CLOTH, HAND, OCCLUDER, Body, pose_body
 from render_worker.dataset.forearm import ArmShape, choose_arm
 from render_worker.dataset.skin_map import SkinMap
 from render_worker.dataset.subdivision import Subdivision
@@ -21,10 +21,10 @@ def hand(index: int) -> LabelledHand:
     return labelled_hand(open_hand(), seed=0, index=index)
 
 
-def figure(index: int, *, arm: ArmShape | None = None, thing: int | None = None) -> Figure:
+def figure(index: int, *, arm: ArmShape | None = None, thing: int | None = None) -> Body:
     labelled = hand(index)
     rng = None if thing is None else np.random.default_rng(thing)
-    return pose_figure(MESH, labelled.verts_m, labelled.joints_m, arm=arm, thing_rng=rng)
+    return pose_body(MESH, labelled.verts_m, labelled.joints_m, arm=arm, thing_rng=rng)
 
 
 @pytest.mark.parametrize("index", range(3))
@@ -63,7 +63,7 @@ def test_a_sleeve_begins_where_it_should() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_an_object_is_nearer_to_the_camera_than_all_of_the_hand(seed: int) -> None:
     posed = figure(1, thing=seed)
-    is_thing = posed.parts[:, THING] == 1
+    is_thing = posed.parts[:, OCCLUDER] == 1
     assert is_thing.sum() > 500
     assert posed.verts_m[is_thing, 2].min() > 0
     assert posed.verts_m[is_thing, 2].max() < hand(1).verts_m[:, 2].min()

@@ -71,8 +71,8 @@ def test_a_hand_keeps_its_pixels_inside_and_has_a_soft_edge() -> None:
 @pytest.mark.parametrize(("grey", "brighter"), [(80, False), (250, True)])
 def test_the_light_of_the_background_falls_on_the_hand(grey: int, brighter: bool) -> None:
     layer = cut_out(*photographed_disc())
-    backdrop = decode_srgb8(np.full((224, 224, 3), grey, np.uint8))
-    change = harmonised(layer, backdrop).rgba[112, 112, :3] / layer.rgba[112, 112, :3]
+    background = decode_srgb8(np.full((224, 224, 3), grey, np.uint8))
+    change = harmonised(layer, background).rgba[112, 112, :3] / layer.rgba[112, 112, :3]
     assert (change.mean() > 1) == brighter
     assert change[2] > change[0], "skin is redder than grey, so its hue must move too"
 

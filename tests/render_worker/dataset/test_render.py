@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from render_worker.dataset.body import pose_figure
+from render_worker.dataset.body import pose_body
 from render_worker.dataset.portrait import Portrait, PortraitRequest
-from render_worker.dataset.realism import Look
+from render_worker.dataset.realism import Realism
 from render_worker.dataset.render import DatasetReport, render_dataset
 from render_worker.dataset.skin import choose_tone, paint_skin
 from render_worker.picture.mesh import CappedMesh
@@ -25,7 +25,7 @@ from tests.support.small_scene import FlatScene, HomeDrawer, PlainPhotographs, o
 from trainer.hands.sampled import labelled_hand
 
 MESH = CappedMesh.of(open_hand())
-PLAIN = Look(forearm=False, room_light=False)
+PLAIN = Realism(forearm=False, room_light=False)
 
 
 def hand_of(index: int) -> LabelledHand:
@@ -38,7 +38,9 @@ def drawer(tmp_path: Path) -> HomeDrawer:
 
 
 def test_a_data_set_has_the_labels_it_was_made_from(drawer: HomeDrawer, tmp_path: Path) -> None:
-    report = render_dataset(drawer, tmp_path / "set", "training", hand_of, num_images=5, seed=3, look=PLAIN)
+    report = render_dataset(
+        drawer, tmp_path / "set", "training", hand_of, num_images=5, seed=3, realism=PLAIN
+    )
     assert (report.made, report.found) == (5, 0)
     split = FreiHandSplit(tmp_path / "set", "training")
     assert len(split) == 5
@@ -59,7 +61,7 @@ def test_an_interrupted_data_set_goes_on_and_ends_as_if_nothing_had_happened(tmp
     def make(out: Path, *, stop_after: int | None = None) -> DatasetReport:
         drawer = HomeDrawer(backgrounds, stop_after=stop_after)
         return render_dataset(
-            drawer, out, "evaluation", hand_of, num_images=6, num_versions=2, seed=3, look=PLAIN
+            drawer, out, "evaluation", hand_of, num_images=6, num_versions=2, seed=3, realism=PLAIN
         )
 
     make(whole)
@@ -78,14 +80,16 @@ def test_an_interrupted_data_set_goes_on_and_ends_as_if_nothing_had_happened(tmp
 def test_a_data_set_of_another_kind_is_refused(tmp_path: Path, changed: str, stop_after: int | None) -> None:
     backgrounds = write_backgrounds(tmp_path / "backgrounds")
 
-    def make(*, stop_after: int | None = None, seed: int = 0, look: Look = PLAIN) -> None:
+    def make(*, stop_after: int | None = None, seed: int = 0, realism: Realism = PLAIN) -> None:
         drawer = HomeDrawer(backgrounds, stop_after=stop_after)
-        render_dataset(drawer, tmp_path / "set", "training", hand_of, num_images=4, seed=seed, look=look)
+        render_dataset(
+            drawer, tmp_path / "set", "training", hand_of, num_images=4, seed=seed, realism=realism
+        )
 
     with nullcontext() if stop_after is None else pytest.raises(KeyboardInterrupt):
         make(stop_after=stop_after)
     with pytest.raises(DatasetError, match="Continue with the same settings"):
-        make(seed=1) if changed == "seed" else make(look=PLAIN.model_copy(update={"noise": 9.0}))
+        make(seed=1) if changed == "seed" else make(realism=PLAIN.model_copy(update={"noise": 9.0}))
 
 
 def test_a_hand_outside_of_its_picture_stops_the_data_set(drawer: HomeDrawer, tmp_path: Path) -> None:
@@ -115,7 +119,7 @@ def test_skin_tones_are_those_of_people() -> None:
 
 
 def test_a_dark_hand_has_a_paler_palm() -> None:
-    where = pose_figure(MESH, hand_of(0).verts_m, hand_of(0).joints_m, arm=None).skin_map
+    where = pose_body(MESH, hand_of(0).verts_m, hand_of(0).joints_m, arm=None).skin_map
     skin = paint_skin(where, tone=(0.35, 0.23, 0.16), rng=np.random.default_rng(0))
     assert skin[where.palm > 0.7].mean() > 1.3 * skin[where.palm < -0.7].mean()
 
@@ -137,24 +141,26 @@ def seen_by_rays(hand: LabelledHand) -> np.ndarray:
 
 @pytest.mark.blender
 def test_the_same_request_gives_the_same_bytes_whatever_was_photographed_before(studio: Studio) -> None:
-    portraits = [PortraitRequest(hand_of(index), seed=0, look=Look()).draw(studio) for index in (0, 1, 0)]
+    portraits = [
+        PortraitRequest(hand_of(index), seed=0, realism=Realism()).draw(studio) for index in (0, 1, 0)
+    ]
     assert portraits[0] == portraits[2]
     assert portraits[0] != portraits[1]
 
 
 @pytest.mark.blender
-@pytest.mark.parametrize("look", [PLAIN, Look()], ids=["cut", "arm"])
-def test_the_mask_is_the_hand_without_its_arm(studio: Studio, look: Look) -> None:
+@pytest.mark.parametrize("realism", [PLAIN, Realism()], ids=["cut", "arm"])
+def test_the_mask_is_the_hand_without_its_arm(studio: Studio, realism: Realism) -> None:
     """What rays see of the labelled mesh, less what the arm hides of it or adds to it at the wrist."""
     for index in range(4):
-        mask = mask_of(PortraitRequest(hand_of(index), seed=0, look=look).draw(studio))
+        mask = mask_of(PortraitRequest(hand_of(index), seed=0, realism=realism).draw(studio))
         assert overlap(mask, seen_by_rays(hand_of(index))) > 0.96
 
 
 @pytest.mark.blender
 def test_an_object_hides_a_part_of_the_hand_and_changes_nothing_else(studio: Studio) -> None:
     clear, hidden = (
-        mask_of(PortraitRequest(hand_of(2), seed=0, look=Look(occluded=share)).draw(studio))
+        mask_of(PortraitRequest(hand_of(2), seed=0, realism=Realism(occluded=share)).draw(studio))
         for share in (0.0, 1.0)
     )
     assert 0.3 * clear.sum() < hidden.sum() < 0.98 * clear.sum()
@@ -164,9 +170,9 @@ def test_an_object_hides_a_part_of_the_hand_and_changes_nothing_else(studio: Stu
 @pytest.mark.blender
 def test_without_flaws_of_the_camera_the_background_is_the_photograph(studio: Studio) -> None:
     """Nothing but hand and arm covers it; JPEG is all that remains."""
-    look = Look(defocus_px=0, blur_px=0, noise=0)
+    realism = Realism(defocus_px=0, blur_px=0, noise=0)
     picture = np.asarray(
-        Image.open(io.BytesIO(PortraitRequest(hand_of(0), seed=0, look=look).draw(studio).jpeg))
+        Image.open(io.BytesIO(PortraitRequest(hand_of(0), seed=0, realism=realism).draw(studio).jpeg))
     ).astype(int)
     behind = np.abs(np.array(PlainPhotographs.colours)[:, None, None] - picture).max(axis=3).min(axis=0)
     assert (behind < 6).mean() > 0.5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from render_worker.picture.background import choose_backdrop
+from render_worker.picture.background import choose_background
 from render_worker.picture.composite import composite, encode_jpeg, encode_png
 from render_worker.picture.exposure import expose
 from render_worker.picture.request import Box, HandLayer
@@ -53,54 +53,54 @@ def shaded_layer(colour_rgb: tuple[float, float, float], *, contrast: float = 3.
 def test_a_backdrop_is_a_square_of_the_photograph_that_its_crop_names() -> None:
     """Pillow is the outside number: on smooth pictures it agrees, but not with a crop one pixel off."""
     image = photograph(20, 12).resize((160, 96), Image.Resampling.BICUBIC)
-    backdrop = choose_backdrop(OnePhotograph(png(image)), rng_of(1), image_px=SIZE_PX)
-    crop = backdrop.crop
+    background = choose_background(OnePhotograph(png(image)), rng_of(1), image_px=SIZE_PX)
+    crop = background.crop
     assert 0.6 * 96 - 1 <= crop.side_px <= 96
     assert crop.left_px + crop.side_px <= 160
     assert crop.top_px + crop.side_px <= 96
     again = image.crop(
         (crop.left_px, crop.top_px, crop.left_px + crop.side_px, crop.top_px + crop.side_px)
     ).resize((SIZE_PX, SIZE_PX), Image.Resampling.BICUBIC)
-    assert np.abs(backdrop.pixels.astype(int) - np.asarray(again)).mean() < 2
+    assert np.abs(background.pixels.astype(int) - np.asarray(again)).mean() < 2
 
 
 def test_a_large_photograph_is_averaged_so_that_its_detail_leaves_no_pattern() -> None:
     stripes = np.zeros((640, 640, 3), np.uint8)
     stripes[:, ::2] = 200
-    backdrop = choose_backdrop(OnePhotograph(png(Image.fromarray(stripes))), rng_of(1), image_px=SIZE_PX)
-    assert backdrop.pixels.std() < 15
+    background = choose_background(OnePhotograph(png(Image.fromarray(stripes))), rng_of(1), image_px=SIZE_PX)
+    assert background.pixels.std() < 15
 
 
 def test_the_mean_colour_is_that_of_the_pixels_that_will_be_seen() -> None:
-    backdrop = choose_backdrop(OnePhotograph(png(photograph())), rng_of(2), image_px=SIZE_PX)
-    np.testing.assert_allclose(backdrop.mean_rgb, backdrop.pixels.reshape(-1, 3).mean(axis=0) / 255)
+    background = choose_background(OnePhotograph(png(photograph())), rng_of(2), image_px=SIZE_PX)
+    np.testing.assert_allclose(background.mean_rgb, background.pixels.reshape(-1, 3).mean(axis=0) / 255)
 
 
 def test_photographs_and_crops_vary_with_the_seed_and_repeat_with_it() -> None:
     photographs = PlainPhotographs()
-    crops = [choose_backdrop(photographs, rng_of(seed), image_px=8).crop for seed in range(40)]
+    crops = [choose_background(photographs, rng_of(seed), image_px=8).crop for seed in range(40)]
     assert {crop.key for crop in crops} == {f"plain/{place}" for place in range(4)}
     assert len({crop.left_px for crop in crops}) > 10
-    assert crops[7] == choose_backdrop(photographs, rng_of(7), image_px=8).crop
+    assert crops[7] == choose_background(photographs, rng_of(7), image_px=8).crop
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK"])
 def test_photographs_of_any_mode_become_rgb(mode: str) -> None:
     file = io.BytesIO()
     photograph().convert(mode).save(file, "TIFF")
-    backdrop = choose_backdrop(OnePhotograph(file.getvalue()), rng_of(1), image_px=8)
-    assert backdrop.pixels.shape == (8, 8, 3)
+    background = choose_background(OnePhotograph(file.getvalue()), rng_of(1), image_px=8)
+    assert background.pixels.shape == (8, 8, 3)
 
 
 def test_a_photograph_of_one_pixel_is_enough() -> None:
-    backdrop = choose_backdrop(OnePhotograph(png(photograph(1, 1))), rng_of(1), image_px=8)
-    assert backdrop.crop.side_px == 1
+    background = choose_background(OnePhotograph(png(photograph(1, 1))), rng_of(1), image_px=8)
+    assert background.crop.side_px == 1
 
 
 @pytest.mark.parametrize("encoded", [b"", b"no picture", png(photograph())[:1000]])
 def test_an_undecodable_photograph_is_named(encoded: bytes) -> None:
     with pytest.raises(BackgroundError, match="plain/0: expected a photograph"):
-        choose_backdrop(OnePhotograph(encoded), rng_of(1), image_px=8)
+        choose_background(OnePhotograph(encoded), rng_of(1), image_px=8)
 
 
 def test_the_photograph_outside_of_the_mask_is_untouched() -> None:

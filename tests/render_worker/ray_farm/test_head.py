@@ -9,12 +9,12 @@ import ray
 
 from render_worker.ray_farm import head
 from render_worker.ray_farm.head import HeadWatch
-from render_worker.ray_farm.slots import Offer
-from render_worker.ray_farm.workers import Crew
+from render_worker.ray_farm.slots import RenderSlots
+from render_worker.ray_farm.workers import WorkerSet
 from shared.errors import RenderError
 from shared.seams.renderer import RenderSettings
 
-OFFER = Offer("node", "host", slots=1, device="cpu", gpu_share=0.0)
+OFFER = RenderSlots("node", "host", count=1, device="cpu", gpu_share=0.0)
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def test_when_ray_has_ended_it_is_named_and_workers_are_let_go_without_it(
     monkeypatch.setattr(ray, "kill", waits_for_a_minute)
     reference = object()
     actor = SimpleNamespace(state=SimpleNamespace(remote=lambda: reference))
-    crew = Crew(lambda offer: actor, lambda: [OFFER], RenderSettings(), address=None)
-    crew.follow()
+    workers = WorkerSet(lambda slots: actor, lambda: [OFFER], RenderSettings(), address=None)
+    workers.follow()
     with pytest.raises(RenderError, match=r"Ray on this machine: expected it to go on.*Broken pipe"):
-        crew.ready([*crew.starting])
-    crew.close()
+        workers.ready([*workers.starting])
+    workers.close()

@@ -21,7 +21,7 @@ import psutil
 import pytest
 import ray
 
-from render_worker.ray_farm import workers as crew
+from render_worker.ray_farm import workers
 from render_worker.ray_farm.node import FarmNode
 from render_worker.ray_farm.pool import RenderPool
 from render_worker.release import this_release
@@ -270,7 +270,7 @@ def test_a_background_that_cannot_be_read_costs_only_its_own_samples(
     pool.close()  # it holds all slots
     photographs, places = PlainPhotographs(), range(len(PlainPhotographs()))
     with BackgroundWriter(tmp_path / "damaged") as writer:
-        pictures = {photographs.key(place): photographs.image_bytes(place) for place in places}
+        pictures = {photographs.key(slot_key): photographs.image_bytes(slot_key) for slot_key in places}
         pictures["plain/1"] = pictures["plain/1"][:30]
         writer.add([Verdict(name, "png", "none") for name in pictures], pictures)
         writer.publish(np.ones(len(photographs), dtype=bool), rules={})
@@ -334,7 +334,7 @@ def test_machines_with_another_release_or_device_are_left_out_and_said_so(
     ):
         other.render_round(job)
     newer = replace(this_release(), version="9.9", code="0" * 64)
-    monkeypatch.setattr(crew, "this_release", lambda: newer)
+    monkeypatch.setattr(workers, "this_release", lambda: newer)
     with (
         RenderPool(impatient, open_hand(), backgrounds, address=two_machines.address) as other,
         pytest.raises(

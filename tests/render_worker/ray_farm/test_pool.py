@@ -10,7 +10,7 @@ import pytest
 import ray
 
 from render_worker.ray_farm.pool import RenderPool
-from render_worker.worker import Refusal
+from render_worker.worker import FailedRequest
 from shared.errors import DeviceError, RenderError, ShardError
 from shared.seams.renderer import RenderJob, RenderSettings
 from shared.twins.predictions import PredictionShard, write_predictions
@@ -129,7 +129,7 @@ def test_a_request_that_always_kills_is_refused_alone(pool: RenderPool, tmp_path
     wishes = [Wish(f"{n}", grudge if n == 3 else None) for n in range(9)]
     answers = dict(pool.draw(wishes))
     assert len(answers) == 9
-    refused = [answer for answer in answers.values() if isinstance(answer, Refusal)]
+    refused = [answer for answer in answers.values() if isinstance(answer, FailedRequest)]
     assert [(refusal.sample_id, refusal.reason) for refusal in refused] == [
         ("3", "2 workers died while drawing it")
     ]

@@ -6,12 +6,12 @@ import pytest
 import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError
 
-from render_worker.ray_farm.slots import Offer
-from render_worker.ray_farm.workers import Crew
+from render_worker.ray_farm.slots import RenderSlots
+from render_worker.ray_farm.workers import WorkerSet
 from shared.errors import RenderError
 from shared.seams.renderer import RenderSettings
 
-OFFER = Offer("node", "host", slots=1, device="cpu", gpu_share=0.0)
+OFFER = RenderSlots("node", "host", count=1, device="cpu", gpu_share=0.0)
 OUT_OF_MEMORY = OutOfMemoryError(  # type: ignore[no-untyped-call]
     "Memory on the node was 30GB / 31GB. Ray killed this worker.\n\nSet RAY_memory_monitor_refresh_ms=0.\n"
 )
@@ -37,12 +37,12 @@ def test_a_machine_whose_workers_always_die_at_the_start_is_named_with_the_reaso
     monkeypatch.setattr(ray, "get", died)
     monkeypatch.setattr(ray, "kill", lambda _: None)
     actor = SimpleNamespace(state=SimpleNamespace(remote=object))
-    crew = Crew(lambda offer: actor, lambda: [OFFER], RenderSettings(), address=None)
+    workers = WorkerSet(lambda slots: actor, lambda: [OFFER], RenderSettings(), address=None)
     for _ in range(3):
-        crew.be_patient()
-        crew.follow()
-        crew.welcome(*crew.starting)
+        workers.give_up_if_alone()
+        workers.follow()
+        workers.admit(*workers.starting)
     with pytest.raises(
         RenderError, match=f"host: expected render workers to start, found that 3 died, .*{said}"
     ):
-        crew.be_patient()
+        workers.give_up_if_alone()

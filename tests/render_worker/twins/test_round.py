@@ -12,7 +12,7 @@ import pytest
 
 from render_worker.twins import round as twin_round
 from render_worker.twins.round import render_round
-from render_worker.worker import Refusal, Request
+from render_worker.worker import FailedRequest, Request
 from shared.errors import ShardError
 from shared.seams.renderer import RenderJob, RenderStopped
 from shared.twins.predictions import PredictionShard, read_predictions, write_predictions
@@ -28,7 +28,7 @@ class LazyDrawer(HomeDrawer):
 
     def draw[Picture](
         self, requests: Iterable[Request[Picture]]
-    ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+    ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
         for request in requests:
             yield request, self._worker.draw([request]).answers[0]
 
@@ -117,7 +117,7 @@ def test_what_a_worker_sends_is_packed_already(drawer: LazyDrawer, job: RenderJo
     class Listening(LazyDrawer):
         def draw[Picture](
             self, requests: Iterable[Request[Picture]]
-        ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+        ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
             for request, answer in drawer.draw(requests):
                 answers.append(answer)
                 yield request, answer
@@ -159,7 +159,7 @@ def test_a_render_that_is_stopped_keeps_the_shards_that_are_whole(drawer: LazyDr
     class Stopping(LazyDrawer):
         def draw[Picture](
             self, requests: Iterable[Request[Picture]]
-        ) -> Iterator[tuple[Request[Picture], Picture | Refusal]]:
+        ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
             for number, answered in enumerate(drawer.draw(requests)):
                 if number == 5:
                     stop.set()

@@ -20,9 +20,9 @@ from tests.support.fakes import PointRenderer
 from tests.support.small_dataset import SIZE_PX, small_split
 from trainer.config.sections import AugmentConfig
 from trainer.data.augment import random_warp
-from trainer.data.dataset import HandDataset, collate, drawn_from, load_batches, normalise
-from trainer.data.sampling import BatchPlan, Draw
-from trainer.recycle.ground_truth import labelled_hands
+from trainer.data.dataset import HandDataset, collate, load_batches, normalise, one_line_errors
+from trainer.data.sampling import BatchPlan, SampleKey
+from trainer.recycle.ground_truth import ground_truth_predictions
 
 INPUT_PX = 48
 
@@ -36,7 +36,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> FreiHandSplit:
 def twins(split: FreiHandSplit, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twins of all but the last sample; each shows the true hand moved by a centimetre."""
     folder = tmp_path_factory.mktemp("twins")
-    hands = labelled_hands(split, range(4))
+    hands = ground_truth_predictions(split, range(4))
     cameras = hands.cameras + np.array([0, 0.01, 0], np.float32)
     shard = PredictionShard(hands.sample_ids, hands.verts_m, hands.joints_m, cameras, 0, SIZE_PX)
     write_predictions(folder / "predictions" / "shard-00000.safetensors", shard)
@@ -57,7 +57,7 @@ def dataset(split: FreiHandSplit, *, drawn_labels: bool = False, seed: int = 0) 
 
 
 def test_a_plain_crop_is_labelled_by_the_pinhole_camera(split: FreiHandSplit) -> None:
-    labels = dataset(split)[Draw(2)].photo.labels
+    labels = dataset(split)[SampleKey(2)].photo.labels
     ndc = px_to_ndc(project_px(split.joints_m[2], split.camera(2)), size_px=SIZE_PX)
     np.testing.assert_allclose(labels.joints_ndc, ndc * SIZE_PX / 56, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(labels.joints_m, split.joints_m[2] - split.joints_m[2, 0], atol=1e-6)
@@ -66,7 +66,7 @@ def test_a_plain_crop_is_labelled_by_the_pinhole_camera(split: FreiHandSplit) ->
 
 def test_the_same_draw_is_the_same_sample_whenever_it_is_taken(split: FreiHandSplit, twins: Path) -> None:
     """Workers, their number, and a resumed run cannot change a sample."""
-    draw = Draw(1, epoch=3, twins=twins)
+    draw = SampleKey(1, epoch=3, twins=twins)
     first, again = dataset(split)[draw], dataset(split)[draw]
     assert first.twin is not None
     assert again.twin is not None
@@ -75,21 +75,21 @@ def test_the_same_draw_is_the_same_sample_whenever_it_is_taken(split: FreiHandSp
     np.testing.assert_array_equal(first.photo.labels.joints_ndc, again.photo.labels.joints_ndc)
 
 
-@pytest.mark.parametrize("other", [Draw(1, epoch=4), Draw(2, epoch=3)])
-def test_epochs_and_samples_are_augmented_differently(split: FreiHandSplit, other: Draw) -> None:
-    first, second = dataset(split)[Draw(1, epoch=3)], dataset(split)[other]
+@pytest.mark.parametrize("other", [SampleKey(1, epoch=4), SampleKey(2, epoch=3)])
+def test_epochs_and_samples_are_augmented_differently(split: FreiHandSplit, other: SampleKey) -> None:
+    first, second = dataset(split)[SampleKey(1, epoch=3)], dataset(split)[other]
     assert not np.array_equal(first.photo.rgb, second.photo.rgb)
 
 
 def test_a_twin_does_not_change_its_photograph(split: FreiHandSplit, twins: Path) -> None:
-    alone, paired = dataset(split)[Draw(1, epoch=3)], dataset(split)[Draw(1, epoch=3, twins=twins)]
+    alone, paired = dataset(split)[SampleKey(1, epoch=3)], dataset(split)[SampleKey(1, epoch=3, twins=twins)]
     np.testing.assert_array_equal(alone.photo.rgb, paired.photo.rgb)
 
 
 def test_a_twin_goes_through_the_warp_of_its_photograph(split: FreiHandSplit, twins: Path) -> None:
     augment = AugmentConfig(rotation_probability=1.0, colour_noise=0.0)
     data = HandDataset(split, crop_px=56, input_px=INPUT_PX, augment=augment, drawn_labels=True)
-    sample = data[Draw(1, epoch=3, twins=twins)]
+    sample = data[SampleKey(1, epoch=3, twins=twins)]
     assert sample.twin is not None
     warp = random_warp(augment, rng_of(0, "augment", 3, "00000001"), magnification=SIZE_PX / 56)
     render = SyntheticRound.open(twins).read("00000001")
@@ -104,13 +104,13 @@ def test_a_twin_goes_through_the_warp_of_its_photograph(split: FreiHandSplit, tw
 
 
 def test_a_twin_is_labelled_with_the_photographs_truth_by_default(split: FreiHandSplit, twins: Path) -> None:
-    sample = dataset(split)[Draw(1, epoch=3, twins=twins)]
+    sample = dataset(split)[SampleKey(1, epoch=3, twins=twins)]
     assert sample.twin is not None
     np.testing.assert_array_equal(sample.twin.labels.joints_ndc, sample.photo.labels.joints_ndc)
 
 
 def test_photographs_without_a_twin_take_no_place_among_the_twins(split: FreiHandSplit, twins: Path) -> None:
-    samples = [dataset(split)[Draw(index, epoch=0, twins=twins)] for index in (3, 0, 2)]
+    samples = [dataset(split)[SampleKey(index, epoch=0, twins=twins)] for index in (3, 0, 2)]
     batch = collate(samples)
     assert batch.twin_rows.tolist() == [1, 2]
     assert batch.photos.shape == (3, INPUT_PX, INPUT_PX, 3)
@@ -120,7 +120,7 @@ def test_photographs_without_a_twin_take_no_place_among_the_twins(split: FreiHan
 
 
 def test_a_batch_without_twins_has_none(split: FreiHandSplit) -> None:
-    batch = collate([dataset(split)[Draw(0)]])
+    batch = collate([dataset(split)[SampleKey(0)]])
     assert batch.twins.shape == (0, INPUT_PX, INPUT_PX, 3)
     assert batch.twin_target.joints_m.shape == (0, 21, 3)
 
@@ -134,7 +134,10 @@ def test_normalised_pictures_have_imagenets_statistics_and_channels_last() -> No
 
 
 def test_workers_change_nothing_and_take_a_new_plan(split: FreiHandSplit) -> None:
-    plans = [[[Draw(0, epoch=0), Draw(1, epoch=0)]], [[Draw(2, epoch=1)], [Draw(3, epoch=1)]]]
+    plans = [
+        [[SampleKey(0, epoch=0), SampleKey(1, epoch=0)]],
+        [[SampleKey(2, epoch=1)], [SampleKey(3, epoch=1)]],
+    ]
     plan = BatchPlan()
     loader = load_batches(dataset(split), plan, workers=1)
     for batches in plans:
@@ -150,10 +153,10 @@ def test_a_broken_photograph_is_named(tmp_path: Path) -> None:
     broken = small_split(tmp_path, "training", num_images=2)
     broken.image_path(1).write_bytes(b"no picture")
     with pytest.raises(DatasetError, match=r"00000001\.jpg: expected a decodable image") as direct:
-        dataset(broken)[Draw(1)]
-    loader = load_batches(dataset(broken), BatchPlan([[Draw(1)]]), workers=1)
+        dataset(broken)[SampleKey(1)]
+    loader = load_batches(dataset(broken), BatchPlan([[SampleKey(1)]]), workers=1)
     with pytest.raises(DatasetError) as from_worker:
-        list(drawn_from(loader))
+        list(one_line_errors(loader))
     assert str(from_worker.value) == str(direct.value)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shared.seams.hand_finder import HandPlace
+from shared.seams.hand_finder import HandSquare
 from trainer.data.augment import Warp
 from trainer.data.resampling import crop_place
 
@@ -12,8 +12,8 @@ def noise(width_px: int, height_px: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height_px, width_px, 3), dtype=np.uint8)
 
 
-def place(x: float, y: float, size_px: float) -> HandPlace:
-    return HandPlace((x, y), size_px, "right")
+def place(x: float, y: float, size_px: float) -> HandSquare:
+    return HandSquare((x, y), size_px, "right")
 
 
 def test_a_crop_of_its_own_size_copies_pixels() -> None:

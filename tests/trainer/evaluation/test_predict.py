@@ -13,7 +13,7 @@ from tests.support.small_dataset import SIZE_PX, small_split
 from trainer.config.sections import DataConfig
 from trainer.evaluation.predict import predict_split, score_photographs
 from trainer.networks.regressor import HandRegressor
-from trainer.recycle.ground_truth import fit_weak_perspective, labelled_hands
+from trainer.recycle.ground_truth import fit_weak_perspective, ground_truth_predictions
 from trainer.types import HandNetwork, HandPrediction
 
 
@@ -28,7 +28,7 @@ class Oracle(HandNetwork):
     def __init__(self, split: FreiHandSplit, *, crop_px: int) -> None:
         super().__init__()
         self.unused = torch.nn.Parameter(torch.zeros(()))
-        hands = labelled_hands(split, range(len(split)))
+        hands = ground_truth_predictions(split, range(len(split)))
         shift = np.array([0.1, -0.2, 0.3], np.float32)
         cameras = hands.cameras * np.array([SIZE_PX / crop_px, 1, 1], np.float32)
         cameras[:, 1:] -= shift[:2]
@@ -45,7 +45,7 @@ class Oracle(HandNetwork):
 
 def test_predictions_are_seen_from_the_wrist_and_by_the_whole_photograph(split: FreiHandSplit) -> None:
     found = predict_split(Oracle(split, crop_px=40), split, crop_px=40, input_px=32, batch_size=2)
-    expected = labelled_hands(split, range(5))
+    expected = ground_truth_predictions(split, range(5))
     assert found.sample_ids == expected.sample_ids
     np.testing.assert_allclose(found.verts_m, expected.verts_m, atol=1e-6)
     np.testing.assert_allclose(found.joints_m, expected.joints_m, atol=1e-6)

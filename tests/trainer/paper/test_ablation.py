@@ -24,7 +24,7 @@ from trainer.paper.plan import AblationConfig, planned_runs
 from trainer.paper.table import AblationReport, read_ablation
 from trainer.run.folder import RunFolder
 from trainer.run.log import RoundRecord, read_records
-from trainer.training.learner import Engine
+from trainer.training.learner import Learner
 from trainer.training.loop import train
 
 
@@ -106,16 +106,16 @@ def test_a_killed_ablation_goes_on_to_the_same_numbers(
 ) -> None:
     """The kill comes in the second run, inside the second round."""
     config = small_ablation(tmp_path)
-    step, begun = Engine.step, 0
+    step, begun = Learner.step, 0
 
-    def dying(engine: Engine, *arguments: Any, **keywords: Any) -> Any:
+    def dying(engine: Learner, *arguments: Any, **keywords: Any) -> Any:
         nonlocal begun
         begun += 1
         if begun == 11:
             raise Killed
         return step(engine, *arguments, **keywords)
 
-    monkeypatch.setattr(Engine, "step", dying)
+    monkeypatch.setattr(Learner, "step", dying)
     with pytest.raises(Killed):
         ablate(config, renderer_for=points_for)
     assert [len(row.runs) for row in read_ablation(config).rows] == [1, 0, 0, 0]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from shared.errors import ConfigError, DatasetError
-from shared.seams.hand_finder import HandPlace, Sides
+from shared.seams.hand_finder import HandSquare, Sides
 from tests.support.small_trained import tiny_trained
 from trainer.photographs.finders import CentreCrop, GivenBoxes
 
@@ -19,7 +19,7 @@ def test_a_freihand_photograph_is_cropped_as_in_training() -> None:
 
 def test_the_middle_of_other_pictures_scales_with_their_short_side() -> None:
     (place,) = CentreCrop(0.5, "left").find(PICTURE)
-    assert place == HandPlace((99.5, 49.5), 50, "left")
+    assert place == HandSquare((99.5, 49.5), 50, "left")
 
 
 def test_a_network_trained_on_larger_photographs_sees_the_same_part_of_them() -> None:
@@ -62,6 +62,6 @@ def test_a_box_beside_the_picture_is_refused(box: tuple[int, int, int, int]) -> 
 
 
 def test_mirroring_twice_changes_nothing() -> None:
-    place = HandPlace((12.5, 7.0), 30, "left", 0.5)
-    assert place.mirrored(200) == HandPlace((186.5, 7.0), 30, "right", 0.5)
+    place = HandSquare((12.5, 7.0), 30, "left", 0.5)
+    assert place.mirrored(200) == HandSquare((186.5, 7.0), 30, "right", 0.5)
     assert place.mirrored(200).mirrored(200) == place

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from shared.seams.hand_finder import HandPlace, Side
+from shared.seams.hand_finder import HandSquare, Side
 from tests.support.small_hands import open_hand
 from trainer.photographs.hand import PhotographedHand
 from trainer.photographs.output import hands_as_json, write_mesh
@@ -24,7 +24,7 @@ def hand_at(x: float, y: float, side: Side = "right") -> PhotographedHand:
     axes = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], np.float32)
     verts_m = (model.template_m - model.joint_regressor[0] @ model.template_m) @ axes.T
     joints_m = model.joint_regressor @ verts_m
-    hand = PhotographedHand(HandPlace((x, y), 90, "right", 0.75), verts_m, joints_m, 500.0, (x, y))
+    hand = PhotographedHand(HandSquare((x, y), 90, "right", 0.75), verts_m, joints_m, 500.0, (x, y))
     return hand if side == "right" else replace(hand.mirrored(WIDTH_PX), wrist_px=(x, y))
 
 

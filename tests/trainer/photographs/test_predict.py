@@ -11,7 +11,7 @@ from PIL import Image
 
 from cli import main
 from shared.errors import DatasetError
-from shared.seams.hand_finder import HandPlace, Rgb
+from shared.seams.hand_finder import HandSquare, Rgb
 from tests.support.small_trained import TINY_REGRESSOR, tiny_trained, write_run
 from trainer.photographs.finders import CentreCrop, GivenBoxes
 from trainer.photographs.hand import PhotographedHand
@@ -117,7 +117,7 @@ def test_every_frame_of_a_video_has_its_line_and_its_picture(trained: TrainedHan
 
 def test_an_interrupted_video_leaves_nothing_that_looks_whole(trained: TrainedHand, tmp_path: Path) -> None:
     class Impatient:
-        def find(self, rgb: Rgb) -> list[HandPlace]:
+        def find(self, rgb: Rgb) -> list[HandSquare]:
             raise KeyboardInterrupt
 
     video = write_video(tmp_path / "wave.mp4", 2)

@@ -24,7 +24,7 @@ from trainer.run import folder as run_folder
 from trainer.run.checkpoint import WEIGHTS
 from trainer.run.folder import RunFolder
 from trainer.run.log import RoundRecord, read_records
-from trainer.training.learner import Engine
+from trainer.training.learner import Learner
 from trainer.training.loop import Trainer, train
 
 NUM_TRAINING = NUM_IMAGES - 2
@@ -211,16 +211,16 @@ class TestKills:
         """Killed in the middle of the third round, with one shard of the second one's render drawn."""
         config = config_of(tmp_path, mode="overlap", refresh=DRIFT, rounds=5)
         renderer = Dawdler(dawdles_in=1)
-        original = Engine.step
+        original = Learner.step
 
-        def dying(engine: Engine, *arguments: Any, number: int, **keywords: Any) -> Any:
+        def dying(engine: Learner, *arguments: Any, number: int, **keywords: Any) -> Any:
             if number == 7:  # of three per round
                 assert renderer.has_begun.wait(timeout=60)
                 raise Killed
             return original(engine, *arguments, number=number, **keywords)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Engine, "step", dying)
+            patch.setattr(Learner, "step", dying)
             with pytest.raises(Killed):
                 train(config, renderer=renderer, resume=False)
         assert len(list(config.run_dir.glob("synthetic/round-0001/*.tar"))) == 1
@@ -242,7 +242,7 @@ class TestKills:
         """As an error about a damaged shard asks for."""
         config = config_of(tmp_path, keep_rounds=9, rounds=3)
         with monkeypatch.context() as patch:
-            killing_call(patch, Engine, "step", call=9)
+            killing_call(patch, Learner, "step", call=9)
             with pytest.raises(Killed):
                 train(config, renderer=PointRenderer(), resume=False)
         (config.run_dir / "synthetic/round-0001/shard-00001.tar").unlink()
@@ -270,14 +270,14 @@ class TestEndings:
         assert [record.round for record in records_of(tmp_path / "run")] == [0]
 
     def test_ctrl_c_stops_the_render_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        step = Engine.step
+        step = Learner.step
 
-        def interrupted(engine: Engine, *arguments: Any, number: int, **keywords: Any) -> Any:
+        def interrupted(engine: Learner, *arguments: Any, number: int, **keywords: Any) -> Any:
             if number == 3:
                 os.kill(os.getpid(), signal.SIGINT)
             return step(engine, *arguments, number=number, **keywords)
 
-        monkeypatch.setattr(Engine, "step", interrupted)
+        monkeypatch.setattr(Learner, "step", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path, Dawdler(dawdles_in=0), mode="overlap")
         assert not [thread for thread in threading.enumerate() if thread.name.startswith("Rendering")]

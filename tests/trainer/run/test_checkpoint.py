@@ -12,7 +12,7 @@ from trainer.run import checkpoint as module
 from trainer.run.checkpoint import (
     STATE,
     WEIGHTS,
-    Moment,
+    CheckpointId,
     best_checkpoint,
     latest_checkpoint,
     load_state,
@@ -26,7 +26,7 @@ def network(*, width: int = 4) -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width)).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def saved(folder: Path, moment: Moment, module: nn.Module | None = None) -> Path:
+def saved(folder: Path, moment: CheckpointId, module: nn.Module | None = None) -> Path:
     path = folder / moment.name
     save_checkpoint(
         path, module or network(), {"round": 3, "sums": torch.ones(2)}, texts={"config.toml": "a = 1"}
@@ -36,7 +36,7 @@ def saved(folder: Path, moment: Moment, module: nn.Module | None = None) -> Path
 
 def test_what_was_saved_comes_back_bit_by_bit(tmp_path: Path) -> None:
     before, after = network(), network()
-    path = saved(tmp_path, Moment(0), before)
+    path = saved(tmp_path, CheckpointId(0), before)
     load_weights(after, path)
     for name, value in before.state_dict().items():
         assert torch.equal(value, after.state_dict()[name])
@@ -48,24 +48,24 @@ def test_what_was_saved_comes_back_bit_by_bit(tmp_path: Path) -> None:
 
 def test_moments_are_ordered_as_they_happen() -> None:
     order = [
-        Moment(0, ended=False, step=9),
-        Moment(0),
-        Moment(1, ended=False, step=1),
-        Moment(1, ended=False, step=20),
-        Moment(1),
+        CheckpointId(0, ended=False, step=9),
+        CheckpointId(0),
+        CheckpointId(1, ended=False, step=1),
+        CheckpointId(1, ended=False, step=20),
+        CheckpointId(1),
     ]
     assert all(earlier < later for earlier, later in pairwise(order))
 
 
 def test_a_moment_is_told_by_its_name() -> None:
-    for moment in (Moment(12), Moment(3, ended=False, step=500)):
-        assert Moment.parse(moment.name) == moment
-    assert Moment.parse(".round-0001.77.tmp") is None
+    for moment in (CheckpointId(12), CheckpointId(3, ended=False, step=500)):
+        assert CheckpointId.parse(moment.name) == moment
+    assert CheckpointId.parse(".round-0001.77.tmp") is None
 
 
 def test_a_checkpoint_that_was_cut_short_is_not_seen(tmp_path: Path) -> None:
-    whole = saved(tmp_path, Moment(0))
-    cut = tmp_path / f".{Moment(1).name}.77.tmp"
+    whole = saved(tmp_path, CheckpointId(0))
+    cut = tmp_path / f".{CheckpointId(1).name}.77.tmp"
     cut.mkdir()
     (cut / WEIGHTS).write_bytes(b"half")
     assert latest_checkpoint(tmp_path) == whole
@@ -82,28 +82,28 @@ def test_what_a_kill_left_behind_is_replaced(
     def die(*_: object, **__: object) -> None:
         raise Killed
 
-    before = saved(tmp_path, Moment(0))
+    before = saved(tmp_path, CheckpointId(0))
     with monkeypatch.context() as patch:
         patch.setattr(module, name, die)
         with pytest.raises(Killed):
-            saved(tmp_path, Moment(1))
+            saved(tmp_path, CheckpointId(1))
     assert latest_checkpoint(tmp_path) == before
     assert len(list(tmp_path.iterdir())) == 2
-    saved(tmp_path, Moment(2))
+    saved(tmp_path, CheckpointId(2))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["round-0000", "round-0002"]
 
 
 @pytest.mark.parametrize("room", [100, 1500])
 def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path: Path, room: int) -> None:
     """Weights take about 1200 bytes, so that one limit hits them and the other the state."""
-    before = saved(tmp_path, Moment(0))
+    before = saved(tmp_path, CheckpointId(0))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
     try:
         with pytest.raises(
             CheckpointError, match=r"round-0001: expected to write a checkpoint, found .*Free"
         ):
-            saved(tmp_path, Moment(1))
+            saved(tmp_path, CheckpointId(1))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == [before]
@@ -114,7 +114,7 @@ def test_tokens_of_other_coarse_vertices_are_refused(tmp_path: Path) -> None:
     trained, other = network(), network()
     for module_, vert_ids in ((trained, [3, 1, 2]), (other, [1, 2, 3])):
         module_.register_buffer("coarse_vert_ids", torch.tensor(vert_ids), persistent=False)
-    path = saved(tmp_path, Moment(0), trained)
+    path = saved(tmp_path, CheckpointId(0), trained)
     load_weights(trained, path)
     with pytest.raises(CheckpointError, match=r"expected the coarse mesh that it was trained with"):
         load_weights(other, path)
@@ -125,9 +125,13 @@ def test_a_run_without_checkpoints_has_no_latest(tmp_path: Path) -> None:
 
 
 def test_pruning_keeps_the_best_and_the_last(tmp_path: Path) -> None:
-    for moment in [*map(Moment, range(5)), Moment(2, ended=False, step=5), Moment(5, ended=False, step=5)]:
+    for moment in [
+        *map(CheckpointId, range(5)),
+        CheckpointId(2, ended=False, step=5),
+        CheckpointId(5, ended=False, step=5),
+    ]:
         saved(tmp_path, moment)
-    (tmp_path / "best").write_text(Moment(1).name)
+    (tmp_path / "best").write_text(CheckpointId(1).name)
     prune_checkpoints(tmp_path, keep_last=2)
     kept = sorted(entry.name for entry in tmp_path.iterdir() if entry.is_dir())
     assert kept == ["round-0001", "round-0003", "round-0004", "round-0005-step-00000005"]
@@ -135,7 +139,7 @@ def test_pruning_keeps_the_best_and_the_last(tmp_path: Path) -> None:
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
-    path = saved(tmp_path, Moment(0))
+    path = saved(tmp_path, CheckpointId(0))
     with pytest.raises(
         CheckpointError, match=r"model\.safetensors: expected the 7 tensors of Sequential, .* 0\.bias"
     ):
@@ -144,14 +148,14 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"garbage", pickle.dumps(print, 2), b"\x80\x02X\x01\0\0\0\xff."])
 def test_a_state_that_is_damaged_or_holds_code_is_refused(tmp_path: Path, content: bytes) -> None:
-    path = saved(tmp_path, Moment(0))
+    path = saved(tmp_path, CheckpointId(0))
     (path / STATE).write_bytes(content)
     with pytest.raises(CheckpointError, match=r"state\.pt: expected the state of a run"):
         load_state(path)
 
 
 def test_damaged_weights_are_refused(tmp_path: Path) -> None:
-    path = saved(tmp_path, Moment(0))
+    path = saved(tmp_path, CheckpointId(0))
     (path / WEIGHTS).write_bytes(b"garbage")
     with pytest.raises(CheckpointError, match=r"model\.safetensors: expected the weights"):
         load_weights(network(), path)
@@ -166,7 +170,7 @@ def test_a_run_that_ended_no_round_has_no_best(tmp_path: Path) -> None:
 
 
 def test_a_state_that_is_no_table_is_refused(tmp_path: Path) -> None:
-    path = saved(tmp_path, Moment(0))
+    path = saved(tmp_path, CheckpointId(0))
     torch.save([1, 2], path / STATE)
     with pytest.raises(CheckpointError, match=r"expected format .*, found list"):
         load_state(path)

@@ -17,7 +17,7 @@ from trainer.run import remote_copy as mirror
 from trainer.run.checkpoint import STATE, WEIGHTS
 from trainer.run.folder import RunFolder, open_run
 from trainer.run.log import read_records
-from trainer.run.remote_copy import Mirror
+from trainer.run.remote_copy import RemoteCopy
 from trainer.training.loop import Trainer, train
 
 
@@ -91,7 +91,7 @@ def write(folder: Path, *names: str) -> None:
 
 def test_the_mirror_has_all_that_is_whole_and_nothing_that_is_under_way(config: TrainConfig) -> None:
     write(config.run_dir, "synthetic/round-0001/shard-00000.tar", "predictions/round-0001/.shard-00000.1.tmp")
-    Mirror(config).after_round()
+    RemoteCopy(config).after_round()
     assert config.mirror is not None
     found = {name for name in ObjectStore(config.mirror).find() if name != "meshcycle-files.json"}
     assert found == {
@@ -115,7 +115,7 @@ def test_a_twin_that_is_still_shown_stays_in_the_mirror(config: TrainConfig) -> 
     later = Manifest.model_validate_json((config.run_dir / "synthetic" / MANIFEST).read_bytes())
     later = later.model_copy(update={"round_index": 1})
     (config.run_dir / "synthetic/round-0001" / MANIFEST).write_text(later.model_dump_json())
-    Mirror(config).after_round()
+    RemoteCopy(config).after_round()
     assert config.mirror is not None
     found = {name for name in ObjectStore(config.mirror).find() if name.startswith("synthetic/")}
     assert found == {
@@ -126,9 +126,9 @@ def test_a_twin_that_is_still_shown_stays_in_the_mirror(config: TrainConfig) -> 
 
 
 def test_a_round_that_was_forgotten_goes_from_the_mirror_too(config: TrainConfig) -> None:
-    Mirror(config).after_round()
+    RemoteCopy(config).after_round()
     RunFolder(config.run_dir).forget_rounds(before=1)
-    Mirror(config).after_round()
+    RemoteCopy(config).after_round()
     assert config.mirror is not None
     assert not [name for name in ObjectStore(config.mirror).find() if name.startswith(("syn", "pred"))]
 
@@ -136,7 +136,7 @@ def test_a_round_that_was_forgotten_goes_from_the_mirror_too(config: TrainConfig
 def test_a_restore_that_was_interrupted_is_done_again(
     config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Mirror(config).after_round()
+    RemoteCopy(config).after_round()
     empty = config.model_copy(update={"run_dir": tmp_path / "empty"})
     replace = Path.replace
 
@@ -148,9 +148,9 @@ def test_a_restore_that_was_interrupted_is_done_again(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", dying)
         with pytest.raises(LostError):
-            Mirror(empty).restore()
+            RemoteCopy(empty).restore()
     assert (empty.run_dir / "checkpoints/round-0000").is_dir()
-    Mirror(empty).restore()
+    RemoteCopy(empty).restore()
     assert (empty.run_dir / "synthetic/round-0000" / MANIFEST).exists()
 
 
@@ -163,22 +163,22 @@ def test_the_mirror_of_another_run_is_refused_and_nothing_is_touched(
 ) -> None:
     """The other run is further; the files of this one are known, because it had a mirror of its own."""
     write(config.run_dir, f"checkpoints/round-0001/{WEIGHTS}", f"checkpoints/round-0001/{STATE}")
-    Mirror(config).after_round()
+    RemoteCopy(config).after_round()
     own = config.model_copy(update={"run_dir": tmp_path / "other", "seed": 1, "mirror": f"{bucket}/other"})
     open_run(own, image_px=64, resume=True)
     write(own.run_dir, f"checkpoints/round-0000/{WEIGHTS}", f"checkpoints/round-0000/{STATE}")
-    Mirror(own).after_round()
+    RemoteCopy(own).after_round()
     before = tree(own.run_dir)
     wrong = own.model_copy(update={"mirror": config.mirror})
     with pytest.raises(ConfigError, match=f"^{config.mirror}: expected seed = 0 as in the run .* found 1"):
-        Mirror(wrong).restore()
+        RemoteCopy(wrong).restore()
     assert tree(own.run_dir) == before
 
 
 def test_a_run_that_is_further_does_not_replace_the_mirror_of_another(
     config: TrainConfig, tmp_path: Path
 ) -> None:
-    Mirror(config).after_round()
+    RemoteCopy(config).after_round()
     other = config.model_copy(update={"run_dir": tmp_path / "other", "seed": 1})
     open_run(other, image_px=64, resume=True)
     write(other.run_dir, f"checkpoints/round-0005/{WEIGHTS}", f"checkpoints/round-0005/{STATE}")
@@ -191,9 +191,9 @@ def test_a_run_that_is_further_does_not_replace_the_mirror_of_another(
 def test_a_run_that_begins_anew_replaces_its_own_mirror_and_no_other(
     config: TrainConfig, tmp_path: Path
 ) -> None:
-    Mirror(config).after_round()
+    RemoteCopy(config).after_round()
     changed = config.model_copy(update={"seed": 1})
-    Mirror(changed).require_own()
+    RemoteCopy(changed).require_own()
     elsewhere = config.model_copy(update={"run_dir": tmp_path / "other"})
     with pytest.raises(ConfigError, match=r"expected the mirror of .*/other, found that of .*/run\. Give"):
         train(elsewhere, renderer=PointRenderer(), resume=False)
@@ -221,7 +221,7 @@ def test_an_outage_does_not_stop_the_training(
     def unreachable(*_: object) -> None:
         raise StorageError("s3://bucket/run: expected to write it, found an outage.")
 
-    copy = Mirror(config)
+    copy = RemoteCopy(config)
     with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
         patch.setattr(mirror, "publish", unreachable)
         copy.after_round()

@@ -16,19 +16,19 @@ from shared.hand_model import load_hand_model
 from tests.support.repository import ROOT
 from tests.support.small_run import small_config
 from trainer.config.run import TrainConfig
-from trainer.data.loader import Feed
+from trainer.data.loader import RoundLoader
 from trainer.networks.regressor import HandRegressor
 from trainer.run.folder import RunFolder
 from trainer.run.log import read_records
-from trainer.training.learner import Engine, build_fabric
+from trainer.training.learner import Learner, build_fabric
 
 TWO_PROCESSES = ROOT / "tests" / "support" / "two_processes.py"
 
 
-def engine_and_feed(config: TrainConfig) -> tuple[Engine, Feed]:
+def engine_and_feed(config: TrainConfig) -> tuple[Learner, RoundLoader]:
     split = FreiHandSplit(config.data.root, "training")
-    engine = Engine(build_fabric(config), config, load_hand_model(), num_steps=10)
-    return engine, Feed(split, range(len(split)), config)
+    engine = Learner(build_fabric(config), config, load_hand_model(), num_steps=10)
+    return engine, RoundLoader(split, range(len(split)), config)
 
 
 def test_a_loss_that_is_not_finite_moves_nothing_and_names_the_sample(tmp_path: Path) -> None:

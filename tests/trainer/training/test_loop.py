@@ -23,7 +23,7 @@ from trainer.run.checkpoint import STATE, WEIGHTS, load_state
 from trainer.run.folder import RunFolder
 from trainer.run.log import LossMeter, read_records
 from trainer.training import loop
-from trainer.training.learner import Engine
+from trainer.training.learner import Learner
 from trainer.training.loop import train
 
 NUM_TRAINING = NUM_IMAGES - 2
@@ -72,14 +72,14 @@ def test_a_run_can_be_repeated_from_its_folder(uninterrupted: Path) -> None:
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
     [
-        pytest.param(Engine, "step", 2, id="first-step-after-the-first"),
-        pytest.param(Engine, "step", 6, id="mid-epoch-with-twins"),
+        pytest.param(Learner, "step", 2, id="first-step-after-the-first"),
+        pytest.param(Learner, "step", 6, id="mid-epoch-with-twins"),
         pytest.param(loop, "score_photographs", 2, id="mid-evaluation"),
         pytest.param(recycling, "write_predictions", 5, id="mid-prediction"),
         pytest.param(PointRenderer, "draw_shard", 5, id="mid-render"),
         pytest.param(loop.Trainer, "_record", 2, id="after-the-render"),
         pytest.param(LossMeter, "clear", 2, id="between-rounds"),
-        pytest.param(Engine, "share_statistics", 3, id="after-the-last-step"),
+        pytest.param(Learner, "share_statistics", 3, id="after-the-last-step"),
     ],
 )
 def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(
@@ -118,7 +118,7 @@ def test_dropout_too_is_the_same_after_an_interruption(
         config = small_config(folder, rounds=2, model=model)
         if killed:
             with monkeypatch.context() as patch:
-                killing_call(patch, Engine, "step", call=6)
+                killing_call(patch, Learner, "step", call=6)
                 with pytest.raises(Killed):
                     train(config, renderer=PointRenderer(), resume=False)
         train(config, renderer=PointRenderer(), resume=killed)
@@ -146,14 +146,14 @@ def metrics(run: Path, part: str) -> list[Any]:
 
 
 def test_ctrl_c_finishes_the_step_and_saves_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = Engine.step
+    step = Learner.step
 
-    def interrupted(engine: Engine, *arguments: Any, number: int, **keywords: Any) -> Any:
+    def interrupted(engine: Learner, *arguments: Any, number: int, **keywords: Any) -> Any:
         if number == 0:
             os.kill(os.getpid(), signal.SIGINT)
         return step(engine, *arguments, number=number, **keywords)
 
-    monkeypatch.setattr(Engine, "step", interrupted)
+    monkeypatch.setattr(Learner, "step", interrupted)
     config = small_config(tmp_path, checkpoint__every_steps=1000)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):

@@ -15,10 +15,10 @@ from tests.support.small_hands import open_hand
 from tests.support.small_run import small_config
 from trainer.config.run import TrainConfig
 from trainer.data.dataset import LoadedBatch
-from trainer.data.loader import Feed
+from trainer.data.loader import RoundLoader
 from trainer.run.checkpoint import WEIGHTS, load_state
 from trainer.training import learner as module
-from trainer.training.learner import Engine, build_fabric
+from trainer.training.learner import Learner, build_fabric
 from trainer.training.loop import train
 from trainer.types import HandNetwork, HandPrediction
 
@@ -50,14 +50,14 @@ def fp16_config(folder: Path, **changes: Any) -> TrainConfig:
     return small_config(folder, compute__precision="16-mixed", **changes)
 
 
-def engine_and_batch(config: TrainConfig) -> tuple[Engine, LoadedBatch]:
-    engine = Engine(build_fabric(config), config, load_hand_model(), num_steps=10)
+def engine_and_batch(config: TrainConfig) -> tuple[Learner, LoadedBatch]:
+    engine = Learner(build_fabric(config), config, load_hand_model(), num_steps=10)
     split = FreiHandSplit(config.data.root, "training")
-    feed = Feed(split, range(len(split)), config)
+    feed = RoundLoader(split, range(len(split)), config)
     return engine, next(feed.batches(0, start_step=0, twins=None))[0]
 
 
-def scale_of(engine: Engine) -> float:
+def scale_of(engine: Learner) -> float:
     return float(engine.state_dict()["precision"]["scale"])
 
 
@@ -113,9 +113,9 @@ def test_a_resumed_run_has_the_scale_of_an_uninterrupted_one(
 ) -> None:
     class Killed(BaseException): ...
 
-    step = Engine.step
+    step = Learner.step
 
-    def dying(engine: Engine, *batch: Any, number: int) -> Any:
+    def dying(engine: Learner, *batch: Any, number: int) -> Any:
         if number == 3:
             raise Killed
         return step(engine, *batch, number=number)
@@ -125,7 +125,7 @@ def test_a_resumed_run_has_the_scale_of_an_uninterrupted_one(
         config = fp16_config(tmp_path / str(killed), rounds=2)
         if killed:
             with monkeypatch.context() as patch:
-                patch.setattr(Engine, "step", dying)
+                patch.setattr(Learner, "step", dying)
                 with pytest.raises(Killed):
                     train(config, renderer=PointRenderer(), resume=False)
         train(config, renderer=PointRenderer(), resume=killed)
