@@ -27,7 +27,7 @@ SCALE_BONE = (9, 10)
 """FreiHAND's scale is the length of the first bone of the middle finger."""
 
 
-type _Plan = dict[str, int | str]
+type _Plan = dict[str, int | str | None]
 
 
 class FreiHandWriter:
@@ -38,7 +38,7 @@ class FreiHandWriter:
     Args:
         root: Folder of the dataset; made if it is missing.
         split: Which split to write.
-        num_images: Images that the split will have.
+        num_images: Images that the split will have; None for as many as are added, in order and one version.
         num_versions: How often the poses repeat: image i shows pose i modulo num_images / num_versions.
         identity: Whatever decides the content, such as a hash of seed and settings. A dataset of another
             identity is refused, finished or not.
@@ -48,19 +48,28 @@ class FreiHandWriter:
     """
 
     def __init__(
-        self, root: Path, split: SplitName, *, num_images: int, num_versions: int = 1, identity: str = ""
+        self,
+        root: Path,
+        split: SplitName,
+        *,
+        num_images: int | None,
+        num_versions: int = 1,
+        identity: str = "",
     ) -> None:
-        if num_images < 1 or num_versions < 1 or num_images % num_versions:
+        assert num_images is not None or num_versions == 1, "images are only counted in one version"
+        if num_images is not None and (num_images < 1 or num_versions < 1 or num_images % num_versions):
             raise DatasetError(
                 f"{root}: expected a number of images that {num_versions} versions divide, "
                 f"found {num_images}. Give a multiple."
             )
         self.root, self.split = root, split
-        self.num_images, self.num_poses = num_images, num_images // num_versions
+        self._given_images, self._num_versions = num_images, num_versions
+        self._found_images = 0
         self.is_finished = (root / f"{split}_K.json").exists()
         if self.is_finished:
             there = FreiHandSplit(root, split)
-            if (len(there), there.num_versions) != (num_images, num_versions):
+            self._found_images = len(there)
+            if (len(there), there.num_versions) != (self.num_images, num_versions):
                 raise DatasetError(
                     f"{root}: expected no {split} split or one of {num_images} images in {num_versions} "
                     f"versions, found one of {len(there)} in {there.num_versions}. Give another folder."
@@ -71,25 +80,39 @@ class FreiHandWriter:
             self._check_identity()
         self._journal = _Journal(root / f".{split}.journal", self._plan)
 
+    @property
+    def num_images(self) -> int:
+        """Images that the split will have; where their number was not given, those that are there."""
+        if self._given_images is not None:
+            return self._given_images
+        return self._found_images if self.is_finished else len(self._journal.rows)
+
+    @property
+    def num_poses(self) -> int:
+        """Hands that differ."""
+        return self.num_images // self._num_versions
+
     def missing(self) -> list[int]:
         """Return the numbers of the images that are still to be added, in order."""
         if self.is_finished:
             return []
         return [index for index in range(self.num_images) if index not in self._journal.rows]
 
-    def add(self, hand: LabelledHand, jpeg: bytes, *, mask_jpeg: bytes) -> None:
+    def add(self, hand: LabelledHand, jpeg: bytes, *, mask_jpeg: bytes | None) -> None:
         """Store one image. When this returns, the image survives a kill.
 
         Args:
             hand: Its labels; all images of one pose must have the same.
             jpeg: The encoded photograph.
             mask_jpeg: The encoded silhouette; stored for the first version of a pose only, as in FreiHAND.
+                None if nobody knows it.
         """
-        if not 0 <= hand.index < self.num_images:
+        one_more = self.num_images + (self._given_images is None)
+        if not 0 <= hand.index < one_more:
             raise IndexError(f"image {hand.index}: the {self.split} split will have {self.num_images} images")
         name = f"{hand.index:08d}.jpg"
         write_durably(self.root / self.split / "rgb" / name, [jpeg])
-        if hand.index < self.num_poses:
+        if mask_jpeg is not None and (self._given_images is None or hand.index < self.num_poses):
             write_durably(self.root / self.split / "mask" / name, [mask_jpeg])
         self._journal.append(hand)
 
@@ -106,11 +129,15 @@ class FreiHandWriter:
                 "Run the same command again."
             )
         if not self.is_finished:
+            if not self._journal.rows:
+                raise DatasetError(
+                    f"{self.root}: expected images of the {self.split} split, found none. Add some."
+                )
             self._check_versions()
             write_durably(self._identity_path, [json.dumps(self._plan).encode() + b"\n"])
             for kind in LABEL_KINDS:
                 self._write_labels(kind)
-            self.is_finished = True
+            self._found_images, self.is_finished = self.num_images, True
         self._journal.path.unlink(missing_ok=True)
 
     def _check_identity(self) -> None:
@@ -154,7 +181,7 @@ class _Journal:
 
     def __init__(self, path: Path, plan: _Plan) -> None:
         self.path = path
-        self._plan: dict[str, int | str] = {"format": FORMAT, **plan}
+        self._plan: _Plan = {"format": FORMAT, **plan}
         self.rows: dict[int, int] = {}
         self._record_type: np.dtype[np.void] | None = None
         self._start = 0

@@ -258,6 +258,25 @@ class TestWriter:
         shutil.rmtree(dataset / "training")
         assert len(FreiHandSplit(dataset, "evaluation")) == 1
 
+    def test_a_split_can_grow_without_its_size_being_known(self, tmp_path: Path) -> None:
+        """An import learns from the photographs, one by one, how many hands there are."""
+        writer = FreiHandWriter(tmp_path, "training", num_images=None)
+        for index in range(2):
+            writer.add(hand(index), jpeg(index), mask_jpeg=None)
+        writer = FreiHandWriter(tmp_path, "training", num_images=None)
+        assert (writer.num_images, writer.missing()) == (2, [])
+        with pytest.raises(IndexError, match="image 3"):
+            writer.add(hand(3), jpeg(3), mask_jpeg=None)
+        writer.add(hand(2), jpeg(2), mask_jpeg=None)
+        writer.finish()
+        assert len(FreiHandSplit(tmp_path, "training")) == 3
+        assert not (tmp_path / "training" / "mask").exists()
+        assert FreiHandWriter(tmp_path, "training", num_images=None).num_images == 3
+
+    def test_a_split_without_images_cannot_be_finished(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match="expected images of the training split, found none"):
+            FreiHandWriter(tmp_path, "training", num_images=None).finish()
+
 
 def test_the_real_photographs_can_be_read(
     assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
