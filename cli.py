@@ -382,7 +382,7 @@ def checks(given: dict[str, str]) -> list[Any]:
         Check("GPU, PyTorch", "trainer.checks:torch_gpus"),
         Check("Blender", "render_worker.checks:blender"),
         Check("GPU, Blender", "render_worker.checks:cycles_gpus"),
-        Check("Ray", "render_worker.checks:ray_works", cluster),
+        Check("Ray", "render_worker.ray_farm.checks:ray_works", cluster),
         Check("ImageNet weights", "trainer.checks:pretrained_weights"),
         Check("hand model", "trainer.checks:hand_model", hand),
         Check("photographs", "trainer.checks:photographs", data, _unless(given, "data")),

@@ -1,15 +1,12 @@
-"""What ``meshcycle doctor`` looks at for the render worker: Blender, its GPUs, and Ray."""
+"""What ``meshcycle doctor`` looks at for the render worker: Blender and its GPUs."""
 
 import time
 
 import numpy as np
-import ray
 
 from render_worker.picture.camera import choose_light
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest
-from render_worker.ray_farm.actor import connect
-from render_worker.ray_farm.slots import RESOURCE
 from render_worker.worker import start_blender
 from shared.hand_model import load_hand_model
 from shared.seams.renderer import RenderDevice, RenderSettings
@@ -50,16 +47,3 @@ def drawing_device(device: RenderDevice) -> str:
     """Name what Blender draws with if it is asked for this kind of device."""
     settings = RenderSettings(device=device, samples=1)
     return start_blender(CappedMesh.of(load_hand_model()), settings).device
-
-
-def ray_works(address: str = "") -> str:
-    """Run a task on a cluster, or on a Ray that is started for it."""
-    connect(address or None, RenderSettings(workers=1))
-    task = ray.remote(num_cpus=0)(lambda: "done")
-    assert ray.get(task.remote()) == "done"
-    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    names = [
-        name for name in ("CPU", "GPU", *sorted(resources)) if name in ("CPU", "GPU") or RESOURCE in name
-    ]
-    found = ", ".join(f"{resources.get(name, 0):g} {name}" for name in names)
-    return f"ray {ray.__version__} ran a task on {address or 'this machine'}: {found}"

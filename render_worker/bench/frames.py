@@ -6,8 +6,8 @@ It needs no data: its hands are the model's template, turned at random, and its 
 import io
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -26,7 +26,7 @@ from render_worker.picture.composite import composite, encode_jpeg, encode_png
 from render_worker.picture.exposure import expose
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest, HandLayer
-from render_worker.ray_farm.pool import RenderPool
+from render_worker.twins.round import Drawer
 from render_worker.twins.twin import TwinRequest
 from render_worker.worker import Studio
 from shared.backgrounds import BackgroundReader, BackgroundWriter
@@ -35,6 +35,9 @@ from shared.hand_model import HandModel
 from shared.seams.renderer import RenderSettings
 from shared.seeds import rng_of
 from shared.types import WeakPerspective
+
+type PoolOpener = Callable[[RenderSettings, HandModel, Path], AbstractContextManager[Drawer]]
+"""Opens a pool of workers by settings, hand model and folder of backgrounds."""
 
 _PHOTOGRAPH_PX = 256
 _CURVE = (1, 2, 4, 6, 8, 12, 16, 32, 64)
@@ -84,7 +87,7 @@ def bench_render(
         device, bpy_version = scene.device, scene.bpy_version
         quality = _curve(mesh, settings, requests[:_CURVE_HANDS]) if measure_quality else ()
         rates = {
-            workers: _pool_rate(settings, hand_model, photographs.path, requests, workers)
+            workers: pool_rate(_ray_pool, settings, hand_model, photographs.path, requests, workers)
             for workers in range(1, max_workers + 1)
         }
     return RenderBench(
@@ -175,7 +178,8 @@ def _curve(
     return tuple(points)
 
 
-def _pool_rate(
+def pool_rate(
+    open_pool: PoolOpener,
     settings: RenderSettings,
     hand_model: HandModel,
     backgrounds_dir: Path,
@@ -183,12 +187,20 @@ def _pool_rate(
     workers: int,
 ) -> float:
     """Return pictures per second of a warm pool."""
-    with RenderPool(settings.model_copy(update={"workers": workers}), hand_model, backgrounds_dir) as pool:
+    with open_pool(settings.model_copy(update={"workers": workers}), hand_model, backgrounds_dir) as pool:
         for _ in pool.draw([*requests] * workers):
             pass  # every worker draws its first frame here
         start_s = time.perf_counter()
         count = sum(1 for _ in pool.draw([*requests] * workers))
         return count / (time.perf_counter() - start_s)
+
+
+def _ray_pool(
+    settings: RenderSettings, hand_model: HandModel, backgrounds_dir: Path
+) -> AbstractContextManager[Drawer]:
+    from render_worker.ray_farm.pool import RenderPool  # loads Ray, which one process does not need
+
+    return RenderPool(settings, hand_model, backgrounds_dir)
 
 
 def template_twin(model: HandModel, number: int, image_px: int) -> TwinRequest:

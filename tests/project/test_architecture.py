@@ -23,6 +23,8 @@ HEAVY = ("torch", "bpy", "ray", "ultralytics")
         ("shared.backgrounds.database", HEAVY),
         ("bg_filter.sources", ("torch", "bpy", "ray")),
         ("render_worker.worker", ("torch", "bpy", "ray")),
+        ("render_worker.bench.frames", ("torch", "ray")),
+        ("render_worker.checks", ("torch", "bpy", "ray")),
         ("render_worker.ray_farm.pool", ("torch", "bpy")),
         ("trainer.training.loop", ("bpy", "ray", "ultralytics")),
     ],
