@@ -1,4 +1,4 @@
-"""Read MANO's own pickle without running anything that is in it, and without chumpy.
+"""Read MANO's own pickle, and others of named arrays, without running anything in them and without chumpy.
 
 ``MANO_RIGHT.pkl`` was written by Python 2 (protocol 2) and holds SciPy sparse matrices and chumpy objects.
 A pickle names the functions that rebuild its objects. Here every permitted name stands for a placeholder of
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from shared.errors import HandModelError
+from shared.errors import HandModelError, MeshcycleError
 from shared.hand_model.restricted_pickle import load_modestly
 
 _NUMBERS = "biuf"
@@ -107,31 +107,53 @@ class _RestrictedUnpickler(pickle.Unpickler):
 
 
 def read_mano_pickle(data: bytes, *, where: str, fields: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Return those of the named fields that the pickle has, as plain arrays of numbers.
+    """Return those of the named fields that MANO's pickle has; see `read_pickled_arrays`."""
+    return read_pickled_arrays(
+        data,
+        where=where,
+        fields=fields,
+        expected="MANO's",
+        error_class=HandModelError,
+        advice="Download the model again from its official site.",
+    )
+
+
+def read_pickled_arrays(
+    data: bytes,
+    *,
+    where: str,
+    fields: tuple[str, ...],
+    expected: str,
+    error_class: type[MeshcycleError],
+    advice: str,
+) -> dict[str, np.ndarray]:
+    """Return those of the named fields that a pickled dictionary has, as plain arrays of numbers.
 
     Args:
         data: The whole file.
         where: Its name, for messages.
-        fields: Top-level keys to convert; others are ignored.
+        fields: Top-level keys to convert; others are ignored, and so are those that hold None.
+        expected: Whose pickle it should be, for messages.
+        error_class: What to raise.
+        advice: What to do about a damaged file.
 
     Raises:
-        HandModelError: The pickle is damaged, no dictionary, or names a class that MANO does not use.
+        MeshcycleError: The pickle is damaged, no dictionary, or names a class that MANO does not use.
     """
     try:
         # latin1 maps the bytes of a Python 2 string to the characters of the same number.
         content = load_modestly(data, _RestrictedUnpickler(io.BytesIO(data), encoding="latin1").load)
         if not isinstance(content, dict):
             raise TypeError(f"a dictionary was expected, not {type(content).__name__}")
-        return {field: _plain(content[field]) for field in fields if field in content}
+        return {field: _plain(content[field]) for field in fields if content.get(field) is not None}
     except _Refused as refused:
-        raise HandModelError(
-            f"{where}: expected only the classes of MANO's own pickle, found {refused}, which was not run. "
-            "Download the model again from its official site."
+        raise error_class(
+            f"{where}: expected only the classes of {expected} own pickle, found {refused}, "
+            f"which was not run. {advice}"
         ) from refused
     except _DAMAGED as error:
-        raise HandModelError(
-            f"{where}: expected MANO's pickle, found something unreadable ({error}). "
-            "Download the model again from its official site."
+        raise error_class(
+            f"{where}: expected {expected} pickle, found something unreadable ({error}). {advice}"
         ) from error
 
 

@@ -19,7 +19,9 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from shared.errors import HandModelError
+from shared.hand_model.left_hand import mirrored_fields
 from shared.hand_model.mano_pickle import read_mano_pickle
+from shared.seams.hand_finder import Side
 from shared.skeleton import FINGERS
 
 EMBEDDED_MODEL = Path(__file__).with_name("open_hand.npz")
@@ -91,6 +93,7 @@ class HandModel:
         parents: Of the 16 skinning joints; -1 for the wrist.
         mean_pose: Axis-angle of joints 1 to 15 that a pose parameter of zero means, radians.
         pose_components: Rows are one standard deviation along the principal directions of pose, radians.
+        pose_directions: The same as the file has them: what data sets multiply with their coefficients.
         joint_regressor: The 21 joints of `shared.skeleton` from *posed* vertices; rows sum to 1.
         anatomy: How the joints can turn, if the file says.
     """
@@ -106,6 +109,7 @@ class HandModel:
     parents: tuple[int, ...]
     mean_pose: Float32[np.ndarray, " 45"]
     pose_components: Float32[np.ndarray, "45 45"]
+    pose_directions: Float32[np.ndarray, "45 45"]
     joint_regressor: Float32[np.ndarray, "21 verts"]
     anatomy: Anatomy | None
 
@@ -133,15 +137,18 @@ class HandModel:
         return tuple(ring)
 
 
-def load_hand_model(path: Path | None = None, *, fingertips: Fingertips = "default") -> HandModel:
+def load_hand_model(
+    path: Path | None = None, *, fingertips: Fingertips = "default", side: Side = "right"
+) -> HandModel:
     """Read a hand model; nothing that is stored in the file is ever executed.
 
     Args:
         path: MANO's ``MANO_RIGHT.pkl``, or an ``.npz`` with the same fields; the embedded hand if left out.
         fingertips: Which of MANO's vertices are fingertips. ``legacy`` is METRO's choice.
+        side: Which hand the file holds. A left one is returned as the right hand that a mirror shows.
 
     Raises:
-        HandModelError: The file is missing, damaged, unsafe, incomplete, inconsistent, or of a left hand.
+        HandModelError: The file is missing, damaged, unsafe, incomplete, inconsistent, or of the other hand.
     """
     path = path or EMBEDDED_MODEL
     where = str(path)
@@ -150,15 +157,17 @@ def load_hand_model(path: Path | None = None, *, fingertips: Fingertips = "defau
     except OSError as error:
         raise HandModelError(
             f"{where}: expected a hand model, found {error.strerror}. "
-            "Give the path of MANO_RIGHT.pkl, or none at all."
+            f"Give the path of MANO_{side.upper()}.pkl, or none at all."
         ) from error
     if data.startswith(b"PK"):
         fields = _read_npz(data, where=where)
     else:
         fields = read_mano_pickle(data, where=where, fields=(*_SHAPES, *_OPTIONAL_SHAPES))
     _check_fields(fields, where=where)
+    if side == "left":
+        fields = mirrored_fields(fields)
     model = _assemble(fields, sha256=hashlib.sha256(data).hexdigest(), where=where, fingertips=fingertips)
-    _check_geometry(model, where=where)
+    _check_geometry(model, where=where, side=side)
     return model
 
 
@@ -225,6 +234,7 @@ def _assemble(
         parents=(-1, *(int(parent) for parent in fields["kintree_table"][0, 1:])),
         mean_pose=_float32(fields["hands_mean"]),
         pose_components=_float32(fields["hands_components"] * spread[:, None]),
+        pose_directions=_float32(fields["hands_components"]),
         joint_regressor=_joint_regressor(fields, where=where, fingertips=fingertips),
         anatomy=anatomy,
     )
@@ -252,15 +262,18 @@ def _joint_regressor(
     return _float32(np.concatenate([fields["J_regressor"], tips])[list(_FIELD_ORDER)])
 
 
-def _check_geometry(model: HandModel, *, where: str) -> None:
-    """Refuse other skeletons, left hands, and hands turned inside out."""
+def _check_geometry(model: HandModel, *, where: str, side: Side) -> None:
+    """Refuse other skeletons, hands of the other side, and hands turned inside out."""
     if any(not 0 <= parent < joint for joint, parent in enumerate(model.parents) if joint):
         raise HandModelError(f"{where}: expected parents before their children. This is not MANO's skeleton.")
     joints = model.joint_regressor @ model.template_m
     wrist, thumb, index, middle, little = (joints[joint] for joint in (0, 3, 5, 9, 17))
     back_of_right_hand = np.cross(middle - wrist, index - little)
     if (thumb - index) @ back_of_right_hand > 0:
-        raise HandModelError(f"{where}: expected a right hand, found a left one. Give MANO_RIGHT.pkl.")
+        other = "left" if side == "right" else "right"
+        raise HandModelError(
+            f"{where}: expected a {side} hand, found a {other} one. Give MANO_{side.upper()}.pkl."
+        )
     corners = model.template_m[model.faces] - model.template_m.mean(0)
     if np.linalg.det(corners).sum() < 0:
         raise HandModelError(

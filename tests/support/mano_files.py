@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.sparse import csc_matrix
 
+from shared.hand_model.left_hand import mirrored_fields
 from shared.hand_model.model import EMBEDDED_MODEL
 
 
@@ -130,3 +131,18 @@ def write_mano_pickle(path: Path, **changes: Any) -> Path:
     """Write a file that differs from MANO's own in its numbers only, and in the given fields."""
     path.write_bytes(python_2_pickle(mano_content(**changes)))
     return path
+
+
+def write_left_mano_pickle(path: Path, *, shapes_as_published: bool = True) -> Path:
+    """Write the mirrored hand as MANO_LEFT.pkl is: its shapes have, by mistake, the right hand's x."""
+    fields = {name: np.asarray(value) for name, value in mano_content().items() if name in _TURNED}
+    shapes = open_hand_fields()["shapedirs"].astype(np.float64)
+    left: dict[str, Any] = mirrored_fields({**fields, "shapedirs": shapes})
+    if shapes_as_published:
+        left["shapedirs"][:, 0] *= -1
+    left["f"] = left["f"].astype(np.uint32)
+    left["shapedirs"] = Select(Ch(left["shapedirs"]), np.arange(shapes.size), shapes.shape)
+    return write_mano_pickle(path, **left)
+
+
+_TURNED = ("v_template", "f", "posedirs", "hands_mean", "hands_components")
