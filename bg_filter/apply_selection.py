@@ -62,8 +62,8 @@ def reselect(database: Path, rules: SelectionRules, *, sources: Sequence[Path] =
     """
     if not (database / "data.mdb").is_file():
         raise BackgroundError(
-            f"{database}: expected a background database, found none. "
-            f"Make one: `meshcycle filter-backgrounds SOURCE --out {database}`."
+            f"{database}: expected a background database, found none.",
+            remedy=f"Make one: `meshcycle filter-backgrounds SOURCE --out {database}`.",
         )
     with BackgroundWriter(database) as writer:
         return publish(writer, rules, sources={source.name: source for source in open_sources(sources)})
@@ -109,14 +109,17 @@ def _fetch(
         was_at = Path(writer.noted("sources")[source_name])
         if not was_at.exists():
             raise BackgroundError(
-                f"{writer.path}: expected the photographs of {source_name} in {was_at}, found nothing. "
-                "Say where they are now with --source, or give a threshold that is not higher than before."
+                f"{writer.path}: expected the photographs of {source_name} in {was_at}, found nothing.",
+                remedy=(
+                    "Say where they are now with --source, or give a threshold that is not "
+                    "higher than before."
+                ),
             )
         available |= {source.name: source for source in open_sources([was_at])}
     picture = Picture.decode(available[source_name].read(name))
     if picture is None:
         raise BackgroundError(
-            f"{writer.path}: expected the picture {key} in {available[source_name].path}, found none. "
-            "Give the source that was filtered (--source, if it has moved), or stricter rules."
+            f"{writer.path}: expected the picture {key} in {available[source_name].path}, found none.",
+            remedy="Give the source that was filtered (--source, if it has moved), or stricter rules.",
         )
     return picture.stored(short_side_px=short_side_px)

@@ -31,31 +31,31 @@ def photographs(path: str) -> str:
         BackgroundError: It cannot be read, or a picture of a background database cannot be decoded.
     """
     folder = Path(path)
-    reader, why_none = _reader(path if is_url(path) else folder)
-    if reader is None:
+    reader = _reader(path if is_url(path) else folder)
+    if isinstance(reader, BackgroundError):
         if is_url(path):
-            raise BackgroundError(why_none)
+            raise reader
         try:
             return _source(folder)
         except BackgroundError:
             if not (folder / "data.mdb").is_file():
                 raise
-        raise BackgroundError(why_none)
+        raise reader
     for position in np.linspace(0, len(reader) - 1, min(_LOOKED_AT, len(reader))).astype(int).tolist():
         if Picture.decode(reader.image_bytes(position)) is None:
             raise BackgroundError(
-                f"{path}: expected photographs, found that {reader.key(position)} cannot be decoded. "
-                "The file is damaged: make it again with `meshcycle filter-backgrounds`."
+                f"{path}: expected photographs, found that {reader.key(position)} cannot be decoded.",
+                remedy="The file is damaged: make it again with `meshcycle filter-backgrounds`.",
             )
     return f"{len(reader)} photographs without people, of {reader.num_verdicts} looked at"
 
 
-def _reader(place: Location) -> tuple[BackgroundReader | None, str]:
+def _reader(location: Location) -> BackgroundReader | BackgroundError:
     """Return a reader, or why there is none, with the file closed: LMDB opens none twice in a process."""
     try:
-        return BackgroundReader(place), ""
+        return BackgroundReader(location)
     except BackgroundError as error:
-        return None, str(error)
+        return BackgroundError(error.message, error.remedy)  # the original keeps the file open
 
 
 def _source(folder: Path) -> str:
@@ -67,8 +67,8 @@ def _source(folder: Path) -> str:
         good = sum(Picture.decode(source.read(names[place].decode())) is not None for place in places)
         if good == 0:
             raise BackgroundError(
-                f"{source.path}: expected photographs, found none in {len(places)} entries. "
-                "Download it again."
+                f"{source.path}: expected photographs, found none in {len(places)} entries.",
+                remedy="Download it again.",
             )
         found.append(f"{source.name}: {len(names)} unfiltered, {good} of {len(places)} tried can be decoded")
     return "; ".join(found) + "; filter them before training"

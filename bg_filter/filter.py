@@ -167,8 +167,8 @@ def _check_apart(sources: Sequence[Path], out: Path) -> None:
     for source in sources:
         if out.resolve().is_relative_to(source.resolve()):
             raise BackgroundError(
-                f"{out}: expected a directory outside of the source {source}, found it inside. "
-                "Give another --out."
+                f"{out}: expected a directory outside of the source {source}, found it inside.",
+                remedy="Give another --out.",
             )
 
 
@@ -204,8 +204,8 @@ def _continue_or_start(writer: BackgroundWriter, *, detector: str, short_side_px
     for name, value in asked.items():
         if noted[name] != value:
             raise BackgroundError(
-                f"{writer.path}: expected to continue with the {name} {noted[name]}, found {value}. "
-                "Give the same options as before, or another --out."
+                f"{writer.path}: expected to continue with the {name} {noted[name]}, found {value}.",
+                remedy="Give the same options as before, or another --out.",
             )
 
 

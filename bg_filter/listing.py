@@ -84,8 +84,11 @@ def _names(source: PhotoSource, cache: Path) -> NameArray:
     names = _cached_names(source, cache)
     if len(os.fsencode(source.name)) + 1 + names.dtype.itemsize > MAX_KEY_BYTES:
         raise BackgroundError(
-            f"{source.path}: expected names of at most {MAX_KEY_BYTES} bytes together with the folder's, "
-            f"found one of {names.dtype.itemsize}. Shorten the names of its folders or files."
+            (
+                f"{source.path}: expected names of at most {MAX_KEY_BYTES} bytes together with the folder's, "
+                f"found one of {names.dtype.itemsize}."
+            ),
+            remedy="Shorten the names of its folders or files.",
         )
     return names
 
@@ -108,8 +111,11 @@ def _cached_names(source: PhotoSource, cache: Path) -> NameArray:
         write_durably(stamp_file, [json.dumps(source.stamp).encode()])  # last: it stands for a whole array
     except OSError as error:
         raise BackgroundError(
-            f"{cache.parent}: expected a directory to write a background database to, "
-            f"found a problem: {error}. Make room, or give another --out."
+            (
+                f"{cache.parent}: expected a directory to write a background database to, "
+                f"found a problem: {error}."
+            ),
+            remedy="Make room, or give another --out.",
         ) from error
     return names
 

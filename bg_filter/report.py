@@ -58,8 +58,8 @@ def write_report(
     rows = reader.rows()
     if len(rows) == 0:
         raise BackgroundError(
-            f"{database}: expected pictures that were looked at, found none. "
-            "Repeat its `meshcycle filter-backgrounds` command."
+            f"{database}: expected pictures that were looked at, found none.",
+            remedy="Repeat its `meshcycle filter-backgrounds` command.",
         )
     selection = reader.noted("selection") or {}
     rules = SelectionRules(**selection.get("rules", {}))
@@ -90,8 +90,8 @@ def write_report(
         files.html.write_text(_html(reader, rules, by_category, page), encoding="utf-8", errors="replace")
     except OSError as error:
         raise BackgroundError(
-            f"{files.png.parent}: expected a folder to write the report to, found a problem: {error}. "
-            "Give another --out."
+            f"{files.png.parent}: expected a folder to write the report to, found a problem: {error}.",
+            remedy="Give another --out.",
         ) from error
     return files
 

@@ -61,12 +61,15 @@ class LmdbSource:
         self.path = path
         self.name = _name(path)
         if (path / "data.mdb").stat().st_size == 0 or self._num_entries == 0:
-            raise BackgroundError(f"{path}: expected photographs, found an empty LMDB. Download it again.")
+            raise BackgroundError(
+                f"{path}: expected photographs, found an empty LMDB.",
+                remedy="Download it again.",
+            )
         with self._environment.begin() as transaction:
             if transaction.cursor().set_key(b"positions"):
                 raise BackgroundError(
-                    f"{path}: expected unfiltered photographs, found a background database. "
-                    "It is ready for use as it is."
+                    f"{path}: expected unfiltered photographs, found a background database.",
+                    remedy="It is ready for use as it is.",
                 )
 
     @cached_property
@@ -75,8 +78,8 @@ class LmdbSource:
             environment = lmdb.open(str(self.path), readonly=True, lock=False, readahead=False)
         except lmdb.Error as error:
             raise BackgroundError(
-                f"{self.path}: expected an LMDB of photographs, found that LMDB cannot open it ({error}). "
-                "Download it again."
+                f"{self.path}: expected an LMDB of photographs, found that LMDB cannot open it ({error}).",
+                remedy="Download it again.",
             ) from error
         require_whole(environment, self.path)
         return environment
@@ -106,8 +109,11 @@ class LmdbSource:
                 width = max(width, len(key))
                 if key.endswith(b"\0"):  # NumPy pads with zero bytes, and would lose this one
                     raise BackgroundError(
-                        f"{self.path}: expected names as keys, found {key!r}. "
-                        "LSUN's are text; give the LMDB as it was downloaded, or a folder with the pictures."
+                        f"{self.path}: expected names as keys, found {key!r}.",
+                        remedy=(
+                            "LSUN's are text; give the LMDB as it was downloaded, or a folder "
+                            "with the pictures."
+                        ),
                     )
             keys = transaction.cursor().iternext(values=False)
             return np.fromiter(keys, dtype=f"S{width}", count=self._num_entries)
@@ -144,8 +150,8 @@ class FolderSource:
         except OSError as error:
             if not self.path.is_dir():  # a mount that went away is no reason to call every picture bad
                 raise BackgroundError(
-                    f"{self.path}: expected a folder with pictures, found it gone while reading them. "
-                    "Repeat the command when it is back; it goes on where it stopped."
+                    f"{self.path}: expected a folder with pictures, found it gone while reading them.",
+                    remedy="Repeat the command when it is back; it goes on where it stopped.",
                 ) from error
             return b""
 
@@ -163,8 +169,8 @@ def open_sources(paths: Sequence[Path]) -> list[PhotoSource]:
         if count > 1:
             same = " and ".join(str(path) for _, path in found.values() if _name(path) == name)
             raise BackgroundError(
-                f"{same}: expected sources with names of their own, found {count} called {name}. "
-                "Filter them into separate databases, or rename one directory."
+                f"{same}: expected sources with names of their own, found {count} called {name}.",
+                remedy="Filter them into separate databases, or rename one directory.",
             )
     return [kind(path) for kind, path in found.values()]
 
@@ -176,13 +182,13 @@ def _name(path: Path) -> str:
 def _sources_at(path: Path) -> list[tuple[type[LmdbSource | FolderSource], Path]]:
     if not path.exists():
         raise BackgroundError(
-            f"{path}: expected an LSUN directory or a folder with pictures, found nothing. "
-            "Check the path; LSUN's archives must be unpacked first."
+            f"{path}: expected an LSUN directory or a folder with pictures, found nothing.",
+            remedy="Check the path; LSUN's archives must be unpacked first.",
         )
     if not path.is_dir():
         raise BackgroundError(
-            f"{path}: expected an LSUN directory or a folder with pictures, found a file. "
-            "Give the directory; LSUN's archives must be unpacked first."
+            f"{path}: expected an LSUN directory or a folder with pictures, found a file.",
+            remedy="Give the directory; LSUN's archives must be unpacked first.",
         )
     for level in ("", "*/", "*/*/"):  # a category, a folder of categories, and one for each split
         categories = sorted(file.parent for file in path.glob(level + "data.mdb"))
@@ -191,6 +197,6 @@ def _sources_at(path: Path) -> list[tuple[type[LmdbSource | FolderSource], Path]
     if any(file.suffix.lower() in SUFFIXES for file in path.rglob("*")):
         return [(FolderSource, path)]
     raise BackgroundError(
-        f"{path}: expected data.mdb or pictures ({', '.join(sorted(SUFFIXES))}), found neither. "
-        "Give a directory such as bedroom_train_lmdb, or a folder with photographs."
+        f"{path}: expected data.mdb or pictures ({', '.join(sorted(SUFFIXES))}), found neither.",
+        remedy="Give a directory such as bedroom_train_lmdb, or a folder with photographs.",
     )

@@ -75,7 +75,10 @@ def main(request_path: Path, out: Path) -> None:
     request = _read(request_path)
     if not out.parent.is_dir() or out.is_dir():
         found = "a folder" if out.is_dir() else "no such folder"
-        raise ConfigError(f"{out}: expected a file to write in an existing folder, found {found}. {_USAGE}")
+        raise ConfigError(
+            f"{out}: expected a file to write in an existing folder, found {found}.",
+            remedy=_USAGE,
+        )
     model = load_hand_model()
     if request.verts_m is None:
         verts_m = (model.template_m - model.template_m.mean(axis=0)) @ _PALM_TO_CAMERA.T
@@ -83,8 +86,11 @@ def main(request_path: Path, out: Path) -> None:
         verts_m = np.array(request.verts_m, dtype=np.float32)
         if verts_m.shape != model.template_m.shape:
             raise ConfigError(
-                f"{request_path}: expected verts_m of the hand model's {len(model.template_m)} vertices, "
-                f"found {len(verts_m)}. Correct the request, or leave them out."
+                (
+                    f"{request_path}: expected verts_m of the hand model's {len(model.template_m)} vertices, "
+                    f"found {len(verts_m)}."
+                ),
+                remedy="Correct the request, or leave them out.",
             )
     background = _background(request_path, request)
     mesh = CappedMesh.of(model)
@@ -105,11 +111,17 @@ def _read(path: Path) -> HandRequest:
     try:
         return HandRequest.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise ConfigError(f"{path}: expected a request, found {error.strerror}. {_USAGE}") from error
+        raise ConfigError(
+            f"{path}: expected a request, found {error.strerror}.",
+            remedy=_USAGE,
+        ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the whole file"
-        raise ConfigError(f"{path}: expected a request, but {where}: {first['msg']}. {_USAGE}") from error
+        raise ConfigError(
+            f"{path}: expected a request, but {where}: {first['msg']}.",
+            remedy=_USAGE,
+        ) from error
 
 
 def _background(request_path: Path, request: HandRequest) -> _OnePhotograph:
@@ -122,7 +134,8 @@ def _background(request_path: Path, request: HandRequest) -> _OnePhotograph:
         return _OnePhotograph(path.read_bytes(), name=path.name)
     except OSError as error:
         raise ConfigError(
-            f"{path}: expected a photograph, found {error.strerror}. Correct the request."
+            f"{path}: expected a photograph, found {error.strerror}.",
+            remedy="Correct the request.",
         ) from error
 
 

@@ -134,8 +134,8 @@ def start_blender(mesh: CappedMesh, settings: RenderSettings) -> Scene:
             raise
         version = ".".join(map(str, sys.version_info[:2]))
         raise RenderError(
-            f"rendering: expected Python 3.13 with bpy installed, found Python {version} without it. "
-            "Render in an environment made by `make setup`."
+            f"rendering: expected Python 3.13 with bpy installed, found Python {version} without it.",
+            remedy="Render in an environment made by `make setup`.",
         ) from error
     return HandScene(mesh, settings)
 

@@ -1,12 +1,27 @@
 """Errors whose message tells the user what to do; everything else is a bug and keeps its traceback.
 
-The form of a message is ``<where>: <what was expected>, <what was found>. <what to do>``. Every class takes
-that one string, because an error raised in a render worker is pickled on its way home.
+A message reads ``<where>: expected <this>, found <that>.``, and a remedy is what to do about it, in a
+sentence of its own. They are kept apart, so that whoever reports an error in another form need not take
+texts apart.
 """
 
 
 class MeshcycleError(Exception):
-    """Base of every error that the command line prints without a traceback."""
+    """Base of every error that the command line prints without a traceback.
+
+    An error raised in a render worker is pickled on its way home: both texts travel as arguments.
+
+    Attributes:
+        message: Where, what was expected, and what was found.
+        remedy: What to do; empty if the message says it all.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message, self.remedy = message, remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}" if self.remedy else self.message
 
 
 class ConfigError(MeshcycleError):

@@ -20,8 +20,8 @@ def torch_works() -> str:
         from torchvision.ops import nms
     except (ImportError, RuntimeError, OSError) as error:
         raise DeviceError(
-            f"PyTorch: expected torch and torchvision that fit each other, found {error}. "
-            "Install both from requirements.lock: `make clean setup`."
+            f"PyTorch: expected torch and torchvision that fit each other, found {error}.",
+            remedy="Install both from requirements.lock: `make clean setup`.",
         ) from error
     nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
     product = torch.ones(8, 8) @ torch.ones(8, 8)
@@ -43,8 +43,8 @@ def torch_gpus() -> str:
             torch.ones(64, 64, device=f"cuda:{place}").sum().item()
         except RuntimeError as error:
             raise DeviceError(
-                f"cuda:{place}: expected a GPU that multiplies, found {str(error).splitlines()[0]}. "
-                "Update the driver, or hide the GPU with CUDA_VISIBLE_DEVICES."
+                f"cuda:{place}: expected a GPU that multiplies, found {str(error).splitlines()[0]}.",
+                remedy="Update the driver, or hide the GPU with CUDA_VISIBLE_DEVICES.",
             ) from error
         memory_gb = torch.cuda.get_device_properties(place).total_memory / 1e9
         names.append(f"{torch.cuda.get_device_name(place)} ({memory_gb:.0f} GB)")
@@ -86,8 +86,11 @@ def _split(root: Path, name: SplitName, hand_model: str) -> str:
     split = FreiHandSplit(root, name)
     if split.num_poses == FREIHAND_POSES and split.num_versions != FREIHAND_VERSIONS:
         raise DatasetError(
-            f"{root}: expected FreiHAND's {FREIHAND_POSES * FREIHAND_VERSIONS} training images, found "
-            f"{len(split)}. Unpack FreiHAND_pub_v2.zip again; data.num_versions trains on this part."
+            (
+                f"{root}: expected FreiHAND's {FREIHAND_POSES * FREIHAND_VERSIONS} training images, found "
+                f"{len(split)}."
+            ),
+            remedy="Unpack FreiHAND_pub_v2.zip again; data.num_versions trains on this part.",
         )
     for index in sorted({0, len(split) // 2, len(split) - 1}):
         split.image(index)

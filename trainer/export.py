@@ -109,8 +109,8 @@ def export_onnx(trained: TrainedHand, path: Path, *, tolerance: float = TOLERANC
         worst = max(differences.values())
         if not worst <= tolerance:
             raise ExportError(
-                f"{path}: expected outputs within {tolerance:.0e} of PyTorch's, found {worst:.1e}. "
-                "Raise --tolerance if that is close enough for you."
+                f"{path}: expected outputs within {tolerance:.0e} of PyTorch's, found {worst:.1e}.",
+                remedy="Raise --tolerance if that is close enough for you.",
             )
         write_durably(path, [draft.read_bytes()])
     return ExportReport(path, path.stat().st_size, differences, tolerance)
@@ -128,8 +128,8 @@ def require_export_packages() -> None:
             missing.append(name)
     if missing:
         raise ConfigError(
-            f"export: expected {', '.join(_EXTRA)}, found no {', '.join(missing)}. "
-            "Install them with pip install 'meshcycle[export]'."
+            f"export: expected {', '.join(_EXTRA)}, found no {', '.join(missing)}.",
+            remedy="Install them with pip install 'meshcycle[export]'.",
         )
 
 

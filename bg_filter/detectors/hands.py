@@ -52,9 +52,13 @@ class HandDetector:
         }
         if not self._class_sides:
             raise BackgroundError(
-                f"{weights}: expected a detector with a class named hand, found the classes "
-                f"{', '.join(list(names.values())[:5])}, ... Give {_OPTION} other weights, such as "
-                "yolov8n-oiv7.pt, or leave it out and give --box."
+                (
+                    f"{weights}: expected a detector with a class named hand, found the classes "
+                    f"{', '.join(list(names.values())[:5])}, ..."
+                ),
+                remedy=(
+                    f"Give {_OPTION} other weights, such as yolov8n-oiv7.pt, or leave it out and give --box."
+                ),
             )
 
     def find(self, rgb: Rgb) -> list[HandSquare]:
@@ -96,6 +100,6 @@ def _load(path: Path) -> Any:
     except (ImportError, TypeError, RuntimeError, KeyError, AttributeError, OSError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise BackgroundError(
-            f"{path}: expected weights that ultralytics can load, found a problem: {reason}. "
-            f"Give {_OPTION} other weights."
+            f"{path}: expected weights that ultralytics can load, found a problem: {reason}.",
+            remedy=f"Give {_OPTION} other weights.",
         ) from error

@@ -51,8 +51,8 @@ class RecordedDetector:
             return [self._findings[pixels_sha256(picture)] for picture in pictures]
         except KeyError as error:
             raise BackgroundError(
-                "--weights recorded: expected the photographs of the demo, found another picture. "
-                "Give a detector's weights."
+                "--weights recorded: expected the photographs of the demo, found another picture.",
+                remedy="Give a detector's weights.",
             ) from error
 
 

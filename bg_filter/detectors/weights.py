@@ -58,8 +58,8 @@ def weights_file(name: str, *, option: str = "--weights") -> Path:
         return Path(name)
     if name not in GITHUB_ASSETS_NAMES:
         raise BackgroundError(
-            f"{name}: expected a file with detector weights, found nothing. "
-            f"Check {option}; a name that can be downloaded is, for example, yolov8n.pt."
+            f"{name}: expected a file with detector weights, found nothing.",
+            remedy=f"Check {option}; a name that can be downloaded is, for example, yolov8n.pt.",
         )
     cached = _cache_folder() / name
     if not cached.exists():

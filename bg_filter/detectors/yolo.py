@@ -57,8 +57,8 @@ class YoloDetector:
             findings = [network.look_at(pictures) for network in self._networks]
         except torch.OutOfMemoryError as error:
             raise DeviceError(
-                f"{self.device}: expected memory for {len(pictures)} pictures at once, found too little. "
-                "Give a smaller --batch-size; the run goes on where it stopped."
+                f"{self.device}: expected memory for {len(pictures)} pictures at once, found too little.",
+                remedy="Give a smaller --batch-size; the run goes on where it stopped.",
             ) from error
         return [max(finding, key=lambda each: each.confidence) for finding in zip(*findings, strict=True)]
 
@@ -74,8 +74,11 @@ class _Network:
         labels = [label for label in settings.classes if label in known]
         if not labels:
             raise BackgroundError(
-                f"{name}: expected a detector of {' or '.join(settings.classes)}, found the classes "
-                f"{', '.join(list(known)[:5])}, ... Give other --weights or --classes."
+                (
+                    f"{name}: expected a detector of {' or '.join(settings.classes)}, found the classes "
+                    f"{', '.join(list(known)[:5])}, ..."
+                ),
+                remedy="Give other --weights or --classes.",
             )
         self._device = device
         self._wanted = torch.tensor([known[label] for label in labels], device=device)
@@ -123,8 +126,12 @@ class _Network:
         """Look at nothing, so that weights of another kind are reported before a database is begun."""
         if self._backend.metadata.get("args", {}).get("nms"):
             raise BackgroundError(
-                f"{name}: expected a network that tells the confidence of every box, found an export that "
-                "drops the lower ones itself. Export it without nms=True."
+                (
+                    f"{name}: expected a network that tells the confidence of every box, "
+                    "found an export that "
+                    "drops the lower ones itself."
+                ),
+                remedy="Export it without nms=True.",
             )
         frame_size = padded(self._limits) if self._takes_any_size else self._limits
         frames = torch.full((1, 3, *frame_size), PADDING, device=self._device)
@@ -133,8 +140,11 @@ class _Network:
                 self.best_person(frames)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             raise BackgroundError(
-                f"{name}: expected a network that finds objects in frames of {frame_size} pixels, "
-                f"found a problem: {_first_sentence(error)}. Give other --weights."
+                (
+                    f"{name}: expected a network that finds objects in frames of {frame_size} pixels, "
+                    f"found a problem: {_first_sentence(error)}."
+                ),
+                remedy="Give other --weights.",
             ) from error
 
     def best_person(self, frames: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 5"]:
@@ -145,8 +155,11 @@ class _Network:
         boxes = output.float()
         if boxes.ndim != 3:
             raise BackgroundError(
-                f"{self.identity}: expected a network that finds objects, found one that answers with "
-                f"{tuple(boxes.shape)} numbers. Give other --weights."
+                (
+                    f"{self.identity}: expected a network that finds objects, found one that answers with "
+                    f"{tuple(boxes.shape)} numbers."
+                ),
+                remedy="Give other --weights.",
             )
         scores, corners = self._scores_and_corners(boxes, size_px=frames.shape[-1])
         best = scores.argmax(dim=1)
@@ -176,8 +189,11 @@ def _load(path: Path, device: torch.device) -> Any:
         runtime = "meshcycle[export]" if path.suffix == ".onnx" else "the runtime of this format"
         remedy = f"Install {runtime}, or give" if isinstance(error, ImportError) else "Give"
         raise BackgroundError(
-            f"{path}: expected weights that ultralytics can load, found a problem: {_first_sentence(error)}. "
-            f"{remedy} other --weights."
+            (
+                f"{path}: expected weights that ultralytics can load, found a problem: "
+                f"{_first_sentence(error)}."
+            ),
+            remedy=f"{remedy} other --weights.",
         ) from error
     network.eval()
     return network
@@ -197,8 +213,8 @@ def _device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # an unknown name; a device that PyTorch cannot reach
         raise DeviceError(
-            f"--device {name}: expected a device of this machine, found that PyTorch cannot use it. "
-            "Give cpu, or auto."
+            f"--device {name}: expected a device of this machine, found that PyTorch cannot use it.",
+            remedy="Give cpu, or auto.",
         ) from error
     return device
 

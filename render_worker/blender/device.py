@@ -46,8 +46,8 @@ def _compute_device(cycles: Any, wanted: RenderDevice) -> str:
     if not found[kind]:
         there = "; ".join(f"{name}: {', '.join(names)}" for name, names in found.items() if names)
         raise DeviceError(
-            f"--device {wanted}: expected a {kind} device, found {there}. "
-            "Give one of these, or check the driver."
+            f"--device {wanted}: expected a {kind} device, found {there}.",
+            remedy="Give one of these, or check the driver.",
         )
     if kind == "CPU":
         cycles.device = "CPU"
@@ -59,7 +59,10 @@ def _compute_device(cycles: Any, wanted: RenderDevice) -> str:
         # Cycles takes the CPU without a word if nothing is enabled, so what it will use is read back.
         used = [device.name for device in preferences.devices if device.use]
         if cycles.device != "GPU" or preferences.compute_device_type != kind or used != found[kind]:
-            raise DeviceError(f"--device {wanted}: expected to use {found[kind]}, found {used}. Report this.")
+            raise DeviceError(
+                f"--device {wanted}: expected to use {found[kind]}, found {used}.",
+                remedy="Report this.",
+            )
     return f"{kind}: {', '.join(found[kind])}"
 
 
@@ -86,5 +89,6 @@ def _graphics_device(wanted: RenderDevice) -> str:
     else:
         name = "the CPU"
     raise DeviceError(
-        f"--device {wanted}: expected a GPU for EEVEE, found {name}. Use Cycles, or a machine with a GPU."
+        f"--device {wanted}: expected a GPU for EEVEE, found {name}.",
+        remedy="Use Cycles, or a machine with a GPU.",
     )

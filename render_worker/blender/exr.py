@@ -30,7 +30,10 @@ def read_exr(path: Path) -> dict[str, Float32[np.ndarray, "rows columns"]]:
     attributes = _attributes(data, path)
     names, kinds = _channels(attributes["channels"])
     if attributes["compression"] != b"\0" or set(kinds) != {_FLOAT}:
-        raise RenderError(f"{path}: expected an uncompressed float EXR, found another kind. Report this.")
+        raise RenderError(
+            f"{path}: expected an uncompressed float EXR, found another kind.",
+            remedy="Report this.",
+        )
     left, top, right, bottom = struct.unpack("<4i", attributes["dataWindow"])
     columns, rows = right - left + 1, bottom - top + 1
     line_bytes = 8 + 4 * columns * len(names)  # row number and size, then the channels one after the other
@@ -43,7 +46,10 @@ def read_exr(path: Path) -> dict[str, Float32[np.ndarray, "rows columns"]]:
 def _attributes(data: bytes, path: Path) -> dict[str, bytes]:
     """Return the attributes that the layout depends on; they come early, and the rest is not looked at."""
     if not data.startswith(_MAGIC) or data[len(_MAGIC)] & ~_LONG_NAMES:
-        raise RenderError(f"{path}: expected an EXR file of one part, found another. Report this.")
+        raise RenderError(
+            f"{path}: expected an EXR file of one part, found another.",
+            remedy="Report this.",
+        )
     attributes: dict[str, bytes] = {}
     at = _HEADER_START
     while data[at] and not attributes.keys() >= _NEEDED:

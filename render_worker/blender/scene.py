@@ -103,7 +103,8 @@ class HandScene:
         """Let Blender draw what is set up."""
         if bpy.ops.render.render() != {"FINISHED"}:
             raise RenderError(
-                "expected Blender to finish, found that it did not. Look at its messages above."
+                "expected Blender to finish, found that it did not.",
+                remedy="Look at its messages above.",
             )
 
     def read_back(self, box: Box) -> Float32[np.ndarray, "rows columns 4"]:
@@ -111,9 +112,15 @@ class HandScene:
         rgba = self._passes.pop(_COMBINED) if _COMBINED in self._passes else self._saved()
         expected = (box.bottom_px - box.top_px, box.right_px - box.left_px, 4)
         if rgba.shape != expected:
-            raise RenderError(f"expected a picture of {expected}, found {rgba.shape}. Report this.")
+            raise RenderError(
+                f"expected a picture of {expected}, found {rgba.shape}.",
+                remedy="Report this.",
+            )
         if not rgba[..., 3].any():  # a GPU that fails leaves an empty picture behind, not an error
-            raise RenderError(f"expected a hand in {box}, found nothing. It is too small to be drawn.")
+            raise RenderError(
+                f"expected a hand in {box}, found nothing.",
+                remedy="It is too small to be drawn.",
+            )
         return rgba
 
     def measure(self, request: DrawRequest) -> HandGeometry:
@@ -124,7 +131,8 @@ class HandScene:
         """
         if self._scene.render.engine != "CYCLES":
             raise RenderError(
-                "depth and normals: expected Cycles, found EEVEE. Leave them out, or use Cycles."
+                "depth and normals: expected Cycles, found EEVEE.",
+                remedy="Leave them out, or use Cycles.",
             )
         box = self.set_up(request)
         with _geometry_passes(self._scene):

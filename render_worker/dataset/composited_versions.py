@@ -150,8 +150,8 @@ def _mask_folder(split: FreiHandSplit) -> Path:
         if (root / name).is_dir():
             return root / name
     raise DatasetError(
-        f"{root}: expected a folder skin or mask with the silhouettes of the hands, found neither. "
-        "FreiHAND's evaluation split has no masks; take its training split."
+        f"{root}: expected a folder skin or mask with the silhouettes of the hands, found neither.",
+        remedy="FreiHAND's evaluation split has no masks; take its training split.",
     )
 
 
@@ -174,12 +174,16 @@ def _mask(stem: Path, image_px: int) -> Bool[np.ndarray, "height width"]:
                     mask = np.asarray(picture.convert("L")) > 127
             except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
                 raise DatasetError(
-                    f"{path}: expected a silhouette, found a problem: {error}. Unpack or copy the file again."
+                    f"{path}: expected a silhouette, found a problem: {error}.",
+                    remedy="Unpack or copy the file again.",
                 ) from error
             if mask.shape != (image_px, image_px):
                 raise DatasetError(
-                    f"{path}: expected {image_px} x {image_px} pixels, found {mask.shape[1]} x "
-                    f"{mask.shape[0]}. Unpack the masks of this dataset again."
+                    (
+                        f"{path}: expected {image_px} x {image_px} pixels, found {mask.shape[1]} x "
+                        f"{mask.shape[0]}."
+                    ),
+                    remedy="Unpack the masks of this dataset again.",
                 )
             return mask
     raise DatasetError(f"{stem}: expected a .png or .jpg with this hand's silhouette, found none.")

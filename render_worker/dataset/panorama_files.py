@@ -30,7 +30,10 @@ def read_hdr(path: Path) -> Float32[np.ndarray, "rows columns 3"]:
     library = _openimageio()
     file = library.ImageInput.open(str(path))
     if file is None:
-        raise RenderError(f"{path}: expected a panorama, found: {library.geterror()}. Install bpy again.")
+        raise RenderError(
+            f"{path}: expected a panorama, found: {library.geterror()}.",
+            remedy="Install bpy again.",
+        )
     pixels = np.asarray(file.read_image(format="float"), dtype=np.float32)
     file.close()
     return pixels[..., :3]
@@ -41,8 +44,8 @@ def _wheel() -> Path:
     if spec is None or spec.origin is None:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         raise RenderError(
-            f"bpy: expected Blender's wheel, found none for this Python {version}. "
-            "It exists for Python 3.13; install meshcycle there."
+            f"bpy: expected Blender's wheel, found none for this Python {version}.",
+            remedy="It exists for Python 3.13; install meshcycle there.",
         )
     return Path(spec.origin).parent
 
@@ -52,7 +55,10 @@ def _openimageio() -> ModuleType:
     """Import OpenImageIO from inside the wheel, where Blender keeps it for its own scripts."""
     package = next(_wheel().glob("**/site-packages/OpenImageIO/__init__.py"), None)
     if package is None:
-        raise RenderError("bpy: expected OpenImageIO inside the wheel, found none. Install bpy 5.2.")
+        raise RenderError(
+            "bpy: expected OpenImageIO inside the wheel, found none.",
+            remedy="Install bpy 5.2.",
+        )
     folder = str(package.parents[1])
     sys.path.append(folder)
     try:

@@ -151,5 +151,8 @@ def _ultralytics_asset(name: str) -> Path:
     spec = importlib.util.find_spec("ultralytics")  # found, not imported: it would load PyTorch
     path = Path(spec.origin).parent / "assets" / name if spec is not None and spec.origin else Path(name)
     if not path.is_file():
-        raise BackgroundError(f"{path}: expected a picture of ultralytics, found none. Install it again.")
+        raise BackgroundError(
+            f"{path}: expected a picture of ultralytics, found none.",
+            remedy="Install it again.",
+        )
     return path

@@ -76,7 +76,8 @@ def choose_background(photographs: Photographs, rng: np.random.Generator, *, ima
             square = np.asarray(rgb.crop(box))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise BackgroundError(
-            f"{key}: expected a photograph, {error}. Filter the backgrounds again into a new folder."
+            f"{key}: expected a photograph, {error}.",
+            remedy="Filter the backgrounds again into a new folder.",
         ) from error
     # OpenCV takes a tenth of Pillow's time, but its cubic looks at four pixels however many become one.
     averaged = side > _AVERAGED_FROM * image_px

@@ -95,25 +95,34 @@ def hand_box(
         RenderError: The hand is not finite, behind the camera, or outside of the picture.
     """
     if not np.isfinite(verts_m).all():
-        raise RenderError("expected finite vertices, found NaN or infinity. Look at the network's losses.")
+        raise RenderError(
+            "expected finite vertices, found NaN or infinity.",
+            remedy="Look at the network's losses.",
+        )
     if isinstance(camera, Intrinsics) and verts_m[:, 2].min() <= 0:
         raise RenderError(
-            f"expected the hand in front of the camera, found depth {verts_m[:, 2].min():.3f} m. "
-            "Check that the vertices are in camera axes."
+            f"expected the hand in front of the camera, found depth {verts_m[:, 2].min():.3f} m.",
+            remedy="Check that the vertices are in camera axes.",
         )
     if isinstance(camera, WeakPerspective) and not 0 < camera.scale < np.inf:
-        raise RenderError(f"expected a positive scale, found {camera.scale}. Look at the network's camera.")
+        raise RenderError(
+            f"expected a positive scale, found {camera.scale}.",
+            remedy="Look at the network's camera.",
+        )
     px = np.ascontiguousarray(project_px(verts_m, camera, size_px=width_px).T)
     low, high = px.min(axis=1), px.max(axis=1)
     if not np.isfinite([low, high]).all():
-        raise RenderError(f"expected a finite camera, found {camera}. Look at the network's losses.")
+        raise RenderError(
+            f"expected a finite camera, found {camera}.",
+            remedy="Look at the network's losses.",
+        )
     size = np.array([width_px, height_px])
     # A filter reaches less than a pixel further than the outline; one more is for rounding.
     first, last = np.clip(np.floor(low + 0.5) - 2, 0, size), np.clip(np.ceil(high + 0.5) + 2, 0, size)
     if not (low + 0.5 < size).all() or not (high + 0.5 > 0).all():
         raise RenderError(
-            f"expected the hand in the picture, found it from {low.round()} to {high.round()} px. "
-            "Train longer before recycling."
+            f"expected the hand in the picture, found it from {low.round()} to {high.round()} px.",
+            remedy="Train longer before recycling.",
         )
     return Box(int(first[0]), int(first[1]), int(last[0]), int(last[1]))
 

@@ -70,5 +70,8 @@ def _encoded(kind: str, pixels: UInt8[np.ndarray, "height width *channels"], how
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
     made, file = cv2.imencode(kind, bgr, how)
     if not made:
-        raise RenderError(f"expected {kind} of {pixels.shape}, found that OpenCV made none. Report this.")
+        raise RenderError(
+            f"expected {kind} of {pixels.shape}, found that OpenCV made none.",
+            remedy="Report this.",
+        )
     return file.tobytes()

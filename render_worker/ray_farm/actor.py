@@ -108,11 +108,11 @@ def _as_render_error(address: str) -> Iterator[None]:
         yield
     except AuthenticationError as error:
         raise RenderError(
-            f"Ray at {address}: expected the token of this cluster, found another one. Copy "
-            "~/.ray/auth_token from the machine of the head."
+            f"Ray at {address}: expected the token of this cluster, found another one.",
+            remedy="Copy ~/.ray/auth_token from the machine of the head.",
         ) from error
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise RenderError(
-            f"Ray at {address}: expected a running cluster, {str(error).splitlines()[0]}. "
-            "Start it with `meshcycle render-workers --head`, or leave the address out."
+            f"Ray at {address}: expected a running cluster, {str(error).splitlines()[0]}.",
+            remedy="Start it with `meshcycle render-workers --head`, or leave the address out.",
         ) from error

@@ -22,15 +22,18 @@ def wait_for_head(address: str, patience_s: float) -> None:
     """
     if _split(address) is None:
         raise RenderError(
-            f"--address: expected HOST:PORT, found {address}. Write, for example, 10.0.0.5:6379."
+            f"--address: expected HOST:PORT, found {address}.",
+            remedy="Write, for example, 10.0.0.5:6379.",
         )
     give_up_s = time.monotonic() + patience_s
     has_told = False
     while reason := _silence(address):
         if time.monotonic() > give_up_s:
             raise RenderError(
-                f"head at {address}: expected it to answer within {patience_s:g} s, found: {reason}. "
-                "Start it with `meshcycle render-workers --head --host ADDRESS`, or correct the address."
+                f"head at {address}: expected it to answer within {patience_s:g} s, found: {reason}.",
+                remedy=(
+                    "Start it with `meshcycle render-workers --head --host ADDRESS`, or correct the address."
+                ),
             )
         if not has_told:
             logger.info("Waiting up to %g s for the head at %s (%s).", patience_s, address, reason)
@@ -77,8 +80,8 @@ class HeadWatch:
         where = "Ray on this machine" if self._address is None else f"render farm at {self._address}"
         start = "" if self._address is None else "Start its head again, which render workers wait for. "
         return RenderError(
-            f"{where}: expected it to go on, found that it has ended: {reason}. {start}Repeat the command; "
-            "it goes on from here."
+            f"{where}: expected it to go on, found that it has ended: {reason}.",
+            remedy=f"{start}Repeat the command; it goes on from here.",
         )
 
 

@@ -119,7 +119,10 @@ class FarmNode:
         check = Check("Blender", "render_worker.checks:drawing_device", {"device": self.device})
         (finding,) = examine([check])
         if finding.status != "ok":
-            raise DeviceError(f"{finding.found}. {finding.remedy}")
+            raise DeviceError(
+                f"{finding.found}.",
+                remedy=finding.remedy,
+            )
         kind, _, names = finding.found.partition(": ")
         default = len(os.sched_getaffinity(0)) if kind == "CPU" else len(names.split(", "))
         slots = self.workers or default
@@ -172,8 +175,11 @@ class FarmNode:
             return socket.gethostbyname(self.host)
         except (OSError, UnicodeError) as error:
             raise RenderError(
-                f"--host {self.host}: expected a name or an address of this machine, found no such host "
-                f"({error}). Give its address in the farm's network, or 0.0.0.0 to let Ray find it."
+                (
+                    f"--host {self.host}: expected a name or an address of this machine, found no such host "
+                    f"({error})."
+                ),
+                remedy="Give its address in the farm's network, or 0.0.0.0 to let Ray find it.",
             ) from error
 
     def _report_start(self, offered: dict[str, int]) -> str:

@@ -244,8 +244,11 @@ class RenderPool:
         (slots,) = slots_of_this_machine(self.settings)
         if self.settings.workers is not None and self.settings.workers > slots.count:
             raise RenderError(
-                f"render pool: expected at most {slots.count} workers on this machine, found "
-                f"{self.settings.workers}. Ask for fewer."
+                (
+                    f"render pool: expected at most {slots.count} workers on this machine, found "
+                    f"{self.settings.workers}."
+                ),
+                remedy="Ask for fewer.",
             )
         return partial(slots_of_this_machine, self.settings)
 

@@ -54,8 +54,8 @@ def require_token(address: str) -> None:
         return
     if not path.exists():
         raise RenderError(
-            f"{path}: expected the token of the cluster at {address}, found no file. Copy it from the "
-            f"head's machine, for example with scp, then: chmod 600 {path}"
+            f"{path}: expected the token of the cluster at {address}, found no file.",
+            remedy=f"Copy it from the head's machine, for example with scp, then: chmod 600 {path}",
         )
     _warn_of_readers(path)
 

@@ -192,9 +192,11 @@ class WorkerSet:
             raise last_reason
         if self._is_late(since_s):
             raise RenderError(
-                f"{self._where}: expected a render worker within {self._settings.patience_s:g} s, found "
-                f"{len(self.starting)} starting and none ready. {self._remedy} Then repeat the command; it "
-                "goes on from here."
+                (
+                    f"{self._where}: expected a render worker within {self._settings.patience_s:g} s, found "
+                    f"{len(self.starting)} starting and none ready."
+                ),
+                remedy=f"{self._remedy} Then repeat the command; it goes on from here.",
             )
         if not self.starting and not self._has_complained:
             self._has_complained = True
@@ -225,8 +227,11 @@ class WorkerSet:
     def _require_same_release(self, slots: RenderSlots, found: Release) -> None:
         if not found.draws_like(self._release):
             raise RenderError(
-                f"{slots.host}: expected {self._release} as on this machine, found {found}; its pictures "
-                "could differ. Install the same release there."
+                (
+                    f"{slots.host}: expected {self._release} as on this machine, found {found}; its pictures "
+                    "could differ."
+                ),
+                remedy="Install the same release there.",
             )
 
     def _refuse(self, slots: RenderSlots, reason: MeshcycleError) -> None:
@@ -251,8 +256,8 @@ def _slot_key(slots: RenderSlots) -> tuple[str, str]:
 
 def _unsuitable(slots: RenderSlots, settings: RenderSettings) -> RenderError:
     return RenderError(
-        f"{slots.host}: expected slots for device {settings.device}, found {slots.device}. "
-        'Set device = "auto" to use whatever the farm offers.'
+        f"{slots.host}: expected slots for device {settings.device}, found {slots.device}.",
+        remedy='Set device = "auto" to use whatever the farm offers.',
     )
 
 
@@ -263,6 +268,10 @@ def _failed(slots: RenderSlots, error: RayActorError | OutOfMemoryError) -> Rend
     else:
         reason, remedy = said[-1], "Look at what `meshcycle doctor` says there."
     return RenderError(
-        f"{slots.host}: expected render workers to start, found that {_FAILED_STARTS} died, the last with: "
-        f"{reason.strip().rstrip('.')}. {remedy}"
+        (
+            f"{slots.host}: expected render workers to start, found that {_FAILED_STARTS} "
+            "died, the last with: "
+            f"{reason.strip().rstrip('.')}."
+        ),
+        remedy=remedy,
     )

@@ -146,8 +146,8 @@ class OpenShard:
         except OSError as error:
             remedy = "Make room" if error.errno in DISK_IS_FULL else "See that it can be written there"
             raise ShardError(
-                f"{self.tar_path}: expected to write a shard, found: {error.strerror or error}. {remedy}, "
-                "then repeat the command; shards that are whole are kept."
+                f"{self.tar_path}: expected to write a shard, found: {error.strerror or error}.",
+                remedy=f"{remedy}, then repeat the command; shards that are whole are kept.",
             ) from error
 
 
@@ -180,8 +180,10 @@ def _prediction_paths(directory: Path) -> list[Path]:
     paths = sorted(directory.glob("shard-*.safetensors"))
     if not paths:
         raise ShardError(
-            f"{directory}: expected prediction shards, found none. Give the folder that a round of "
-            "`meshcycle train` wrote, such as RUN/predictions/round-0000."
+            f"{directory}: expected prediction shards, found none.",
+            remedy=(
+                "Give the folder that a round of `meshcycle train` wrote, such as RUN/predictions/round-0000."
+            ),
         )
     return paths
 

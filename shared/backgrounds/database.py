@@ -67,18 +67,24 @@ class BackgroundReader(VerdictReader):
         selection: Mapping[str, Any] = self.noted("selection") or {}
         if not selection:
             raise BackgroundError(
-                f"{self.place}: expected a finished background database, found an interrupted one. "
-                f"Repeat its `{_FILTER}` command; it goes on where it stopped."
+                f"{self.place}: expected a finished background database, found an interrupted one.",
+                remedy=f"Repeat its `{_FILTER}` command; it goes on where it stopped.",
             )
         if self._expected not in (None, selection["fingerprint"]):
             raise BackgroundError(
-                f"{self.place}: expected the selection {self._expected:.12}, found "
-                f"{selection['fingerprint']:.12}. It was selected again while it was in use; start again."
+                (
+                    f"{self.place}: expected the selection {self._expected:.12}, found "
+                    f"{selection['fingerprint']:.12}."
+                ),
+                remedy="It was selected again while it was in use; start again.",
             )
         if selection["count"] == 0:
             raise BackgroundError(
-                f"{self.place}: expected photographs without people, found none in {self.num_verdicts} "
-                f"pictures. Give `{_FILTER}` other sources, or a higher --threshold."
+                (
+                    f"{self.place}: expected photographs without people, found none in {self.num_verdicts} "
+                    "pictures."
+                ),
+                remedy=f"Give `{_FILTER}` other sources, or a higher --threshold.",
             )
         return selection
 
@@ -128,8 +134,11 @@ class BackgroundWriter:
             self._environment = lmdb.open(str(path), map_size=_FIRST_MAP_BYTES, max_dbs=len(DATABASES))
         except (OSError, lmdb.Error) as error:
             raise BackgroundError(
-                f"{path}: expected a directory to write a background database to, found a problem: {error}. "
-                "Give another --out."
+                (
+                    f"{path}: expected a directory to write a background database to, found a "
+                    f"problem: {error}."
+                ),
+                remedy="Give another --out.",
             ) from error
         require_whole(self._environment, path)
         if self._environment.stat()["entries"] == 0:
@@ -243,6 +252,6 @@ class BackgroundWriter:
                 if type(error) not in (lmdb.Error, lmdb.DiskError):  # the others are bugs
                     raise
                 raise BackgroundError(
-                    f"{self.path}: expected to write to it, found the disk full or failing ({error}). "
-                    "Make room and repeat the command; it goes on where it stopped."
+                    f"{self.path}: expected to write to it, found the disk full or failing ({error}).",
+                    remedy="Make room and repeat the command; it goes on where it stopped.",
                 ) from error

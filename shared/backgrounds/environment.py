@@ -35,9 +35,11 @@ def reading_environment(path: Path) -> lmdb.Environment:
     data = path / "data.mdb"
     if not data.is_file():
         raise BackgroundError(
-            f"{path}: expected a background database, "
-            f"found {'no data.mdb in this directory' if path.is_dir() else 'nothing'}. "
-            f"Make one: `meshcycle filter-backgrounds SOURCE --out {path}`."
+            (
+                f"{path}: expected a background database, "
+                f"found {'no data.mdb in this directory' if path.is_dir() else 'nothing'}."
+            ),
+            remedy=f"Make one: `meshcycle filter-backgrounds SOURCE --out {path}`.",
         )
     identity = (data.stat().st_dev, data.stat().st_ino)
     environment = _environments.get(identity)
@@ -48,8 +50,8 @@ def reading_environment(path: Path) -> lmdb.Environment:
             )
         except lmdb.Error as error:
             raise BackgroundError(
-                f"{path}: expected a background database, found a file that LMDB cannot open ({error}). "
-                f"Delete it and make it again with `meshcycle filter-backgrounds`."
+                f"{path}: expected a background database, found a file that LMDB cannot open ({error}).",
+                remedy="Delete it and make it again with `meshcycle filter-backgrounds`.",
             ) from error
         require_whole(environment, path)
         _environments[identity] = environment
@@ -64,12 +66,12 @@ def open_databases(environment: lmdb.Environment, path: Path) -> dict[bytes, Any
             found = json.loads(bytes(transaction.get(b"format", db=databases[b"meta"]) or b"null"))
     except (lmdb.NotFoundError, lmdb.IncompatibleError, lmdb.ReadonlyError) as error:
         raise BackgroundError(
-            f"{path}: expected a background database, found another LMDB, perhaps unfiltered photographs. "
-            f"Filter it: `meshcycle filter-backgrounds {path} --out NEW_DIRECTORY`."
+            f"{path}: expected a background database, found another LMDB, perhaps unfiltered photographs.",
+            remedy=f"Filter it: `meshcycle filter-backgrounds {path} --out NEW_DIRECTORY`.",
         ) from error
     if found != FORMAT:
         raise BackgroundError(
-            f"{path}: expected a background database of format {FORMAT}, found {found}. "
-            f"Make it again with `meshcycle filter-backgrounds` of this release."
+            f"{path}: expected a background database of format {FORMAT}, found {found}.",
+            remedy="Make it again with `meshcycle filter-backgrounds` of this release.",
         )
     return databases

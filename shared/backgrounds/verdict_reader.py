@@ -79,8 +79,8 @@ class VerdictReader:
             value = transaction.get(key, db=self._databases[database])
         if value is None:
             raise BackgroundError(
-                f"{self.path}: expected {key!r} in {database.decode()}, found nothing. "
-                "The file is damaged: make it again with `meshcycle filter-backgrounds`."
+                f"{self.path}: expected {key!r} in {database.decode()}, found nothing.",
+                remedy="The file is damaged: make it again with `meshcycle filter-backgrounds`.",
             )
         return bytes(value)
 

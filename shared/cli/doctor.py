@@ -60,7 +60,7 @@ class Finding:
     check: str
     status: Literal["ok", "problem", "skipped"]
     found: str
-    remedy: str | None = None
+    remedy: str = ""
 
     def __str__(self) -> str:
         line = f"{self.status:8} {self.check:{_WIDTH}} {self.found}"
@@ -120,12 +120,11 @@ def _remedy(check: Check) -> str:
 def main(function: str, arguments: str, answer: str) -> None:
     """Run one check in this process, and write down what it found."""
     module, _, name = function.partition(":")
-    found: dict[str, str | None]
+    found: dict[str, str]
     try:
         found = {"status": "ok", "found": getattr(import_module(module), name)(**json.loads(arguments))}
     except MeshcycleError as error:
-        what, _, remedy = str(error).partition(". ")
-        found = {"status": "problem", "found": what, "remedy": remedy or None}
+        found = {"status": "problem", "found": error.message.removesuffix("."), "remedy": error.remedy}
     Path(answer).write_text(json.dumps(found), encoding="utf-8")
     sys.stdout.flush()
     os._exit(0)  # what is known is written: a library that dies on leaving changes nothing

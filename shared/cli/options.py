@@ -38,7 +38,7 @@ class ErrorReportingGroup(click.Group):
             if error.errno in DISK_IS_FULL:
                 raise UserError(
                     f"{error.filename or 'disk'}: expected space on the disk, found {error.strerror}. "
-                    "Free some; the same command goes on from here."
+                    "Free some; the same command goes on from here.",
                 ) from error
             if error.errno in _NOT_OURS and error.filename is not None:
                 raise UserError(

@@ -65,7 +65,8 @@ def _parse(path: Path, *, rows: int | None, columns: int) -> Annotation:
             pieces.append(np.fromstring(text.translate(None, b"[] \t\r\n"), sep=",").astype(np.float32))
     except ValueError as error:
         raise DatasetError(
-            f"{path}: expected nested JSON lists of numbers, {error}. Unpack the dataset again."
+            f"{path}: expected nested JSON lists of numbers, {error}.",
+            remedy="Unpack the dataset again.",
         ) from error
     numbers = np.concatenate(pieces) if pieces else np.empty(0, np.float32)
     poses = brackets - 1 - numbers.size // columns
@@ -73,7 +74,10 @@ def _parse(path: Path, *, rows: int | None, columns: int) -> Annotation:
     if found_rows == 0 or numbers.size != poses * found_rows * columns or rows not in (None, found_rows):
         raise _wrong_shape(path, f"{numbers.size} numbers in {brackets} brackets", rows, columns)
     if not np.isfinite(numbers).all():
-        raise DatasetError(f"{path}: expected finite numbers, found NaN or infinity. Unpack it again.")
+        raise DatasetError(
+            f"{path}: expected finite numbers, found NaN or infinity.",
+            remedy="Unpack it again.",
+        )
     return numbers.reshape(poses, found_rows, columns)
 
 
@@ -91,7 +95,10 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 def _wrong_shape(path: Path, found: str, rows: int | None, columns: int) -> DatasetError:
     wanted = f"poses x {'vertices' if rows is None else rows} x {columns}"
-    return DatasetError(f"{path}: expected {wanted} numbers, found {found}. Unpack the dataset again.")
+    return DatasetError(
+        f"{path}: expected {wanted} numbers, found {found}.",
+        remedy="Unpack the dataset again.",
+    )
 
 
 def _cache_path(path: Path, status: os.stat_result) -> Path:

@@ -20,13 +20,20 @@ def check_labels(split: FreiHandSplit, hand_model: HandModel) -> None:
     advice = "Set hand_model to the model that the labels were made with."
     if split.verts_m.shape[1] != hand_model.num_verts:
         raise ConfigError(
-            f"{split.root}: expected meshes of {hand_model.num_verts} vertices as in the hand model "
-            f"{hand_model.name}, found {split.verts_m.shape[1]}. {advice}"
+            (
+                f"{split.root}: expected meshes of {hand_model.num_verts} vertices as in the hand model "
+                f"{hand_model.name}, found {split.verts_m.shape[1]}."
+            ),
+            remedy=advice,
         )
     regressed_m = hand_model.joint_regressor @ split.verts_m[0]
     distance_m = float(np.linalg.norm(regressed_m - split.joints_m[0], axis=-1).mean())
     if distance_m > MAX_REGRESSION_M:
         raise ConfigError(
-            f"{split.root}: expected joints within {1000 * MAX_REGRESSION_M:.0f} mm of those that the hand "
-            f"model {hand_model.name} regresses from the vertices, found {1000 * distance_m:.0f} mm. {advice}"
+            (
+                f"{split.root}: expected joints within {1000 * MAX_REGRESSION_M:.0f} mm of "
+                "those that the hand "
+                f"model {hand_model.name} regresses from the vertices, found {1000 * distance_m:.0f} mm."
+            ),
+            remedy=advice,
         )

@@ -69,8 +69,11 @@ class FreiHandSplit:
         if rest or versions == 0 or num_versions not in (None, versions):
             wanted = "a multiple" if num_versions is None else f"{num_versions} times as many"
             raise DatasetError(
-                f"{root}: annotation counts disagree with the {split} images: expected {wanted} of "
-                f"{self.num_poses} poses, found {self._num_images} images. Unpack the archive again."
+                (
+                    f"{root}: annotation counts disagree with the {split} images: expected {wanted} of "
+                    f"{self.num_poses} poses, found {self._num_images} images."
+                ),
+                remedy="Unpack the archive again.",
             )
         self.num_versions = versions
 
@@ -114,8 +117,8 @@ class FreiHandSplit:
         height, width = self._decode(self.image_path(0)).shape[:2]
         if height != width:
             raise DatasetError(
-                f"{self.image_path(0)}: expected a square image, found {width} x {height}. "
-                "Crop the images, and shift the principal points with them."
+                f"{self.image_path(0)}: expected a square image, found {width} x {height}.",
+                remedy="Crop the images, and shift the principal points with them.",
             )
         return int(width)
 
@@ -144,8 +147,12 @@ class FreiHandSplit:
         height, width = pixels.shape[:2]
         if (height, width) != (self.image_px, self.image_px):
             raise DatasetError(
-                f"{path}: expected the size of the first image ({self.image_px} x {self.image_px}), found "
-                f"{width} x {height}. Give all images one size, with cameras that belong to it."
+                (
+                    f"{path}: expected the size of the first image ({self.image_px} x "
+                    f"{self.image_px}), found "
+                    f"{width} x {height}."
+                ),
+                remedy="Give all images one size, with cameras that belong to it.",
             )
         return pixels
 
@@ -155,7 +162,8 @@ class FreiHandSplit:
                 return np.array(picture.convert("RGB"))
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise DatasetError(
-                f"{path}: expected a decodable image, {error}. Unpack or copy the file again."
+                f"{path}: expected a decodable image, {error}.",
+                remedy="Unpack or copy the file again.",
             ) from error
 
     def camera(self, pose: int) -> Intrinsics:
@@ -182,15 +190,19 @@ class FreiHandSplit:
         labels = read_annotation(path, rows=rows)
         if len(labels) != self.num_poses:
             raise DatasetError(
-                f"{path}: annotation counts disagree: expected {self.num_poses} poses as in "
-                f"{self.split}_K.json, found {len(labels)}. Unpack both from the same archive."
+                (
+                    f"{path}: annotation counts disagree: expected {self.num_poses} poses as in "
+                    f"{self.split}_K.json, found {len(labels)}."
+                ),
+                remedy="Unpack both from the same archive.",
             )
         return labels
 
     def _present(self, labels: np.ndarray | None, kind: str) -> np.ndarray:
         if labels is None:
             raise DatasetError(
-                f"{self.root}: expected {self.split}_{kind}.json, found no such file. {LABELS_ADVICE}"
+                f"{self.root}: expected {self.split}_{kind}.json, found no such file.",
+                remedy=LABELS_ADVICE,
             )
         return labels
 
@@ -204,15 +216,18 @@ def _count_images(root: Path, split: SplitName) -> int:
             names = sorted(entry.name for entry in root.iterdir())
             found = f"only {', '.join(names[:6])}" if names else "an empty folder"
         raise DatasetError(
-            f"{root}: expected a FreiHAND dataset with {split}/rgb and {split}_K.json, found {found}. "
-            "Give the folder into which FreiHAND_pub_v2.zip was unpacked."
+            f"{root}: expected a FreiHAND dataset with {split}/rgb and {split}_K.json, found {found}.",
+            remedy="Give the folder into which FreiHAND_pub_v2.zip was unpacked.",
         )
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.name.endswith(".jpg")]
     last = max(names, default="none")
     if last != f"{len(names) - 1:08d}.jpg":
         raise DatasetError(
-            f"{folder}: expected images 00000000.jpg, 00000001.jpg, ... without gaps, "
-            f"found {len(names)}, the last {last}. Unpack the archive again."
+            (
+                f"{folder}: expected images 00000000.jpg, 00000001.jpg, ... without gaps, "
+                f"found {len(names)}, the last {last}."
+            ),
+            remedy="Unpack the archive again.",
         )
     return len(names)

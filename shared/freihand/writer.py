@@ -59,8 +59,11 @@ class FreiHandWriter:
         assert num_images is not None or num_versions == 1, "images are only counted in one version"
         if num_images is not None and (num_images < 1 or num_versions < 1 or num_images % num_versions):
             raise DatasetError(
-                f"{root}: expected a number of images that {num_versions} versions divide, "
-                f"found {num_images}. Give a multiple."
+                (
+                    f"{root}: expected a number of images that {num_versions} versions divide, "
+                    f"found {num_images}."
+                ),
+                remedy="Give a multiple.",
             )
         self.root, self.split = root, split
         self._given_images, self._num_versions = num_images, num_versions
@@ -71,8 +74,11 @@ class FreiHandWriter:
             self._found_images = len(there)
             if (len(there), there.num_versions) != (self.num_images, num_versions):
                 raise DatasetError(
-                    f"{root}: expected no {split} split or one of {num_images} images in {num_versions} "
-                    f"versions, found one of {len(there)} in {there.num_versions}. Give another folder."
+                    (
+                        f"{root}: expected no {split} split or one of {num_images} images in {num_versions} "
+                        f"versions, found one of {len(there)} in {there.num_versions}."
+                    ),
+                    remedy="Give another folder.",
                 )
         self._plan: _Plan = {"images": num_images, "versions": num_versions, "identity": identity}
         self._identity_path = root / f".{split}.identity"
@@ -124,9 +130,11 @@ class FreiHandWriter:
         """
         if missing := self.missing():
             raise DatasetError(
-                f"{self.root}: expected {self.num_images} images of the {self.split} split, found "
-                f"{self.num_images - len(missing)}; the first one missing is {missing[0]}. "
-                "Run the same command again."
+                (
+                    f"{self.root}: expected {self.num_images} images of the {self.split} split, found "
+                    f"{self.num_images - len(missing)}; the first one missing is {missing[0]}."
+                ),
+                remedy="Run the same command again.",
             )
         if not self.is_finished:
             if not self._journal.rows:
@@ -147,13 +155,19 @@ class FreiHandWriter:
             return
         except (OSError, ValueError) as error:
             raise DatasetError(
-                f"{self._identity_path}: expected what the dataset was made from, found a problem: {error}. "
-                "Delete this file if it is the dataset that you want, or else the folder."
+                (
+                    f"{self._identity_path}: expected what the dataset was made from, found a "
+                    f"problem: {error}."
+                ),
+                remedy="Delete this file if it is the dataset that you want, or else the folder.",
             ) from error
         if found != self._plan:
             raise DatasetError(
-                f"{self.root}: expected a {self.split} split made from {self._plan}, found one made from "
-                f"{found}. Continue with the same settings, or give another folder."
+                (
+                    f"{self.root}: expected a {self.split} split made from {self._plan}, found one made from "
+                    f"{found}."
+                ),
+                remedy="Continue with the same settings, or give another folder.",
             )
 
     def _check_versions(self) -> None:
@@ -161,8 +175,12 @@ class FreiHandWriter:
             first, other = self._journal.record(index % self.num_poses), self._journal.record(index)
             if any(not np.array_equal(first[kind], other[kind]) for kind in ("xyz", "verts", "K")):
                 raise DatasetError(
-                    f"{self.root}: expected images {index % self.num_poses} and {index} to show one pose, "
-                    "found different labels. Delete the folder and make the dataset again."
+                    (
+                        f"{self.root}: expected images {index % self.num_poses} and {index} "
+                        "to show one pose, "
+                        "found different labels."
+                    ),
+                    remedy="Delete the folder and make the dataset again.",
                 )
 
     def _write_labels(self, kind: str) -> None:
@@ -226,12 +244,13 @@ class _Journal:
             self._record_type = _record_type(found.pop("verts"))
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise DatasetError(
-                f"{self.path}: expected the journal of an unfinished dataset, {error}. Delete the folder."
+                f"{self.path}: expected the journal of an unfinished dataset, {error}.",
+                remedy="Delete the folder.",
             ) from error
         if found != self._plan:
             raise DatasetError(
-                f"{self.path}: expected the beginnings of {self._plan}, found those of {found}. "
-                "Continue with the same settings, or give another folder."
+                f"{self.path}: expected the beginnings of {self._plan}, found those of {found}.",
+                remedy="Continue with the same settings, or give another folder.",
             )
         self._start = len(header)
         whole = (self.path.stat().st_size - self._start) // self._record_type.itemsize

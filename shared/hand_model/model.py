@@ -156,8 +156,8 @@ def load_hand_model(
         data = path.read_bytes()
     except OSError as error:
         raise HandModelError(
-            f"{where}: expected a hand model, found {error.strerror}. "
-            f"Give the path of MANO_{side.upper()}.pkl, or none at all."
+            f"{where}: expected a hand model, found {error.strerror}.",
+            remedy=f"Give the path of MANO_{side.upper()}.pkl, or none at all.",
         ) from error
     if data.startswith(b"PK"):
         fields = _read_npz(data, where=where)
@@ -177,7 +177,8 @@ def _read_npz(data: bytes, *, where: str) -> dict[str, np.ndarray]:
             return {name: np.asarray(archive[name]) for name in archive}
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise HandModelError(
-            f"{where}: expected an .npz of plain arrays, found {error}. Copy it again."
+            f"{where}: expected an .npz of plain arrays, found {error}.",
+            remedy="Copy it again.",
         ) from error
 
 
@@ -186,8 +187,8 @@ def _check_fields(fields: Mapping[str, np.ndarray], *, where: str) -> None:
     missing = sorted(_SHAPES.keys() - fields.keys())
     if missing:
         raise HandModelError(
-            f"{where}: expected MANO's fields, found none of the name {', '.join(missing)}. "
-            "Give MANO_RIGHT.pkl itself, or an .npz with all of its fields."
+            f"{where}: expected MANO's fields, found none of the name {', '.join(missing)}.",
+            remedy="Give MANO_RIGHT.pkl itself, or an .npz with all of its fields.",
         )
     sizes: dict[str, int] = {}
     for name, shape in {**_SHAPES, **_OPTIONAL_SHAPES}.items():
@@ -199,11 +200,14 @@ def _check_fields(fields: Mapping[str, np.ndarray], *, where: str) -> None:
         if len(found) != len(shape) or found != expected:
             text = " x ".join(str(sizes.get(s, s) if isinstance(s, str) else s) for s in shape)
             raise HandModelError(
-                f"{where}: expected {name} of size {text}, found {' x '.join(map(str, found))}. "
-                "This is not a hand with MANO's parameters; give MANO_RIGHT.pkl."
+                f"{where}: expected {name} of size {text}, found {' x '.join(map(str, found))}.",
+                remedy="This is not a hand with MANO's parameters; give MANO_RIGHT.pkl.",
             )
         if fields[name].dtype.kind not in "iuf" or not np.isfinite(fields[name]).all():
-            raise HandModelError(f"{where}: expected finite numbers in {name}. Download the file again.")
+            raise HandModelError(
+                f"{where}: expected finite numbers in {name}.",
+                remedy="Download the file again.",
+            )
 
 
 def _assemble(
@@ -212,7 +216,8 @@ def _assemble(
     num_verts = len(fields["v_template"])
     if fields["f"].min() < 0 or fields["f"].max() >= num_verts:
         raise HandModelError(
-            f"{where}: expected faces of {num_verts} vertices, found others. Download it again."
+            f"{where}: expected faces of {num_verts} vertices, found others.",
+            remedy="Download it again.",
         )
     # MANO's components have unit length, and their spread is that of the coefficients; ours include it.
     spread = fields["hands_coeffs"].std(0) if "hands_coeffs" in fields else np.ones(45)
@@ -246,16 +251,16 @@ def _joint_regressor(
     if "joint_regressor" in fields:
         if fingertips != "default":
             raise HandModelError(
-                f"{where}: expected MANO for {fingertips} fingertips, found a model with its own. "
-                "Ask for the default ones."
+                f"{where}: expected MANO for {fingertips} fingertips, found a model with its own.",
+                remedy="Ask for the default ones.",
             )
         return _float32(fields["joint_regressor"])
     chosen = _MANO_FINGERTIPS[fingertips]
     num_verts = len(fields["v_template"])
     if num_verts <= max(chosen):
         raise HandModelError(
-            f"{where}: expected MANO's 778 vertices or a joint_regressor, found {num_verts} vertices alone. "
-            "Give MANO_RIGHT.pkl, or add the field."
+            f"{where}: expected MANO's 778 vertices or a joint_regressor, found {num_verts} vertices alone.",
+            remedy="Give MANO_RIGHT.pkl, or add the field.",
         )
     tips = np.zeros((len(chosen), num_verts))
     tips[np.arange(len(chosen)), chosen] = 1
@@ -265,19 +270,24 @@ def _joint_regressor(
 def _check_geometry(model: HandModel, *, where: str, side: Side) -> None:
     """Refuse other skeletons, hands of the other side, and hands turned inside out."""
     if any(not 0 <= parent < joint for joint, parent in enumerate(model.parents) if joint):
-        raise HandModelError(f"{where}: expected parents before their children. This is not MANO's skeleton.")
+        raise HandModelError(
+            f"{where}: expected parents before their children.",
+            remedy="This is not MANO's skeleton.",
+        )
     joints = model.joint_regressor @ model.template_m
     wrist, thumb, index, middle, little = (joints[joint] for joint in (0, 3, 5, 9, 17))
     back_of_right_hand = np.cross(middle - wrist, index - little)
     if (thumb - index) @ back_of_right_hand > 0:
         other = "left" if side == "right" else "right"
         raise HandModelError(
-            f"{where}: expected a {side} hand, found a {other} one. Give MANO_{side.upper()}.pkl."
+            f"{where}: expected a {side} hand, found a {other} one.",
+            remedy=f"Give MANO_{side.upper()}.pkl.",
         )
     corners = model.template_m[model.faces] - model.template_m.mean(0)
     if np.linalg.det(corners).sum() < 0:
         raise HandModelError(
-            f"{where}: expected faces that look outwards, found them inwards. Reverse the faces."
+            f"{where}: expected faces that look outwards, found them inwards.",
+            remedy="Reverse the faces.",
         )
 
 

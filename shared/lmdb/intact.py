@@ -34,8 +34,8 @@ def require_whole(environment: lmdb.Environment, path: Path) -> None:
         return
     environment.close()
     raise BackgroundError(
-        f"{data}: expected {num_pages * page_bytes} bytes, found {size_bytes}; the file was cut. "
-        "Copy, download or make it again."
+        f"{data}: expected {num_pages * page_bytes} bytes, found {size_bytes}; the file was cut.",
+        remedy="Copy, download or make it again.",
     )
 
 

@@ -94,8 +94,8 @@ def read_listing(store: ObjectStore) -> FileListing | None:
             raise ValueError(f"format {listing.format}")
     except ValueError as error:
         raise StorageError(
-            f"{store.url}/{LISTING}: expected a listing of format {FORMAT}, found {error}. "
-            "Publish the folder again with this release, or delete the listing."
+            f"{store.url}/{LISTING}: expected a listing of format {FORMAT}, found {error}.",
+            remedy="Publish the folder again with this release, or delete the listing.",
         ) from error
     return listing
 
@@ -157,7 +157,10 @@ def download(url: str, folder: Path, *, only: Sequence[str] = EVERYTHING, keep_c
         if not listing.matching(only):
             found = f"{len(listing.files)} other files" if listing.files else "nothing"
             expected = "files" if only == EVERYTHING else " or ".join(only)
-            raise StorageError(f"{url}: expected {expected} there, found {found}. Correct the URL.")
+            raise StorageError(
+                f"{url}: expected {expected} there, found {found}.",
+                remedy="Correct the URL.",
+            )
         try:
             _bring(store, folder, listing, only, keep_changes=keep_changes)
         except (FileNotFoundError, _DamagedError) as error:
@@ -166,7 +169,10 @@ def download(url: str, folder: Path, *, only: Sequence[str] = EVERYTHING, keep_c
                 break  # it was not published anew meanwhile
         else:
             return
-    raise StorageError(f"{url}: expected what was published, found {problem}. Publish it again.") from problem
+    raise StorageError(
+        f"{url}: expected what was published, found {problem}.",
+        remedy="Publish it again.",
+    ) from problem
 
 
 def is_incomplete(folder: Path) -> bool:

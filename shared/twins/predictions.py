@@ -82,8 +82,11 @@ def read_predictions(path: Path) -> PredictionShard:
             metadata = json.loads((file.metadata() or {}).get(_KEY, "{}"))
             if metadata.get("format") != FORMAT:
                 raise ShardError(
-                    f"{path}: expected a prediction shard of format {FORMAT}, found "
-                    f"{metadata.get('format', 'none')}. Predict again with this release."
+                    (
+                        f"{path}: expected a prediction shard of format {FORMAT}, found "
+                        f"{metadata.get('format', 'none')}."
+                    ),
+                    remedy="Predict again with this release.",
                 )
             shard = PredictionShard(
                 sample_ids=tuple(metadata["sample_ids"]),
@@ -95,7 +98,8 @@ def read_predictions(path: Path) -> PredictionShard:
             )
     except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ShardError(
-            f"{path}: expected a prediction shard, {error}. Delete it and predict again."
+            f"{path}: expected a prediction shard, {error}.",
+            remedy="Delete it and predict again.",
         ) from error
     num_hands = len(shard.sample_ids)
     shapes = {"verts_m": shard.verts_m.shape, "joints_m": shard.joints_m.shape, "camera": shard.cameras.shape}
@@ -108,7 +112,10 @@ def read_predictions(path: Path) -> PredictionShard:
         if shape != wanted[name]:
             found = " x ".join(map(str, shape))
             raise ShardError(
-                f"{path}: expected {name} of {num_hands} hands ({' x '.join(map(str, wanted[name]))}), "
-                f"found {found}. Delete it and predict again."
+                (
+                    f"{path}: expected {name} of {num_hands} hands ({' x '.join(map(str, wanted[name]))}), "
+                    f"found {found}."
+                ),
+                remedy="Delete it and predict again.",
             )
     return shard

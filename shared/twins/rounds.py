@@ -107,7 +107,8 @@ def commit_round(
     twins = SyntheticRound(directory, manifest)
     if missing := twins.missing_shards():
         raise ShardError(
-            f"{missing[0]}: expected a shard that twins are kept from, found no whole one. Render again."
+            f"{missing[0]}: expected a shard that twins are kept from, found no whole one.",
+            remedy="Render again.",
         )
     write_durably(directory / MANIFEST, [manifest.model_dump_json(indent=1).encode()])
     return twins
@@ -181,13 +182,13 @@ class SyntheticRound:
             return cls(directory, Manifest.model_validate(read_versioned_json(path, expected_format=FORMAT)))
         except FileNotFoundError as error:
             raise ShardError(
-                f"{directory}: expected a committed round, found no {MANIFEST}. "
-                "Render the round again; shards that are whole are kept."
+                f"{directory}: expected a committed round, found no {MANIFEST}.",
+                remedy="Render the round again; shards that are whole are kept.",
             ) from error
         except ValidationError as error:
             raise ShardError(
-                f"{path}: expected the manifest of a round, found {error.error_count()} wrong fields. "
-                "Delete it and render the round again."
+                f"{path}: expected the manifest of a round, found {error.error_count()} wrong fields.",
+                remedy="Delete it and render the round again.",
             ) from error
 
     @cached_property
@@ -275,6 +276,9 @@ def _check_index(shard: SyntheticShard, entry: ShardEntry) -> None:
     found = hashlib.sha256(index_path(shard.tar_path).read_bytes()).hexdigest()
     if found != entry.index_sha256 or not samples.keys() >= set(entry.sample_ids):
         raise ShardError(
-            f"{index_path(shard.tar_path)}: expected sha256 {entry.index_sha256[:16]}…, found {found[:16]}…. "
-            f"Delete {MANIFEST} and render the round again."
+            (
+                f"{index_path(shard.tar_path)}: expected sha256 {entry.index_sha256[:16]}…, "
+                f"found {found[:16]}…."
+            ),
+            remedy=f"Delete {MANIFEST} and render the round again.",
         )

@@ -185,8 +185,12 @@ class SyntheticShard:
         found = hashlib.sha256(span).hexdigest()
         if found != entry.sha256:
             raise ShardError(
-                f"{self.tar_path}: expected sample {sample_id} to have sha256 {entry.sha256[:16]}…, found "
-                f"{found[:16]}… in {len(span)} of {entry.size} bytes. Delete the shard and render again."
+                (
+                    f"{self.tar_path}: expected sample {sample_id} to have sha256 "
+                    f"{entry.sha256[:16]}…, found "
+                    f"{found[:16]}… in {len(span)} of {entry.size} bytes."
+                ),
+                remedy="Delete the shard and render again.",
             )
         contents = {
             suffix: span[start - entry.offset : start - entry.offset + size]
@@ -220,18 +224,21 @@ def read_index(tar_path: Path) -> ShardIndex:
         found_bytes = tar_path.stat().st_size
     except FileNotFoundError as error:
         raise ShardError(
-            f"{tar_path}: expected a tar with its index {path.name}, found no {Path(error.filename).name}. "
-            "Render the round again; shards that are whole are kept."
+            f"{tar_path}: expected a tar with its index {path.name}, found no {Path(error.filename).name}.",
+            remedy="Render the round again; shards that are whole are kept.",
         ) from error
     except ValidationError as error:
         raise ShardError(
-            f"{path}: expected the index of a shard, found {error.error_count()} wrong fields, first "
-            f"{'.'.join(map(str, error.errors()[0]['loc']))}. Delete it and render the round again."
+            (
+                f"{path}: expected the index of a shard, found {error.error_count()} wrong fields, first "
+                f"{'.'.join(map(str, error.errors()[0]['loc']))}."
+            ),
+            remedy="Delete it and render the round again.",
         ) from error
     if found_bytes != index.tar_bytes:
         raise ShardError(
-            f"{tar_path}: expected {index.tar_bytes} bytes, found {found_bytes}. "
-            "Delete the shard and render the round again."
+            f"{tar_path}: expected {index.tar_bytes} bytes, found {found_bytes}.",
+            remedy="Delete the shard and render the round again.",
         )
     return index
 
@@ -247,12 +254,13 @@ def read_versioned_json(path: Path, *, expected_format: str) -> object:
         content = json.loads(path.read_bytes())
     except ValueError as error:
         raise ShardError(
-            f"{path}: expected JSON, found {error}. Delete it and render the round again."
+            f"{path}: expected JSON, found {error}.",
+            remedy="Delete it and render the round again.",
         ) from error
     found = content.get("format", "none") if isinstance(content, dict) else "no object"
     if found != expected_format:
         raise ShardError(
-            f"{path}: expected format {expected_format}, found {found}. "
-            "Render the round again with this release."
+            f"{path}: expected format {expected_format}, found {found}.",
+            remedy="Render the round again with this release.",
         )
     return content

@@ -104,8 +104,8 @@ class HandDataset(Dataset[LoadedSample]):
     ) -> None:
         if crop_px > split.image_px:
             raise ConfigError(
-                f"data.crop_px: expected at most the {split.image_px} of {split.root}, "
-                f"found {crop_px}. Lower it."
+                f"data.crop_px: expected at most the {split.image_px} of {split.root}, found {crop_px}.",
+                remedy="Lower it.",
             )
         self.split = split
         self.input_px = input_px
@@ -224,7 +224,10 @@ def _decode(jpeg: bytes, *, where: str) -> UInt8[np.ndarray, "height width 3"]:
         with Image.open(io.BytesIO(jpeg)) as picture:
             return np.array(picture.convert("RGB"))
     except (OSError, SyntaxError) as error:
-        raise ShardError(f"{where}: expected a decodable image, {error}. Render the round again.") from error
+        raise ShardError(
+            f"{where}: expected a decodable image, {error}.",
+            remedy="Render the round again.",
+        ) from error
 
 
 @functools.lru_cache(maxsize=1)

@@ -86,9 +86,12 @@ class ShuffledBatches:
     def __post_init__(self) -> None:
         if self.steps_per_epoch == 0:
             raise ConfigError(
-                f"data.batch_size: expected at most {len(self.indices) // self.world_size} for "
-                f"{len(self.indices)} training photographs and {self.world_size} processes, "
-                f"found {self.batch_size}. Lower it."
+                (
+                    f"data.batch_size: expected at most {len(self.indices) // self.world_size} for "
+                    f"{len(self.indices)} training photographs and {self.world_size} processes, "
+                    f"found {self.batch_size}."
+                ),
+                remedy="Lower it.",
             )
 
     @property

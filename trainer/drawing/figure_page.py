@@ -35,7 +35,10 @@ class Tile:
 def require_format(out: Path) -> None:
     """Raise a `ConfigError` unless the suffix names a kind of picture that can be written."""
     if out.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise ConfigError(f"{out}: expected a picture, found the suffix '{out.suffix}'. Give .png or .pdf.")
+        raise ConfigError(
+            f"{out}: expected a picture, found the suffix '{out.suffix}'.",
+            remedy="Give .png or .pdf.",
+        )
 
 
 def draw_page(

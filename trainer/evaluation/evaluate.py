@@ -65,8 +65,11 @@ def evaluate_checkpoint(
     )
     if broken := predicted.broken_ids():
         raise CheckpointError(
-            f"{trained.folder}: expected finite hands, found NaN or infinity in {len(broken)} of "
-            f"{len(predicted)}, the first being {broken[0]}. Choose another checkpoint."
+            (
+                f"{trained.folder}: expected finite hands, found NaN or infinity in {len(broken)} of "
+                f"{len(predicted)}, the first being {broken[0]}."
+            ),
+            remedy="Choose another checkpoint.",
         )
     joints_m = (trained.hand_model.joint_regressor @ predicted.verts_m).astype(np.float32)
     predicted = replace(predicted, joints_m=joints_m)

@@ -117,9 +117,14 @@ def score_photographs(
     )
     if broken := hands.broken_ids():
         raise TrainingError(
-            f"held-out photographs: expected finite hands, found NaN or infinity in {len(broken)} of "
-            f"{len(hands)}, the first being {broken[0]}. Go on from the last checkpoint with a lower "
-            'optimiser.learning_rate, or with compute.precision = "32-true".'
+            (
+                f"held-out photographs: expected finite hands, found NaN or infinity in {len(broken)} of "
+                f"{len(hands)}, the first being {broken[0]}."
+            ),
+            remedy=(
+                "Go on from the last checkpoint with a lower "
+                'optimiser.learning_rate, or with compute.precision = "32-true".'
+            ),
         )
     poses = [split.pose_of(index) for index in indices]
     scores = score_hands(hands.joints_m, hands.verts_m, split.joints_m[poses], split.verts_m[poses])

@@ -49,8 +49,11 @@ def write_submission(path: Path, submission: Submission) -> None:
         broken = np.flatnonzero(~np.isfinite(points).all(axis=(1, 2)))
         if broken.size:
             raise DatasetError(
-                f"{path}: expected finite {name}, found NaN or infinity for {broken.size} hands, "
-                f"the first being number {broken[0]}. Choose another checkpoint."
+                (
+                    f"{path}: expected finite {name}, found NaN or infinity for {broken.size} hands, "
+                    f"the first being number {broken[0]}."
+                ),
+                remedy="Choose another checkpoint.",
             )
     if path.suffix != ".zip":
         write_durably(path, _json_text(submission))
@@ -80,11 +83,15 @@ def read_submission(path: Path, *, num_hands: int, num_verts: int) -> Submission
         content = json.loads(_read_text(path))
     except (OSError, ValueError, KeyError, RecursionError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(
-            f"{path}: expected {MEMBER} or a zip of it, {error}. Write it as [joints, vertices]."
+            f"{path}: expected {MEMBER} or a zip of it, {error}.",
+            remedy="Write it as [joints, vertices].",
         ) from error
     if not isinstance(content, list) or len(content) != 2:
         found = f"{len(content)} parts" if isinstance(content, list) else type(content).__name__
-        raise DatasetError(f"{path}: expected [joints, vertices], found {found}. Write both lists into one.")
+        raise DatasetError(
+            f"{path}: expected [joints, vertices], found {found}.",
+            remedy="Write both lists into one.",
+        )
     return Submission(
         joints_m=_points(path, "joints", content[0], (num_hands, NUM_JOINTS, 3)),
         verts_m=_points(path, "vertices", content[1], (num_hands, num_verts, 3)),
@@ -115,11 +122,18 @@ def _points(
         points = np.array(content, dtype=np.float32)
     except (ValueError, TypeError, OverflowError) as error:
         raise DatasetError(
-            f"{path}: expected {wanted}, found unequal lists or no numbers. Predict every image alike."
+            f"{path}: expected {wanted}, found unequal lists or no numbers.",
+            remedy="Predict every image alike.",
         ) from error
     if points.shape != shape:
         found = " x ".join(map(str, points.shape))
-        raise DatasetError(f"{path}: expected {wanted}, found {found}. Predict every image of the split.")
+        raise DatasetError(
+            f"{path}: expected {wanted}, found {found}.",
+            remedy="Predict every image of the split.",
+        )
     if not np.isfinite(points).all():
-        raise DatasetError(f"{path}: expected finite {name}, found NaN or infinity. Replace them by zeros.")
+        raise DatasetError(
+            f"{path}: expected finite {name}, found NaN or infinity.",
+            remedy="Replace them by zeros.",
+        )
     return points

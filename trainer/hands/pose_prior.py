@@ -78,8 +78,8 @@ def rotation_vectors(anatomy: Anatomy, angles_deg: Angles) -> Float[np.ndarray, 
 def _pose(model: HandModel, angles_deg: Angles) -> Float32[np.ndarray, " 45"]:
     if model.anatomy is None:
         raise HandModelError(
-            f"{model.name}: expected a model with anatomical axes for a pose by name, found none. "
-            "Use the embedded hand, or sample poses."
+            f"{model.name}: expected a model with anatomical axes for a pose by name, found none.",
+            remedy="Use the embedded hand, or sample poses.",
         )
     absolute = rotation_vectors(model.anatomy, angles_deg)[1:].ravel()
     return np.asarray(absolute - model.mean_pose, dtype=np.float32)

@@ -61,8 +61,11 @@ def hands_to_draw(
     if dataset is not None:
         if view_spread_deg is not None:
             raise DatasetError(
-                f"--view-spread: expected sampled hands, found {view_spread_deg} for those of {dataset}, "
-                "which are seen as in their photographs. Leave one of the two out."
+                (
+                    f"--view-spread: expected sampled hands, found {view_spread_deg} for those of {dataset}, "
+                    "which are seen as in their photographs."
+                ),
+                remedy="Leave one of the two out.",
             )
         return {"training": _labelled(model, dataset, training, evaluation, versions)}
     asked: dict[SplitName, int | None] = {"training": training, "evaluation": evaluation}
@@ -88,8 +91,11 @@ def _labelled(
     wanted = most if training is None else training
     if evaluation or wanted > most:
         raise DatasetError(
-            f"{dataset}: expected at most {most} training pictures, {versions} of each training hand, "
-            f"and no evaluation pictures, found {wanted} and {evaluation or 0} asked for. Ask for fewer."
+            (
+                f"{dataset}: expected at most {most} training pictures, {versions} of each training hand, "
+                f"and no evaluation pictures, found {wanted} and {evaluation or 0} asked for."
+            ),
+            remedy="Ask for fewer.",
         )
     return HandsToDraw(
         hand_of=split.labelled_hand,

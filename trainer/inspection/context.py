@@ -48,7 +48,10 @@ def context_of(
         drawn = row.provenance.hand_model_sha256
         if drawn != model.sha256:
             raise HandModelError(
-                f"{row.path}: expected a mesh of the hand model {model.name} ({model.sha256[:8]}), "
-                f"found one of {drawn[:8]}. Give the hand model that the shard was rendered with."
+                (
+                    f"{row.path}: expected a mesh of the hand model {model.name} ({model.sha256[:8]}), "
+                    f"found one of {drawn[:8]}."
+                ),
+                remedy="Give the hand model that the shard was rendered with.",
             )
     return ShardContext(run_dir, FreiHandSplit(root, "training") if root else None, model)

@@ -27,7 +27,10 @@ def draw_curves(runs: Sequence[Path], out: Path) -> None:
     """
     figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), dpi=DPI, layout="constrained")
     if out.suffix.lstrip(".") not in figure.canvas.get_supported_filetypes():
-        raise ConfigError(f"{out}: expected a picture, found the suffix '{out.suffix}'. Give .png or .pdf.")
+        raise ConfigError(
+            f"{out}: expected a picture, found the suffix '{out.suffix}'.",
+            remedy="Give .png or .pdf.",
+        )
     is_named_alike = len({path.name for path in runs}) < len(runs)
     records = {str(path) if is_named_alike else path.name: _records_of(path) for path in runs}
     errors, losses, times = figure.subplots(1, 3)
@@ -41,7 +44,10 @@ def draw_curves(runs: Sequence[Path], out: Path) -> None:
 def _records_of(run: Path) -> list[RoundRecord]:
     records = read_records(RunFolder(run))
     if not records:
-        raise ConfigError(f"{run}: expected a run that has finished a round, found no metrics. Train first.")
+        raise ConfigError(
+            f"{run}: expected a run that has finished a round, found no metrics.",
+            remedy="Train first.",
+        )
     return records
 
 

@@ -197,8 +197,8 @@ def find_tars(path: Path) -> list[Path]:
     if not tars:
         found = "none in it" if path.is_dir() else "another file" if path.exists() else "nothing there"
         raise ShardError(
-            f"{path}: expected a synthetic shard (.tar), or a folder or run with some, found {found}. "
-            "Render first, with meshcycle train or meshcycle render."
+            f"{path}: expected a synthetic shard (.tar), or a folder or run with some, found {found}.",
+            remedy="Render first, with meshcycle train or meshcycle render.",
         )
     return tars
 

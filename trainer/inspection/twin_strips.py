@@ -56,7 +56,8 @@ def choose_twins(
     if selection == "worst":
         if split is None or not split.has_labels:
             raise ShardError(
-                "worst: expected a dataset with labels to compare with, found none. Give its folder."
+                "worst: expected a dataset with labels to compare with, found none.",
+                remedy="Give its folder.",
             )
         drawn = [twin for twin in twins if twin.why_missing is None]
         errors_mm = [error_mm(twin.shard.read(twin.sample_id), split) for twin in drawn]
@@ -98,7 +99,8 @@ def twin_rgb(sample: SyntheticSample) -> UInt8[np.ndarray, "height width 3"]:
             return np.array(picture.convert("RGB"))
     except OSError as error:
         raise ShardError(
-            f"{sample.labels.sample_id}: expected a decodable twin, {error}. Render the round again."
+            f"{sample.labels.sample_id}: expected a decodable twin, {error}.",
+            remedy="Render the round again.",
         ) from error
 
 
@@ -119,7 +121,10 @@ def photo_index(sample_id: str, split: FreiHandSplit) -> int:
     """Return the number of the photograph that a sample is named after."""
     if not sample_id.isdecimal() or int(sample_id) >= len(split):
         raise ShardError(
-            f"{sample_id}: expected a photograph of that name among the {len(split)} of {split.root}, "
-            "found none. Give the dataset that the shard was rendered for."
+            (
+                f"{sample_id}: expected a photograph of that name among the {len(split)} of {split.root}, "
+                "found none."
+            ),
+            remedy="Give the dataset that the shard was rendered for.",
         )
     return int(sample_id)

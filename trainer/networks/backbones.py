@@ -47,16 +47,22 @@ def feature_backbone(name: str, *, pretrained: bool) -> FeatureBackbone:
         module = _without_classifier(name, pretrained=pretrained)
     except OSError as error:  # torch.hub and huggingface_hub both report a missing network this way
         raise ConfigError(
-            f"model.backbone: expected to download ImageNet weights of {name}, found {error}. "
-            "Put the file into $TORCH_HOME/hub/checkpoints (torchvision) or $HF_HOME (timm), "
-            "or set model.pretrained = false."
+            f"model.backbone: expected to download ImageNet weights of {name}, found {error}.",
+            remedy=(
+                "Put the file into $TORCH_HOME/hub/checkpoints (torchvision) or $HF_HOME (timm), "
+                "or set model.pretrained = false."
+            ),
         ) from error
     height_px, width_px = _PROBE_PX
     shape = _shape_of_features(module, name)
     if len(shape) != 4 or height_px * shape[3] != width_px * shape[2]:
         raise ConfigError(
-            f"model.backbone: expected a feature map of channels, rows and columns, found {tuple(shape[1:])} "
-            f"from {name}. Choose a convolutional network, such as resnet50."
+            (
+                "model.backbone: expected a feature map of channels, rows and columns, found "
+                f"{tuple(shape[1:])} "
+                f"from {name}."
+            ),
+            remedy="Choose a convolutional network, such as resnet50.",
         )
     return FeatureBackbone(module, channels=shape[1], stride=height_px // shape[2])
 
@@ -70,8 +76,8 @@ def _without_classifier(name: str, *, pretrained: bool) -> nn.Module:
             features: nn.Module = network.features
             return features
         raise ConfigError(
-            f"model.backbone: expected a network with its features apart, found torchvision's {name}. "
-            "Choose another, such as resnet50 or mobilenet_v2."
+            f"model.backbone: expected a network with its features apart, found torchvision's {name}.",
+            remedy="Choose another, such as resnet50 or mobilenet_v2.",
         )
     if timm.is_model(name):
         module: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool="")
@@ -94,8 +100,8 @@ def _shape_of_features(module: nn.Module, name: str) -> torch.Size:
             features: torch.Tensor = module(torch.zeros(1, 3, *_PROBE_PX, device=device))
     except (AssertionError, RuntimeError) as error:  # transformers insist on the size they were trained at
         raise ConfigError(
-            f"model.backbone: expected a network for pictures of any size, found {name}: {error}. "
-            "Choose a convolutional one, such as resnet50."
+            f"model.backbone: expected a network for pictures of any size, found {name}: {error}.",
+            remedy="Choose a convolutional one, such as resnet50.",
         ) from error
     finally:
         module.train(training)

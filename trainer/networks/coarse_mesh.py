@@ -163,8 +163,11 @@ def _make(model: HandModel, chosen: CoarseVertices | None) -> CoarseMesh:
     vert_ids, neighbours = chosen or _decimated(model)
     if vert_ids.max() >= model.num_verts:
         raise HandModelError(
-            f"model.coarse_mesh: expected vertices of {model.name}, which has {model.num_verts}, "
-            f"found number {vert_ids.max()}. Give hand_model the path of MANO_RIGHT.pkl."
+            (
+                f"model.coarse_mesh: expected vertices of {model.name}, which has {model.num_verts}, "
+                f"found number {vert_ids.max()}."
+            ),
+            remedy="Give hand_model the path of MANO_RIGHT.pkl.",
         )
     return CoarseMesh(vert_ids, neighbours, fit_upsampling(model, vert_ids))
 

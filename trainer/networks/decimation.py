@@ -61,8 +61,11 @@ def decimate(
     while mesh.num_verts > num_verts:
         if not queue:
             raise HandModelError(
-                f"decimation: expected to reach {num_verts} vertices, found no edge to collapse at "
-                f"{mesh.num_verts}. Ask for a finer coarse mesh, or repair the hand model's faces."
+                (
+                    f"decimation: expected to reach {num_verts} vertices, found no edge to collapse at "
+                    f"{mesh.num_verts}."
+                ),
+                remedy="Ask for a finer coarse mesh, or repair the hand model's faces.",
             )
         offer, gone, kept = heapq.heappop(queue)
         if not mesh.has_edge(gone, kept) or offer != price(gone, kept):

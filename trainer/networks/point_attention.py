@@ -27,8 +27,11 @@ def point_attention_layers(network: HandNetwork) -> list[str]:
         case Metro() | Graphormer():
             return [name for name in names if name.startswith("encoder.") and name.endswith(".attention")]
     raise ConfigError(
-        f"figure: expected a network with attention between joints and vertices, found a "
-        f"{type(network).__name__}. Give a run of FastMETRO, METRO or Mesh Graphormer."
+        (
+            "figure: expected a network with attention between joints and vertices, found a "
+            f"{type(network).__name__}."
+        ),
+        remedy="Give a run of FastMETRO, METRO or Mesh Graphormer.",
     )
 
 

@@ -63,8 +63,10 @@ def read_published_mesh(path: Path) -> CoarseVertices:
             raise ValueError("matrices that do not choose vertices")
     except _DAMAGED as error:
         raise HandModelError(
-            f"{path}: expected METRO's mano_downsampling.npz, found {error}. Download it again, or leave "
-            "model.coarse_mesh out to make a coarse mesh from the hand model."
+            f"{path}: expected METRO's mano_downsampling.npz, found {error}.",
+            remedy=(
+                "Download it again, or leave model.coarse_mesh out to make a coarse mesh from the hand model."
+            ),
         ) from error
     neighbours = adjacency | adjacency.T | np.eye(len(vert_ids), dtype=np.bool_)
     return CoarseVertices(vert_ids.astype(np.int64), neighbours)

@@ -47,8 +47,8 @@ def load_released_weights(network: nn.Module, path: Path) -> None:
             f"{len(names)} {what} ({_list(names)})" for what, names in problems.items() if names
         )
         raise CheckpointError(
-            f"{path}: expected the weights of this {type(network).__name__}, found {listed}. "
-            "Configure the size, backbone and coarse mesh that the weights were trained with."
+            f"{path}: expected the weights of this {type(network).__name__}, found {listed}.",
+            remedy="Configure the size, backbone and coarse mesh that the weights were trained with.",
         )
     network.load_state_dict(found)
 
@@ -61,12 +61,13 @@ def _read(path: Path) -> dict[str, Tensor]:
     except (OSError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError) as error:
         reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise CheckpointError(
-            f"{path}: expected a state dict, found {reason}. Give the published file of names and tensors."
+            f"{path}: expected a state dict, found {reason}.",
+            remedy="Give the published file of names and tensors.",
         ) from error
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise CheckpointError(
-            f"{path}: expected names and tensors alone, found other things. "
-            "Give the published state dict, not a training checkpoint."
+            f"{path}: expected names and tensors alone, found other things.",
+            remedy="Give the published state dict, not a training checkpoint.",
         )
     return dict(content)
 

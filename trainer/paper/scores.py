@@ -103,8 +103,11 @@ def read_run(run: PlannedRun) -> FinishedRun | None:
         return None
     if len(records) > run.config.rounds:
         raise ConfigError(
-            f"{run.config.run_dir}: expected {run.config.rounds} rounds as in the other variants, "
-            f"found {len(records)}. Delete the folder, or plan as many rounds."
+            (
+                f"{run.config.run_dir}: expected {run.config.rounds} rounds as in the other variants, "
+                f"found {len(records)}."
+            ),
+            remedy="Delete the folder, or plan as many rounds.",
         )
     best_round = min(records, key=lambda record: record.scores["pa_mpjpe_mm"]).round
     path = run.config.run_dir / SCORES

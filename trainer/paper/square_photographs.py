@@ -62,7 +62,7 @@ def common_hand_model(runs: Mapping[str, TrainedHand]) -> HandModel:
     models = {trained.hand_model.sha256: trained.hand_model for trained in runs.values()}
     if len(models) > 1:
         raise ConfigError(
-            f"--run: expected runs with the same hand model, found {len(models)} different ones. "
-            "Draw a figure for each."
+            f"--run: expected runs with the same hand model, found {len(models)} different ones.",
+            remedy="Draw a figure for each.",
         )
     return next(iter(models.values()))

@@ -54,8 +54,8 @@ def list_photographs(folder: Path, *, without: Path) -> list[Path]:
     excluded = without.resolve()
     if excluded == folder.resolve():
         raise ConfigError(
-            f"{without}: expected another folder for output than that of the photographs, found the same. "
-            "Give another --out."
+            f"{without}: expected another folder for output than that of the photographs, found the same.",
+            remedy="Give another --out.",
         )
     is_inside = folder.resolve() in excluded.parents
     found = [
@@ -67,7 +67,8 @@ def list_photographs(folder: Path, *, without: Path) -> list[Path]:
     ]
     if not found:
         raise DatasetError(
-            f"{folder}: expected photographs ({', '.join(sorted(SUFFIXES))}), found none. Give another."
+            f"{folder}: expected photographs ({', '.join(sorted(SUFFIXES))}), found none.",
+            remedy="Give another.",
         )
     return found
 

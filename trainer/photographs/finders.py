@@ -69,8 +69,12 @@ class GivenBoxes:
             x, y, columns, rows = box
             if x >= width or y >= height or x + columns <= 0 or y + rows <= 0:
                 raise DatasetError(
-                    f"--box {_text(box)}: expected a box in the picture of {width} x {height} pixels, found "
-                    "one beside it. Boxes are x, y of the top left corner, width, and height."
+                    (
+                        f"--box {_text(box)}: expected a box in the picture of {width} x "
+                        f"{height} pixels, found "
+                        "one beside it."
+                    ),
+                    remedy="Boxes are x, y of the top left corner, width, and height.",
                 )
             places += [HandSquare.around_box(box, margin=self._margin, side=side) for side in sides_of(sides)]
         return places

@@ -82,7 +82,8 @@ def predict_photographs(
     if source.suffix.lower() in VIDEO_SUFFIXES and source.is_file():
         if view is not None:
             raise DatasetError(
-                f"{source}: expected photographs to draw views of, found a video. Leave --view out."
+                f"{source}: expected photographs to draw views of, found a video.",
+                remedy="Leave --view out.",
             )
         return _predict_video(trained, source, out, finder)
     if source.is_file():

@@ -29,7 +29,8 @@ class VideoReader:
         self._first = self._next() if self._capture.isOpened() else None
         if self._first is None:
             raise DatasetError(
-                f"{path}: expected a video, found nothing that OpenCV can decode. Convert it to MP4."
+                f"{path}: expected a video, found nothing that OpenCV can decode.",
+                remedy="Convert it to MP4.",
             )
 
     @property

@@ -68,8 +68,8 @@ class Recycler:
         if config.recycle is not None and fabric.is_global_zero:
             if renderer is None:
                 raise ConfigError(
-                    "recycle: expected a renderer to draw the twins, found none. "
-                    "Leave the table [recycle] out."
+                    "recycle: expected a renderer to draw the twins, found none.",
+                    remedy="Leave the table [recycle] out.",
                 )
             self._drawing = RoundRenderer(run, config, config.recycle, renderer)
         self.schedule = TwinSchedule(config.recycle, config.rounds)

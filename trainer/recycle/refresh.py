@@ -153,7 +153,8 @@ def read_plan(folder: Path) -> RefreshPlan | None:
         return None
     except ValidationError as error:
         raise ShardError(
-            f"{path}: expected the plan of a round, found {error.error_count()} wrong fields. Delete it."
+            f"{path}: expected the plan of a round, found {error.error_count()} wrong fields.",
+            remedy="Delete it.",
         ) from error
 
 

@@ -96,8 +96,8 @@ def save_checkpoint(
     except (OSError, SafetensorError, RuntimeError) as error:  # the last is torch's writer on a full disk
         shutil.rmtree(aside, ignore_errors=True)
         raise CheckpointError(
-            f"{folder}: expected to write a checkpoint, found {str(error).splitlines()[0]}. "
-            "Free space on the disk; the same command goes on from the checkpoint before."
+            f"{folder}: expected to write a checkpoint, found {str(error).splitlines()[0]}.",
+            remedy="Free space on the disk; the same command goes on from the checkpoint before.",
         ) from error
 
 
@@ -122,15 +122,19 @@ def load_weights(network: nn.Module, folder: Path) -> None:
     )
     if differing:
         raise CheckpointError(
-            f"{path}: expected the {len(wanted)} tensors of {type(network).__name__}, found {len(weights)}; "
-            f"{len(differing)} differ, first {differing[0]}. Use the configuration beside the checkpoint."
+            (
+                f"{path}: expected the {len(wanted)} tensors of {type(network).__name__}, "
+                f"found {len(weights)}; "
+                f"{len(differing)} differ, first {differing[0]}."
+            ),
+            remedy="Use the configuration beside the checkpoint.",
         )
     found = _coarse_mesh(network).get(_COARSE_MESH)
     wanted_mesh = trained_with.get(_COARSE_MESH, found)
     if found != wanted_mesh:
         raise CheckpointError(
-            f"{path}: expected the coarse mesh that it was trained with ({wanted_mesh}), found {found}. "
-            "Put coarse-mesh-*.npz of its run two folders above the checkpoint."
+            f"{path}: expected the coarse mesh that it was trained with ({wanted_mesh}), found {found}.",
+            remedy="Put coarse-mesh-*.npz of its run two folders above the checkpoint.",
         )
     network.load_state_dict(weights)
 
@@ -160,7 +164,8 @@ def load_state(folder: Path) -> dict[str, Any]:
     found = state.get("format") if isinstance(state, dict) else type(state).__name__
     if not isinstance(state, dict) or found != FORMAT:
         raise CheckpointError(
-            f"{path}: expected format {FORMAT}, found {found}. Resume with the release that wrote it."
+            f"{path}: expected format {FORMAT}, found {found}.",
+            remedy="Resume with the release that wrote it.",
         )
     return state
 
@@ -181,8 +186,8 @@ def best_checkpoint(checkpoints: Path) -> Path:
         return checkpoints / (checkpoints / "best").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(
-            f"{checkpoints}: expected the checkpoints of a run that has ended a round, found {error}. "
-            "Train on, or give the folder of one checkpoint."
+            f"{checkpoints}: expected the checkpoints of a run that has ended a round, found {error}.",
+            remedy="Train on, or give the folder of one checkpoint.",
         ) from error
 
 

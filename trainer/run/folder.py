@@ -132,9 +132,14 @@ def require_same(config: TrainConfig, run: RunFolder, *, name: str | None = None
         found, wanted = values_now.get(key), values_before.get(key)
         if found != wanted:
             raise ConfigError(
-                f"{name or run.root}: expected {key} = {wanted} as in the run that is to be resumed, "
-                f"found {found}. Set it back, choose another {'mirror' if name else 'run_dir'}, "
-                "or start afresh with --fresh."
+                (
+                    f"{name or run.root}: expected {key} = {wanted} as in the run that is to be resumed, "
+                    f"found {found}."
+                ),
+                remedy=(
+                    f"Set it back, choose another {'mirror' if name else 'run_dir'}, "
+                    "or start afresh with --fresh."
+                ),
             )
     require_hand_model(hash_hand_model(config), run.root, given=config.hand_model, name=name)
 

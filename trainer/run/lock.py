@@ -25,7 +25,7 @@ def sole_trainer(run_dir: Path) -> Iterator[None]:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
             raise ConfigError(
-                f"{run_dir}: expected a folder that nobody trains in, found another trainer at work there. "
-                "Wait for it, end it, or choose another run_dir."
+                f"{run_dir}: expected a folder that nobody trains in, found another trainer at work there.",
+                remedy="Wait for it, end it, or choose another run_dir.",
             ) from error
         yield

@@ -181,8 +181,8 @@ def read_records(run: RunFolder) -> list[RoundRecord]:
         return [RoundRecord(**json.loads(line)) for line in lines]
     except (TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{run.metrics}: expected a finished round in every line, found {error}. "
-            "Read it with the release that wrote it, or take the damaged line out."
+            f"{run.metrics}: expected a finished round in every line, found {error}.",
+            remedy="Read it with the release that wrote it, or take the damaged line out.",
         ) from error
 
 

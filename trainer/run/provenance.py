@@ -49,8 +49,12 @@ def require_hand_model(sha256: str, folder: Path, *, given: Path | None, name: s
     recorded = _read_provenance(folder).get("hand_model_sha256", sha256)
     if recorded != sha256:
         raise HandModelError(
-            f"{name or folder}: expected the hand model of its training (sha256 {str(recorded)[:12]}), found "
-            f"{given or 'the embedded hand'} ({sha256[:12]}). Give the file that it was trained with."
+            (
+                f"{name or folder}: expected the hand model of its training (sha256 "
+                f"{str(recorded)[:12]}), found "
+                f"{given or 'the embedded hand'} ({sha256[:12]})."
+            ),
+            remedy="Give the file that it was trained with.",
         )
 
 
@@ -63,8 +67,8 @@ def recorded_image_px(folder: Path) -> int:
     recorded = _read_provenance(folder).get("image_px", FREIHAND_PX)
     if not isinstance(recorded, int) or recorded < 1:
         raise CheckpointError(
-            f"{folder / PROVENANCE}: expected image_px, the side of its photographs, found {recorded}. "
-            "Copy the checkpoint again."
+            f"{folder / PROVENANCE}: expected image_px, the side of its photographs, found {recorded}.",
+            remedy="Copy the checkpoint again.",
         )
     return recorded
 
@@ -80,8 +84,8 @@ def hash_hand_model(config: TrainConfig) -> str:
         return sha256_of(path)
     except OSError as error:
         raise HandModelError(
-            f"{path}: expected a hand model, found {error.strerror}. "
-            "Give the path of MANO_RIGHT.pkl, or none at all."
+            f"{path}: expected a hand model, found {error.strerror}.",
+            remedy="Give the path of MANO_RIGHT.pkl, or none at all.",
         ) from error
 
 
@@ -93,7 +97,8 @@ def _read_provenance(folder: Path) -> dict[str, object]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(
-            f"{path}: expected what a run was started with, found {error}. Copy the checkpoint again."
+            f"{path}: expected what a run was started with, found {error}.",
+            remedy="Copy the checkpoint again.",
         ) from error
 
 

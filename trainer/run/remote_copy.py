@@ -80,8 +80,8 @@ class RemoteCopy:
             found = load_config(Path(aside) / CONFIG).run_dir
         if found != self._run.root:
             raise ConfigError(
-                f"{self._url}: expected the mirror of {self._run.root}, found that of {found}. "
-                "Give this run another mirror, or delete what is there."
+                f"{self._url}: expected the mirror of {self._run.root}, found that of {found}.",
+                remedy="Give this run another mirror, or delete what is there.",
             )
 
     def begin(self) -> None:

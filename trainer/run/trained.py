@@ -97,8 +97,8 @@ def find_checkpoint(place: Location) -> Path:
         return best_checkpoint(path / "checkpoints")
     found = "another folder" if path.is_dir() else "a file" if path.exists() else "nothing there"
     raise CheckpointError(
-        f"{path}: expected a run, or the folder of a checkpoint with {WEIGHTS}, found {found}. "
-        "Give the run_dir of a training configuration."
+        f"{path}: expected a run, or the folder of a checkpoint with {WEIGHTS}, found {found}.",
+        remedy="Give the run_dir of a training configuration.",
     )
 
 
@@ -116,7 +116,10 @@ def choose_device(name: DeviceName) -> torch.device:
         DeviceError: There is none.
     """
     if name == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("cuda: expected a CUDA device, found none. Use the CPU, or install a driver.")
+        raise DeviceError(
+            "cuda: expected a CUDA device, found none.",
+            remedy="Use the CPU, or install a driver.",
+        )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)

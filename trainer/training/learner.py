@@ -44,8 +44,8 @@ def build_fabric(config: TrainConfig) -> Fabric:
     """
     if config.compute.accelerator == "cuda" and not torch.cuda.is_available():
         raise DeviceError(
-            "compute.accelerator: expected a CUDA device, found none that PyTorch can use. "
-            'Set it to "cpu" or "auto", or install a driver.'
+            "compute.accelerator: expected a CUDA device, found none that PyTorch can use.",
+            remedy='Set it to "cpu" or "auto", or install a driver.',
         )
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision every time
     on_gpu = config.compute.accelerator != "cpu" and torch.cuda.is_available()
@@ -171,9 +171,14 @@ class Learner:
         what = "loss" if wrong else "gradient"
         names = [sample_ids[row] for row in wrong] or list(sample_ids)
         raise TrainingError(
-            f"step {number}: expected a finite {what}, found {suspects.item()} in the samples "
-            f"{', '.join(names)}. The weights have not moved. Look at these samples, or lower "
-            "optimiser.learning_rate and resume."
+            (
+                f"step {number}: expected a finite {what}, found {suspects.item()} in the samples "
+                f"{', '.join(names)}."
+            ),
+            remedy=(
+                "The weights have not moved. Look at these samples, or lower "
+                "optimiser.learning_rate and resume."
+            ),
         )
 
     def _is_overflow(self, losses: StepLosses) -> bool:
