@@ -1,5 +1,8 @@
 """Engine and device: what draws, and how many samples it takes."""
 
+import signal
+import subprocess
+import sys
 from importlib import import_module
 from typing import Any, Final
 
@@ -81,6 +84,7 @@ def _graphics_device(wanted: RenderDevice) -> str:
         DeviceError: There is none, or the CPU was asked for; in software a frame takes tens of seconds.
     """
     if wanted != "cpu":
+        _try_graphics(wanted)
         gpu = import_module("gpu")  # a part of Blender, and costs a second
         gpu.init()
         name = str(gpu.platform.renderer_get())
@@ -92,3 +96,25 @@ def _graphics_device(wanted: RenderDevice) -> str:
         f"--device {wanted}: expected a GPU for EEVEE, found {name}.",
         remedy="Use Cycles, or a machine with a GPU.",
     )
+
+
+def _try_graphics(wanted: RenderDevice) -> None:
+    """Start Blender's graphics in a process of its own: without a driver for EGL, that is a SIGSEGV.
+
+    Raises:
+        DeviceError: The process died.
+    """
+    command = [sys.executable, "-c", "import bpy, gpu; gpu.init()"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode < 0:
+        died = signal.Signals(-done.returncode).name
+        raise DeviceError(
+            f"--device {wanted}: expected a GPU for EEVEE, found that Blender died of {died}. "
+            "Install the EGL library of the driver, which containers often lack, or use Cycles."
+        )
+    if done.returncode > 0:
+        said = (done.stderr.decode(errors="replace").strip() or "nothing").splitlines()[-1]
+        raise DeviceError(
+            f"--device {wanted}: expected a GPU for EEVEE, found that Blender cannot look for one: {said}. "
+            "Use Cycles, or a machine with a GPU."
+        )

@@ -1,8 +1,5 @@
 """Real Blender against an independent rasteriser: where things are, and what colour they have."""
 
-import re
-import sys
-
 import bpy
 import numpy as np
 import pytest
@@ -13,7 +10,7 @@ from render_worker.picture.camera import choose_light
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest, HandLayer
 from shared.camera import project_px, px_to_ndc
-from shared.errors import DeviceError, RenderError
+from shared.errors import RenderError
 from shared.seams.renderer import RenderSettings
 from shared.types import Camera, Intrinsics, WeakPerspective
 from tests.support.rasteriser import overlap, rasterise
@@ -243,48 +240,6 @@ def test_normals_of_a_ball_are_its_directions() -> None:
     found = geometry.normals[rows, columns][inner]
     assert len(found) > 500
     assert np.degrees(np.arccos(np.clip((found * expected).sum(axis=1), -1, 1))).max() < 2
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize(
-    ("engine", "device"),
-    [("cycles", kind) for kind in ("cuda", "optix", "hip", "metal", "oneapi")] + [("eevee", "auto")],
-)
-def test_a_gpu_draws_what_the_cpu_draws(engine: str, device: str) -> None:
-    """Runs on machines that have the device; elsewhere it says what was found."""
-    mesh, settings = CappedMesh.of(open_hand()), {"engine": engine, "device": device, "samples": 16}
-    asked = lit(request(hand_verts_m(0), OFF_CENTRE))
-    try:
-        scene = HandScene(mesh, RenderSettings.model_validate(settings))
-    except DeviceError as error:
-        pytest.skip(str(error))
-    assert not scene.device.startswith("CPU")
-    drawn = scene.draw(asked)
-    expected = HandScene(mesh, RenderSettings(samples=16)).draw(asked)
-    assert overlap(drawn.rgba[..., 3] > 0.5, expected.rgba[..., 3] > 0.5) > 0.99
-    whole = (drawn.rgba[..., 3] == 1) & (expected.rgba[..., 3] == 1)
-    np.testing.assert_allclose(
-        drawn.rgba[whole][:, :3].mean(axis=0), expected.rgba[whole][:, :3].mean(axis=0), rtol=0.02
-    )
-
-
-def test_the_device_that_draws_is_read_back(scene: HandScene) -> None:
-    assert scene.device.startswith("CPU: ")
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (RenderSettings(device="metal"), "--device metal: expected a METAL device, found CPU: "),
-        (RenderSettings(engine="eevee"), "--device cpu: expected a GPU for EEVEE, found the CPU"),
-    ],
-)
-def test_a_missing_device_is_an_error_that_says_what_there_is(settings: RenderSettings, message: str) -> None:
-    """No machine that runs these tests has Metal: the wheel for Linux cannot use it."""
-    if sys.platform == "darwin":
-        pytest.skip("this machine may have Metal")
-    with pytest.raises(DeviceError, match=re.escape(message)):
-        HandScene(CappedMesh.of(open_hand()), settings)
 
 
 def test_a_hand_too_small_to_be_seen_is_an_error(scene: HandScene) -> None:

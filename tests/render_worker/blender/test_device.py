@@ -1,0 +1,101 @@
+"""Which device draws: read back, refused where it is missing, and equal to the CPU where it is not.
+
+The hands are the model's template, because machines that only render have no PyTorch to pose others.
+"""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from render_worker.bench.agreement import agreement
+from render_worker.bench.frames import draw_request, template_twin
+from render_worker.blender.scene import HandScene
+from render_worker.picture.mesh import CappedMesh
+from render_worker.picture.request import HandLayer
+from shared.errors import DeviceError
+from shared.seams.renderer import RenderSettings
+from tests.support.repository import ROOT
+from tests.support.small_scene import open_hand
+
+pytestmark = pytest.mark.blender
+
+SIZE_PX = 224
+SAMPLES = 64  # so that devices differ by more than their noise
+
+
+def drawn(scene: HandScene, *, seed: int = 0) -> list[HandLayer]:
+    return [scene.draw(draw_request(template_twin(open_hand(), n, SIZE_PX), seed=seed)) for n in range(4)]
+
+
+def cpu_scene() -> HandScene:
+    return HandScene(CappedMesh.of(open_hand()), RenderSettings(samples=SAMPLES))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    ("engine", "device"),
+    [("cycles", kind) for kind in ("cuda", "optix", "hip", "metal", "oneapi")] + [("eevee", "auto")],
+)
+def test_a_gpu_draws_what_the_cpu_draws(engine: str, device: str) -> None:
+    """Runs on machines that have the device; elsewhere it says what was found."""
+    settings = {"engine": engine, "device": device, "samples": SAMPLES}
+    try:
+        scene = HandScene(CappedMesh.of(open_hand()), RenderSettings.model_validate(settings))
+    except DeviceError as error:
+        pytest.skip(str(error))
+    assert not scene.device.startswith("CPU")
+    found = agreement(drawn(scene), drawn(cpu_scene()), width_px=SIZE_PX, height_px=SIZE_PX)
+    assert found.overlap >= 0.995
+    assert found.mean_difference <= 1
+
+
+def test_other_noise_is_no_other_picture() -> None:
+    """What is asked of a GPU holds for the CPU with another seed, so noise alone cannot fail it."""
+    scene = cpu_scene()
+    found = agreement(drawn(scene, seed=1), drawn(scene), width_px=SIZE_PX, height_px=SIZE_PX)
+    assert 0.995 <= found.overlap < 1
+    assert 0 < found.mean_difference < 0.5
+
+
+def test_gpu_tests_need_neither_pytorch_nor_ray_nor_a_ray_caster() -> None:
+    """A render machine has Blender alone, so nothing more may be loaded to look at its GPUs."""
+    loaded = "{'torch', 'ray', 'embreex'} & sys.modules.keys()"
+    code = f"import sys, {__name__}; assert not ({loaded}), {loaded}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_eevee_without_an_egl_driver_is_one_line_and_no_crash(
+    device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blender's own look for a driver ends in a segmentation fault there."""
+    monkeypatch.setenv("__EGL_VENDOR_LIBRARY_FILENAMES", "/no/driver.json")
+    settings = RenderSettings.model_validate({"engine": "eevee", "device": device})
+    with pytest.raises(
+        DeviceError, match=f"--device {device}: expected a GPU for EEVEE, found that"
+    ) as raised:
+        HandScene(CappedMesh.of(open_hand()), settings)
+    assert "SIGSEGV" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_device_that_draws_is_read_back() -> None:
+    assert cpu_scene().device.startswith("CPU: ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (RenderSettings(device="metal"), "--device metal: expected a METAL device, found CPU: "),
+        (RenderSettings(engine="eevee"), "--device cpu: expected a GPU for EEVEE, found the CPU"),
+    ],
+)
+def test_a_missing_device_is_an_error_that_says_what_there_is(settings: RenderSettings, message: str) -> None:
+    """No machine that runs these tests has Metal: the wheel for Linux cannot use it."""
+    if sys.platform == "darwin":
+        pytest.skip("this machine may have Metal")
+    with pytest.raises(DeviceError, match=re.escape(message)):
+        HandScene(CappedMesh.of(open_hand()), settings)
