@@ -71,7 +71,12 @@ def keep_to_loopback() -> None:
     On Linux, Ray takes the address of a network interface wherever it is told a loopback address, and then
     listens on all of them; on macOS and Windows it already does what this asks for.
     """
-    services.get_node_ip_address = lambda address=None: LOOPBACK  # noqa: ARG005
+    services.get_node_ip_address = ray.util.get_node_ip_address = _loopback
+
+
+def _loopback(address: str | None = None) -> str:  # noqa: ARG001
+    """Stand in for Ray's function of the same arguments, which its modules know by two names."""
+    return LOOPBACK
 
 
 def _from_a_thread_that_stays(start: Callable[[], object]) -> None:

@@ -30,6 +30,7 @@ from shared.backgrounds.verdicts import Verdict
 from shared.errors import RenderError, ShardError
 from shared.seams.renderer import RenderJob, RenderSettings
 from shared.twins.rounds import SyntheticRound
+from tests.support.listening import listening_hosts
 from tests.support.repository import ROOT
 from tests.support.small_farm import (
     ALWAYS,
@@ -156,15 +157,9 @@ def test_a_farm_without_workers_is_waited_for_and_then_named(
 
 def test_everything_listens_on_the_loopback_interface_only(two_machines: Farm, undisturbed: Path) -> None:
     processes = [psutil.Process(member.process.pid) for member in two_machines.members.values()]
-    listening = [
-        connection.laddr.ip
-        for process in processes
-        for child in process.children(recursive=True)
-        for connection in child.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-    ]
+    listening = [host for process in processes for host in listening_hosts(process)]
     assert len(listening) > 10
-    assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
+    assert set(listening) == {"127.0.0.1"}
 
 
 def test_a_worker_killed_in_the_middle_of_a_frame_costs_nothing(

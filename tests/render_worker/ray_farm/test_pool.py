@@ -4,8 +4,10 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
+import psutil
 import pytest
 import ray
 
@@ -17,6 +19,7 @@ from shared.twins.predictions import PredictionShard, write_predictions
 from shared.twins.rounds import SyntheticRound
 from shared.twins.shards import index_path
 from tests.support import small_scene
+from tests.support.listening import listening_hosts
 from tests.support.small_scene import FlatScene, Gluttony, Wish, open_hand, refuse_device, write_backgrounds
 from trainer.hands.sampled import labelled_hand
 
@@ -87,6 +90,27 @@ def test_a_round_has_every_sample_once_or_in_quarantine(pool: RenderPool, job: R
     provenance = twins.provenance
     assert provenance is not None
     assert (provenance.device, provenance.checkpoint_sha256, provenance.run_seed) == ("flat", "weights", 7)
+
+
+def test_a_round_on_this_machine_opens_no_door_to_others(pool: RenderPool, job: RenderJob) -> None:
+    """Whatever listens while a round renders: Ray's head, its agents, its workers, and this process."""
+    seen: list[str] = []
+    is_done = Event()
+
+    def watch() -> None:
+        while not is_done.wait(0.1):
+            seen.extend(listening_hosts(psutil.Process()))
+
+    watcher = Thread(target=watch)
+    watcher.start()
+    try:
+        pool.render_round(job)
+    finally:
+        seen.extend(listening_hosts(psutil.Process()))
+        is_done.set()
+        watcher.join()
+    assert len(seen) > 5
+    assert set(seen) == {"127.0.0.1"}
 
 
 def test_shards_that_are_whole_are_kept_and_others_drawn_again(pool: RenderPool, job: RenderJob) -> None:
