@@ -19,13 +19,14 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+from pydantic import PositiveInt, ValidationError
 
 from render_worker.picture.mesh import CappedMesh
 from render_worker.twins.twin import TwinRequest
 from render_worker.worker import Studio, start_blender
 from shared.errors import ConfigError, MeshcycleError
 from shared.hand_model import load_hand_model
+from shared.records import Record
 from shared.seams.renderer import RenderSettings
 from shared.types import WeakPerspective
 
@@ -34,10 +35,8 @@ _PALM_TO_CAMERA: Final = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], dtype=np.fl
 """From the template's axes (fingers along -x, back of the hand along y) to a hand held up."""
 
 
-class HandRequest(BaseModel):
+class HandRequest(Record):
     """The content of a request file; see the module's docstring."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     verts_m: list[tuple[float, float, float]] | None = None
     camera: WeakPerspective | None = None

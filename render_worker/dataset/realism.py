@@ -1,15 +1,15 @@
 """How made-up photographs look: what `meshcycle make-dataset` may be asked for."""
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
+from pydantic import Field, NonNegativeFloat
+
+from shared.records import Section
 
 
-class Realism(BaseModel):
+class Realism(Section):
     """What makes a render pass for a photograph. Labels do not depend on it, and masks show the visible hand.
 
     On by default is what photographs of hands have; an object before the hand is something else.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     forearm: bool = True
     """Go on beyond the wrist, with a bare arm or a sleeve, instead of ending in a cut."""

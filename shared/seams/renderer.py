@@ -10,17 +10,16 @@ from pathlib import Path
 from threading import Event
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
+from shared.records import Section
 from shared.twins.rounds import ShardEntry
 
 type RenderDevice = Literal["cpu", "cuda", "optix", "hip", "metal", "oneapi", "auto"]
 
 
-class RenderSettings(BaseModel):
+class RenderSettings(Section):
     """How twins are drawn. Part of a run's configuration, and stored in every shard."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     engine: Literal["cycles", "eevee"] = "cycles"
     """EEVEE needs a GPU, so a device other than ``cpu``: in software it takes tens of seconds a frame."""

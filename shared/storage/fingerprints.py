@@ -9,8 +9,8 @@ from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
+from shared.records import Record
 from shared.storage.files import sha256_of, write_durably
-from shared.twins.sample import Record
 
 _NAME = ".known-files.json"
 

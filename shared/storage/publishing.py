@@ -22,10 +22,10 @@ from typing import Final
 from pydantic import field_validator
 
 from shared.errors import StorageError
+from shared.records import Record
 from shared.storage.files import sha256_of
 from shared.storage.fingerprints import KnownFiles
 from shared.storage.object_store import ObjectStore
-from shared.twins.sample import Record
 
 FORMAT: Final = "meshcycle-files-1"
 LISTING: Final = "meshcycle-files.json"

@@ -20,8 +20,9 @@ from typing import Self
 from pydantic import ValidationError
 
 from shared.errors import ShardError
+from shared.records import Record
 from shared.storage.files import write_durably
-from shared.twins.sample import Provenance, Record, SyntheticSample
+from shared.twins.sample import Provenance, SyntheticSample
 from shared.twins.shards import SyntheticShard, index_path, read_versioned_json
 
 FORMAT = "meshcycle-round-2"

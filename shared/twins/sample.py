@@ -5,15 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float32
-from pydantic import BaseModel, ConfigDict
 
+from shared.records import Record
 from shared.types import WeakPerspective
-
-
-class Record(BaseModel):
-    """Something that is stored as JSON: immutable, and without unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Light(Record):

@@ -22,8 +22,9 @@ import numpy as np
 from pydantic import ValidationError
 
 from shared.errors import ShardError
+from shared.records import Record
 from shared.storage.files import write_durably
-from shared.twins.sample import Provenance, Record, SyntheticLabels, SyntheticSample
+from shared.twins.sample import Provenance, SyntheticLabels, SyntheticSample
 
 FORMAT = "meshcycle-synthetic-1"
 

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from shared.records import Section
 from shared.seams.renderer import RenderSettings
 from trainer.config.sections import (
     AugmentConfig,
@@ -14,7 +15,6 @@ from trainer.config.sections import (
     LossConfig,
     OptimiserConfig,
     RecycleConfig,
-    Section,
 )
 from trainer.config.toml import read_toml
 from trainer.networks.config import ModelConfig, RegressorModel

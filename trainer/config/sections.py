@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -14,13 +12,8 @@ from pydantic import (
     model_validator,
 )
 
+from shared.records import Section
 from shared.storage.location import Location
-
-
-class Section(BaseModel):
-    """Immutable, refuses unknown keys, takes the description of a field from its docstring."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class DataConfig(Section):

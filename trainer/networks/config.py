@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from trainer.config.sections import Section
+from shared.records import Section
 
 
 class RegressorModel(Section):

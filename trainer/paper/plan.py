@@ -7,8 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
 
 from shared.freihand import SplitName
+from shared.records import Section
 from trainer.config.run import TrainConfig
-from trainer.config.sections import AllRefresh, LossConfig, OptimiserConfig, RecycleConfig, Section
+from trainer.config.sections import AllRefresh, LossConfig, OptimiserConfig, RecycleConfig
 from trainer.config.toml import read_toml
 from trainer.networks.config import ModelConfig
 

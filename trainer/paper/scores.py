@@ -15,8 +15,8 @@ from pydantic import TypeAdapter
 
 from shared.errors import ConfigError
 from shared.freihand import FreiHandSplit
+from shared.records import Section
 from shared.storage.files import write_durably
-from trainer.config.sections import Section
 from trainer.evaluation.evaluate import evaluate_checkpoint
 from trainer.paper.plan import EvaluationSet, PlannedRun
 from trainer.run.checkpoint import CheckpointId

@@ -13,11 +13,11 @@ from jaxtyping import Float, Float64
 from pydantic import Field, ValidationError
 
 from shared.errors import ShardError
+from shared.records import Record
 from shared.seeds import rng_of
 from shared.storage.files import write_durably
 from shared.twins.predictions import PredictionShard
 from shared.twins.rounds import ShardEntry, SyntheticRound
-from shared.twins.sample import Record
 from shared.twins.shards import read_versioned_json
 from trainer.config.sections import DriftRefresh, FractionRefresh, RefreshConfig
 
