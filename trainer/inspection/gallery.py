@@ -5,6 +5,7 @@ for each photograph and each twin a block of JSON that the page decodes when it 
 """
 
 import base64
+import html
 import io
 import itertools
 import json
@@ -22,6 +23,7 @@ from shared.hand_model import HandModel
 from shared.skeleton import BONES
 from shared.storage.files import write_durably
 from trainer.drawing.overlay import JOINT_COLOURS, HandInPicture
+from trainer.inspection.twin_strips import photo_index
 from trainer.run.log import RoundRecord
 
 TEMPLATE = Path(__file__).with_name("gallery.html")
@@ -100,11 +102,12 @@ def _blocks(
     for twin in twins:
         if split is not None and twin.sample_id not in photographs:
             photographs.add(twin.sample_id)
-            yield _block(f"photo-{twin.sample_id}", _json(_photo_content(split, int(twin.sample_id))))
+            index = photo_index(twin.sample_id, split)
+            yield _block(f"photo-{twin.sample_id}", _json(_photo_content(split, index)))
         yield _block(f"twin-{twin.round_index}-{twin.sample_id}", _json(_twin_content(twin)))
         entries.append(_entry(twin))
         rounds.add(twin.round_index)
-    index = {
+    page_index = {
         "title": title,
         "rounds": sorted(rounds),
         "samples": entries,
@@ -115,7 +118,7 @@ def _blocks(
             for record in records
         ],
     }
-    yield _block("index", _json(index))
+    yield _block("index", _json(page_index))
 
 
 def _entry(twin: GalleryTwin) -> dict[str, int | float | str | None]:
@@ -171,7 +174,8 @@ def _webp(rgb: UInt8[np.ndarray, "height width 3"]) -> str:
 
 
 def _block(name: str, content: str) -> str:
-    return f'<script type="text/plain" id="{name}">{content}</script>\n'
+    """Return a block of data; its name comes from a shard, which anybody may have written."""
+    return f'<script type="text/plain" id="{html.escape(name)}">{content}</script>\n'
 
 
 def _json(content: object) -> str:

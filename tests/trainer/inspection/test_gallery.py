@@ -177,6 +177,17 @@ class TestBrowser:
         assert card.count(block(page, "twin-0-00000002")["twin"]) == 2  # twin, and re-prediction over it
         assert "error 4.0 mm" in card
 
+    def test_names_from_a_hostile_shard_are_text(self, tmp_path: Path, chromium: Browser) -> None:
+        attack = 'a"></script><script>document.title = "taken"</script><img src=x onerror="document.title=1">'
+        gone = GalleryTwin(f"{attack} lost", 0, quarantined=attack)
+        page = write(tmp_path / "gallery.html", [replace(twin(2), sample_id=attack, background=attack), gone])
+        chromium.open(f"file://{page}#round=0")
+        assert chromium.run("document.title") == "A test"
+        assert chromium.run("document.querySelectorAll('img[onerror]').length") == 0
+        shown = chromium.run("[...document.querySelectorAll('.caption')].map(each => each.textContent)")
+        assert [attack in caption for caption in shown] == [True, True]
+        assert chromium.run("document.querySelectorAll('.panel img').length") > 0  # its pictures are found
+
     def test_a_lost_twin_says_why(self, view: Callable[[str], str]) -> None:
         assert "kills its &lt;worker&gt;" in card_of(view("round=0"), "00000004")
 
