@@ -45,7 +45,7 @@ class AugmentConfig(Section):
     rotation_probability: float = Field(default=0.4, ge=0, le=1)
     """Share of the samples that are rotated."""
     scale_sd: float = Field(default=0.25, ge=0, lt=1)
-    """Standard deviation of the magnification around 1, which is cut at once this."""
+    """Side of the crop around 1, standard deviation; clipped to ±1 s.d. A larger one shows a smaller hand."""
     shift_ndc: NonNegativeFloat = 0.0
     """Largest shift in both directions; the crop is 2 wide."""
     colour_noise: float = Field(default=0.4, ge=0, lt=1)
