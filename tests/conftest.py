@@ -1,6 +1,7 @@
 """Fixtures that many tests use."""
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -8,13 +9,23 @@ from uuid import uuid4
 import fsspec
 import pytest
 
+from tests.support.repository import ROOT
+
+ASSETS_VARIABLE = "MESHCYCLE_TEST_ASSETS"
+
 
 @pytest.fixture(scope="session")
 def assets() -> Path:
-    """Real photographs, weights and tables that live beside the repository, not in it."""
-    path = Path(__file__).parents[2] / "shared" / "assets"
-    if not path.is_dir():
-        pytest.skip("../shared/assets is not on this machine")
+    """Folder of real photographs, weights and tables, which are too large or too foreign for the repository.
+
+    A variable that points nowhere is an error: a wrong path would
+    otherwise skip these tests for months without anybody noticing.
+    """
+    named = os.environ.get(ASSETS_VARIABLE)
+    if not named:
+        pytest.skip(f"needs real photographs or weights; ${ASSETS_VARIABLE} names no folder")
+    path = ROOT / named
+    assert path.is_dir(), f"${ASSETS_VARIABLE}: expected a folder, found none at {path}."
     return path
 
 
