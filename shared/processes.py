@@ -1,6 +1,6 @@
 """The processes that train together, as ``torchrun`` announces them in the environment.
 
-Without torchrun there is one process. PyTorch is not asked, because commands want to know before it is loaded.
+Without torchrun there is one process. PyTorch is not asked: commands want to know before it is loaded.
 """
 
 import os

@@ -1,12 +1,12 @@
 """Trains and scores everything that a table like the paper's Table 2 needs, and goes on where it stopped."""
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 
 from shared.errors import TrainingError
 from shared.freihand.label_check import check_labels
 from shared.hand_model import HandModel, load_hand_model
+from shared.processes import is_first_process, num_processes
 from trainer.networks.build import build_network
 from trainer.paper.plan import AblationConfig, PlannedRun, planned_runs
 from trainer.paper.scores import EvaluationData, FinishedRun, forget_scores, read_run, score_run
@@ -40,7 +40,7 @@ def ablate(config: AblationConfig, *, renderer_for: RendererFor) -> AblationRepo
     done = {each.run for each in finished}
     left = [run for run in runs if run not in done]
     logger.info("%d runs, of which %d are finished.", len(runs), len(finished))
-    if _is_first_process():
+    if is_first_process():
         for each in finished:
             score_run(each, sets)
     _try_parts(left, hand_model, renderer_for)
@@ -50,12 +50,12 @@ def ablate(config: AblationConfig, *, renderer_for: RendererFor) -> AblationRepo
         try:
             _train(run, renderer_for)
         except TrainingError as error:
-            if _has_company():  # which may be waiting inside the step that failed here
+            if num_processes() > 1:  # which may be waiting inside the step that failed here
                 raise
             failures.append(f"{run}: {error}")
             logger.warning("Failed: %s", failures[-1])
             continue
-        if _is_first_process():
+        if is_first_process():
             logger.info("%s. Left: %d.", _score(run, sets), num_left)
     return read_ablation(config, failures=failures)
 
@@ -103,11 +103,3 @@ def _score(run: PlannedRun, sets: Mapping[str, EvaluationData]) -> str:
         for name, each in scores.items()
     ]
     return f"Finished {run}: {'; '.join(numbers)}; {finished.wall_s:.0f} s"
-
-
-def _is_first_process() -> bool:
-    return os.environ.get("RANK", "0") == "0"
-
-
-def _has_company() -> bool:
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1

@@ -6,7 +6,6 @@ trainer/objective/step.py.
 
 import logging
 import math
-import os
 import warnings
 from dataclasses import replace
 from datetime import timedelta
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from shared.errors import DeviceError, TrainingError
 from shared.hand_model import HandModel
+from shared.processes import num_machines, num_processes, num_processes_here
 from shared.seeds import seed_of
 from trainer.config.run import TrainConfig
 from trainer.data.dataset import LoadedBatch
@@ -55,13 +55,11 @@ def build_fabric(config: TrainConfig) -> Fabric:
         fp16 = MixedPrecision("16-mixed", "cuda" if on_gpu else "cpu")
         # The scaler skips steps, the first ones as a rule; the course of the learning rate counts them all.
         warnings.filterwarnings("ignore", message=r"Detected call of .lr_scheduler\.step")
-    num_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    num_machines = int(os.environ.get("GROUP_WORLD_SIZE", "1"))
     fabric = Fabric(
         accelerator="cuda" if on_gpu else "cpu",
-        devices=num_local,
-        num_nodes=num_machines,
-        strategy=DDPStrategy(timeout=PATIENCE) if num_local * num_machines > 1 else "auto",
+        devices=num_processes_here(),
+        num_nodes=num_machines(),
+        strategy=DDPStrategy(timeout=PATIENCE) if num_processes() > 1 else "auto",
         precision=None if fp16 else config.compute.precision,
         plugins=fp16,
     )
