@@ -13,8 +13,9 @@ from trainer.config.run import TrainConfig
 from trainer.data.dataset import LoadedBatch
 from trainer.data.loader import RoundLoader
 from trainer.networks.build import build_network
-from trainer.objective.supervised import SelfCorrelationLoss, SupervisedLoss, TermWeights
-from trainer.training.learner import Learner, build_fabric
+from trainer.objective.correlation import SelfCorrelationLoss
+from trainer.objective.supervised import SupervisedLoss
+from trainer.training.learner import Learner, build_fabric, term_weights
 from trainer.training.optimiser import build_optimiser
 from trainer.types import HandNetwork, HandPrediction, HandTarget, PairedBatch
 
@@ -26,18 +27,20 @@ def naive_step(config: TrainConfig, model: HandModel, batch: LoadedBatch) -> Cal
     fabric = build_fabric(config)
     network = build_network(config.model, model, cache_dir=config.run_dir).to(fabric.device)
     optimiser = build_optimiser(network.parameters(), config.optimiser)
-    supervised = SupervisedLoss(torch.from_numpy(model.faces), coarse_vert_ids=network.coarse_vert_ids)
-    supervised.to(fabric.device)
-    correlation, terms = SelfCorrelationLoss(), TermWeights(**config.loss.model_dump(exclude={"norm"}))
+    weights = term_weights(config.loss)
+    supervised = SupervisedLoss(
+        torch.from_numpy(model.faces), weights, coarse_vert_ids=network.coarse_vert_ids
+    ).to(fabric.device)
+    correlation = SelfCorrelationLoss(weights)
 
     def step() -> None:
         data: PairedBatch = fabric.to_device(batch).normalised()
         original = raised_one_by_one(network, network(data.photos.contiguous()))
         recycled = raised_one_by_one(network, network(data.twins.contiguous()))
         total = (
-            supervised(original, data.target).weighted(terms)
-            + supervised(recycled, data.twin_target).weighted(terms)
-            + correlation(original, recycled).weighted(terms)
+            supervised(original, data.target).total
+            + supervised(recycled, data.twin_target).total
+            + correlation(original, recycled).total
         ).mean()
         optimiser.zero_grad()
         total.backward()

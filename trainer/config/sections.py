@@ -53,9 +53,10 @@ class AugmentConfig(Section):
 
 
 class LossConfig(Section):
-    """Weights of the supervised terms (Eq. 7-10); FastMETRO's. Terms that a network has no output for vanish.
+    """Weights of the terms of a comparison with labels; FastMETRO's.
 
-    Lengths are metres and image coordinates are ndc, so 1000 makes a millimetre count as 1.
+    Terms that a network has no output for vanish. The self-correlation has those of joints, verts and
+    projected. Lengths are metres and image coordinates are ndc, so 1000 makes a millimetre count as 1.
     """
 
     norm: Literal["l1", "l2"] = "l1"
@@ -129,7 +130,7 @@ class RecycleConfig(Section):
     """Database that ``filter-backgrounds`` wrote: a folder that every render worker can read, or a URL such
     as ``s3://bucket/backgrounds``, which every machine fetches once."""
     alpha: NonNegativeFloat = 1.0
-    """Weight of the photographs in Eq. 11; 0 learns from renders alone (Table 3)."""
+    """Weight of the photographs; 0 learns from renders alone (Table 3)."""
     beta: NonNegativeFloat = 0.3
     """Weight of the twins. The paper sets it equal to alpha, as the files of its rows do; at 0.3 twins teach
     as much about backgrounds, and cost nothing on those of the photographs (EXPERIMENTS.md)."""

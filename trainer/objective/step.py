@@ -6,29 +6,36 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from trainer.objective.supervised import LossTerms, SelfCorrelationLoss, SupervisedLoss, TermWeights
+from trainer.objective.correlation import SelfCorrelationLoss
+from trainer.objective.supervised import SupervisedLoss
+from trainer.objective.terms import LossTerms
 from trainer.types import HandPrediction, PairedBatch
 
 
 @dataclass(frozen=True, slots=True)
 class PassWeights:
-    """Weights of Eq. 11; without a second pass only alpha matters."""
+    """Weights of the three losses; without a second pass only alpha matters."""
 
     alpha: float = 1.0
     beta: float = 1.0
     gamma: float = 1.0
 
+    @property
+    def only_twins_count(self) -> bool:
+        """Whether photographs are not learnt from, neither by their labels nor by their predictions."""
+        return self.alpha == 0 and self.gamma == 0
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepLosses:
     """What a step costs; only `total` carries a graph.
 
     Attributes:
-        total: Eq. 11, averaged over the photographs of the batch.
-        per_sample: Eq. 11 for every photograph, to name the one that went wrong.
-        original: Terms of Eq. 7-9 for the photographs; means, or None if they were not looked at.
+        total: The loss of the step, averaged over the photographs of the batch.
+        per_sample: The same for every photograph, to name the one that went wrong.
+        original: Supervised terms of the photographs; means, or None if they were not looked at.
         recycled: The same for the twins; None without twins.
-        correlation: Terms of Eq. 3-5; None without twins.
+        correlation: Terms between both; None without twins.
     """
 
     total: Float[Tensor, ""]
@@ -44,12 +51,11 @@ def recycle_step(
     *,
     supervised: SupervisedLoss,
     correlation: SelfCorrelationLoss,
-    terms: TermWeights,
     weights: PassWeights,
 ) -> StepLosses:
-    """Predict the photographs, predict their twins, compare both (Eq. 1, 2, 11).
+    """Predict the photographs, predict their twins, compare both.
 
-    A sample without a twin adds to the first term only. The sum is divided by the number of photographs, not
+    A sample without a twin adds to the first loss only. The sum is divided by the number of photographs, not
     of twins, so that processes with equal batches average to the loss of the joined batch.
 
     Nothing here touches the optimiser, the device or the log, and nothing waits for the GPU.
@@ -57,50 +63,61 @@ def recycle_step(
     Args:
         network: Maps images to a HandPrediction.
         batch: Photographs, their twins, and the labels of both.
-        supervised: Terms of Eq. 7-9, used for both passes.
-        correlation: Terms of Eq. 3-5.
-        terms: Weights of the terms within Eq. 6 and Eq. 10.
+        supervised: Compares a prediction with labels; used for both passes.
+        correlation: Compares the prediction of a photograph with that of its twin.
         weights: Alpha, beta and gamma.
     """
-    original, recycled = _predict(network, batch, weights)
-    per_sample = torch.zeros(len(batch.photos), device=batch.photos.device)
-    original_terms = recycled_terms = correlation_terms = None
-    if original is not None:
-        original_terms = supervised(original, batch.target)
-        per_sample = per_sample + weights.alpha * original_terms.weighted(terms)
-    if recycled is not None:
-        recycled_terms = supervised(recycled, batch.twin_target)
-        twin_loss = weights.beta * recycled_terms.weighted(terms)
-        if original is not None:
-            correlation_terms = correlation(original.rows(batch.twin_rows), recycled)
-            twin_loss = twin_loss + weights.gamma * correlation_terms.weighted(terms)
-        per_sample = per_sample.index_add(0, batch.twin_rows, twin_loss)
+    original, recycled = predict_both(network, batch, weights)
+
+    supervised_recycled = supervised(recycled, batch.twin_target)
+    twin_loss = weights.beta * supervised_recycled.total
+    if original is None:
+        supervised_original = agreement = None
+        photo_loss = torch.zeros(len(batch.photos), device=batch.photos.device)
+    else:
+        supervised_original = supervised(original, batch.target)
+        photo_loss = weights.alpha * supervised_original.total
+        agreement = correlation(original.rows(batch.twin_rows), recycled)
+        twin_loss = twin_loss + weights.gamma * agreement.total
+
+    # Eq. 11: L = alpha L_original + beta L_recycle + gamma L_correlation
+    per_sample = photo_loss.index_add(0, batch.twin_rows, twin_loss)
+
     return StepLosses(
         total=per_sample.mean(),
         per_sample=per_sample.detach(),
-        original=original_terms.mean() if original_terms else None,
-        recycled=recycled_terms.mean() if recycled_terms else None,
-        correlation=correlation_terms.mean() if correlation_terms else None,
+        original=supervised_original.mean() if supervised_original else None,
+        recycled=supervised_recycled.mean(),
+        correlation=agreement.mean() if agreement else None,
     )
 
 
-def _predict(
+def predict_both(
     network: nn.Module, batch: PairedBatch, weights: PassWeights
-) -> tuple[HandPrediction | None, HandPrediction | None]:
+) -> tuple[HandPrediction | None, HandPrediction]:
     """Run both passes of the paper as one forward pass over the joined batch.
 
     Batch normalisation then trains with the statistics of photographs and renders together, which are also
     what its running averages converge to and what inference uses. Two passes would normalise each kind of
     picture by itself in training, and by a mixture that neither pass has ever seen at inference. One pass is
     also one forward per backward, which is what distributed training expects, and faster.
+
+    Returns:
+        The hands in the photographs, None if only twins count; and those in the twins, of which there may be
+        none at all: in a warm-up round, or where every render was quarantined.
     """
-    num_photos, num_twins = len(batch.photos), len(batch.twins)
-    if num_twins == 0:  # all quarantined, perhaps: every process has something to differentiate all the same
-        return _in_float32(network(batch.photos)), None
-    if weights.alpha == 0 and weights.gamma == 0:  # Table 3: photographs must not even enter the statistics
+    if weights.only_twins_count and len(batch.twins):  # Table 3: photographs must not enter the statistics
         return None, _in_float32(network(batch.twins))
-    both = _in_float32(network(torch.cat((batch.photos, batch.twins))))
-    return both.rows(slice(num_photos)), both.rows(slice(num_photos, None))
+    # Joining an empty part would give up the layout in which the pictures come.
+    pictures = torch.cat((batch.photos, batch.twins)).contiguous(memory_format=torch.channels_last)
+    both = _in_float32(network(pictures))
+
+    # Eq. 1: (J, V, cam) = network(photograph)
+    original = both.rows(slice(len(batch.photos)))
+
+    # Eq. 2: (J', V', cam') = network(twin), where the twin is a render of an earlier V on another background
+    recycled = both.rows(slice(len(batch.photos), None))
+    return original, recycled
 
 
 def _in_float32(prediction: HandPrediction) -> HandPrediction:

@@ -1,167 +1,111 @@
-"""The objective: supervised terms (Eq. 7-10) and self-correlation (Eq. 3-6), one number per sample.
+"""Supervision: how far a prediction is from the labels, one number per hand, in FastMETRO's fuller form.
 
-Nothing is averaged over the batch here, because a sample without a twin must not count in the second half
-of Eq. 11. FastMETRO's terms for edges and normals are in trainer/objective/mesh_losses.py.
+Nothing is averaged over the batch here: a sample without a twin must not count among those with one.
 """
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor, nn
+from torch.nn import functional
 
-from trainer.objective.geometry import centred, from_wrist, project_weak_perspective
-from trainer.objective.mesh_losses import edge_length_loss, face_normal_loss
+from trainer.objective.geometry import from_wrist, project_weak_perspective
+from trainer.objective.terms import LossTerms, Norm, TermWeights, mean_distance
 from trainer.types import HandPrediction, HandTarget
 
-type Norm = Literal["l1", "l2"]
-
-_DISTANCES: dict[Norm, Callable[[Tensor], Tensor]] = {"l1": torch.abs, "l2": torch.square}
-
-
-class TermWeights(NamedTuple):
-    """How much each term counts; see `trainer.config.sections.LossConfig`."""
-
-    joints: float = 1.0
-    verts: float = 1.0
-    projected: float = 1.0
-    edges: float = 0.0
-    normals: float = 0.0
-
-
-class LossTerms(NamedTuple):
-    """The terms of a comparison, unweighted, one number per hand.
-
-    Attributes:
-        joints: 3D keypoints (Eq. 3 or 7).
-        verts: Mesh vertices (Eq. 4 or 8).
-        projected: Keypoints in the image (Eq. 5 or 9).
-        edges: Lengths of edges; zero in the self-correlation.
-        normals: Directions of faces; zero in the self-correlation.
-    """
-
-    joints: Float[Tensor, " batch"]
-    verts: Float[Tensor, " batch"]
-    projected: Float[Tensor, " batch"]
-    edges: Float[Tensor, " batch"]
-    normals: Float[Tensor, " batch"]
-
-    def weighted(self, weights: TermWeights) -> Float[Tensor, " batch"]:
-        """Return the weighted sum (Eq. 6 or 10)."""
-        total = torch.zeros_like(self.joints)
-        for term, weight in zip(self, weights, strict=True):
-            total = total + weight * term
-        return total
-
-    def mean(self) -> "LossTerms":
-        """Return the mean of every term over the batch, without a graph, for the log."""
-        return LossTerms(*(term.detach().mean() for term in self))
+type Verts = Float[Tensor, "hands verts 3"]
+type Faces = Int64[Tensor, "faces 3"]
 
 
 class SupervisedLoss(nn.Module):
-    """Distance between a prediction and the labels (Eq. 7-10), in FastMETRO's fuller form.
+    """Distance between a prediction (J, V, cam) and the labels (J*, V*, and p* in the image).
 
-    Joint tokens count beside the joints regressed from the mesh, and a coarse mesh shares the weight of the
-    fine one. Both hands are compared relative to their own wrists.
+    Both hands are compared relative to their own wrists. Joint tokens count beside the joints regressed from
+    the mesh, and a coarse mesh shares the weight of the fine one. Edges and normals are FastMETRO's.
 
     Args:
         faces: Triangles of the mesh, for edges and normals.
+        weights: Of the terms.
         norm: Elementwise distance of joints, vertices and projections.
         coarse_vert_ids: Vertices that the network's coarse mesh keeps, if it has one.
     """
 
-    faces: Int64[Tensor, "faces 3"]
+    faces: Faces
     coarse_vert_ids: Int64[Tensor, " coarse"] | None
 
     def __init__(
         self,
         faces: Int[Tensor, "faces 3"],
+        weights: TermWeights,
         *,
         norm: Norm = "l1",
         coarse_vert_ids: Int64[Tensor, " coarse"] | None = None,
     ) -> None:
         super().__init__()
-        self.norm = norm
+        self.weights = weights
+        self.norm: Norm = norm
         self.register_buffer("faces", faces.long(), persistent=False)
         self.register_buffer("coarse_vert_ids", coarse_vert_ids, persistent=False)
 
     def forward(self, prediction: HandPrediction, target: HandTarget) -> LossTerms:
-        """Return the terms of every hand."""
+        """Compare every hand with its labels."""
+        weights, norm = self.weights, self.norm
         verts_m = from_wrist(prediction.verts_m, prediction.joints_m)
-        verts = self._distance(verts_m, target.verts_m)
-        if prediction.coarse_verts_m is not None and self.coarse_vert_ids is not None:
-            coarse_m = from_wrist(prediction.coarse_verts_m, prediction.joints_m)
-            coarse = self._distance(coarse_m, target.verts_m[:, self.coarse_vert_ids])
-            verts = 0.5 * verts + 0.5 * coarse
         joint_sets_m = [prediction.joints_m]
         if prediction.token_joints_m is not None:
             joint_sets_m.append(prediction.token_joints_m)
-        joints = torch.zeros_like(verts)
-        projected = torch.zeros_like(verts)
-        for joints_m in joint_sets_m:
-            joints = joints + self._distance(from_wrist(joints_m, joints_m), target.joints_m)
-            joints_ndc = project_weak_perspective(joints_m, prediction.camera)
-            projected = projected + self._distance(joints_ndc, target.joints_ndc)
-        return LossTerms(
-            joints=joints,
-            verts=verts,
-            projected=projected,
-            edges=edge_length_loss(verts_m, target.verts_m, self.faces),
-            normals=face_normal_loss(verts_m, target.verts_m, self.faces),
+
+        # Eq. 7: L_J = |(J - J_wrist) - J*|, summed over the sets of joints
+        joints = _summed(
+            mean_distance(from_wrist(joints_m, joints_m), target.joints_m, norm) for joints_m in joint_sets_m
         )
 
-    def _distance(self, found: Tensor, wanted: Tensor) -> Float[Tensor, " batch"]:
-        return _per_hand(found, wanted, self.norm)
+        # Eq. 8: L_V = |(V - J_wrist) - V*|, half of it on the coarse mesh where there is one
+        verts = mean_distance(verts_m, target.verts_m, norm)
+        if prediction.coarse_verts_m is not None and self.coarse_vert_ids is not None:
+            coarse_m = from_wrist(prediction.coarse_verts_m, prediction.joints_m)
+            coarse = mean_distance(coarse_m, target.verts_m[:, self.coarse_vert_ids], norm)
+            verts = 0.5 * verts + 0.5 * coarse
+
+        # Eq. 9: L_P = |project(J, cam) - p*|, summed over the sets of joints
+        projected = _summed(
+            mean_distance(project_weak_perspective(joints_m, prediction.camera), target.joints_ndc, norm)
+            for joints_m in joint_sets_m
+        )
+
+        edges = edge_length_loss(verts_m, target.verts_m, self.faces)
+        normals = face_normal_loss(verts_m, target.verts_m, self.faces)
+
+        # Eq. 10: L_supervised = w_J L_J + w_V L_V + w_P L_P, and FastMETRO's w_E L_E + w_N L_N
+        total = weights.joints * joints + weights.verts * verts + weights.projected * projected
+        total = total + weights.edges * edges + weights.normals * normals
+        return LossTerms(total, joints, verts, projected, edges, normals)
 
 
-class SelfCorrelationLoss(nn.Module):
-    """Distance between a prediction and that of its recycled twin (Eq. 3-6).
+def edge_length_loss(found_m: Verts, wanted_m: Verts, faces: Faces) -> Float[Tensor, " hands"]:
+    """Return the mean difference of lengths over the three edges of every face.
 
-    Both hands are first put in a common place: keypoints lose their mean, vertices move so that the predicted
-    wrist is the origin. Without this the two passes start so far apart that training diverges (Sec. 4.2).
-
-    With absolute distances the weight matters more than it seems. Where a prediction lies between its label
-    and the other prediction, the slope towards the label is alpha (or beta) and the one away from it gamma:
-    with equal weights they cancel, and it stays where it is. A small gamma leaves no such place. A first pass
-    that is a fixed target is never held back; it is the more accurate of the two.
-
-    Args:
-        norm: Elementwise distance; use the one of the baseline's own recipe.
-        detach_original: Treat the first pass as a fixed target. The paper does not say.
+    Where two vertices coincide the length has no direction to improve in, and no gradient.
     """
-
-    def __init__(self, *, norm: Norm = "l1", detach_original: bool = True) -> None:
-        super().__init__()
-        self.norm = norm
-        self.detach_original = detach_original
-
-    def forward(self, original: HandPrediction, recycled: HandPrediction) -> LossTerms:
-        """Return the terms of every pair."""
-        if self.detach_original:
-            original = original.detach()
-        joints = self._distance(centred(recycled.joints_m), centred(original.joints_m))
-        return LossTerms(
-            joints=joints,
-            verts=self._distance(_from_own_wrist(recycled), _from_own_wrist(original)),
-            projected=self._distance(_projected(recycled), _projected(original)),
-            edges=torch.zeros_like(joints),
-            normals=torch.zeros_like(joints),
-        )
-
-    def _distance(self, found: Tensor, wanted: Tensor) -> Float[Tensor, " batch"]:
-        return _per_hand(found, wanted, self.norm)
+    found_length = torch.linalg.vector_norm(_edges(found_m, faces), dim=-1)
+    wanted_length = torch.linalg.vector_norm(_edges(wanted_m, faces), dim=-1)
+    return torch.abs(found_length - wanted_length).mean(dim=(1, 2))
 
 
-def _per_hand(
-    found: Float[Tensor, "batch points dims"], wanted: Float[Tensor, "batch points dims"], norm: Norm
-) -> Float[Tensor, " batch"]:
-    return _DISTANCES[norm](found - wanted).mean(dim=(1, 2))
+def face_normal_loss(found_m: Verts, wanted_m: Verts, faces: Faces) -> Float[Tensor, " hands"]:
+    """Return the mean ``|cos|`` between the edges found and the true normal of their face; 0 is best."""
+    wanted_edges = _edges(wanted_m, faces)
+    normals = torch.linalg.cross(wanted_edges[:, :, 0], wanted_edges[:, :, 1], dim=-1)
+    cosines = functional.cosine_similarity(_edges(found_m, faces), normals[:, :, None], dim=-1, eps=1e-12)
+    return torch.abs(cosines).mean(dim=(1, 2))
 
 
-def _from_own_wrist(hand: HandPrediction) -> Float[Tensor, "batch verts 3"]:
-    return from_wrist(hand.verts_m, hand.joints_m)
+def _edges(verts_m: Verts, faces: Faces) -> Float[Tensor, "hands faces 3 3"]:
+    """Return the edges 0-1, 1-2 and 2-0 of every face."""
+    corners = verts_m[:, faces]
+    return corners.roll(-1, dims=2) - corners
 
 
-def _projected(hand: HandPrediction) -> Float[Tensor, "batch joints 2"]:
-    return project_weak_perspective(hand.joints_m, hand.camera)
+def _summed(distances: Iterable[Float[Tensor, " hands"]]) -> Float[Tensor, " hands"]:
+    return torch.stack(list(distances)).sum(dim=0)

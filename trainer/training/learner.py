@@ -23,10 +23,13 @@ from shared.hand_model import HandModel
 from shared.processes import num_machines, num_processes, num_processes_here
 from shared.seeds import seed_of
 from trainer.config.run import TrainConfig
+from trainer.config.sections import LossConfig
 from trainer.data.dataset import LoadedBatch
 from trainer.networks.build import build_network
+from trainer.objective.correlation import SelfCorrelationLoss
 from trainer.objective.step import PassWeights, StepLosses, recycle_step
-from trainer.objective.supervised import SelfCorrelationLoss, SupervisedLoss, TermWeights
+from trainer.objective.supervised import SupervisedLoss
+from trainer.objective.terms import TermWeights
 from trainer.training.optimiser import LearningRate, build_optimiser
 
 PATIENCE = timedelta(days=30)
@@ -67,6 +70,17 @@ def build_fabric(config: TrainConfig) -> Fabric:
     return fabric
 
 
+def term_weights(config: LossConfig) -> TermWeights:
+    """Return the weights of the terms within each loss."""
+    return TermWeights(
+        joints=config.joints,
+        verts=config.verts,
+        projected=config.projected,
+        edges=config.edges,
+        normals=config.normals,
+    )
+
+
 class Learner:
     """A network that learns: takes batches, moves weights.
 
@@ -101,15 +115,16 @@ class Learner:
         self.learning_rate = LearningRate(self.optimiser, config.optimiser, num_steps=num_steps)
         self._module, self._wrapped_optimiser = fabric.setup(self.network, self.optimiser)
         recycle = config.recycle
-        self.terms = TermWeights(**config.loss.model_dump(exclude={"norm"}))
+        terms = term_weights(config.loss)
         self._weights = PassWeights(recycle.alpha, recycle.beta, recycle.gamma) if recycle else PassWeights()
         self._supervised = SupervisedLoss(
             torch.from_numpy(hand_model.faces),
+            terms,
             norm=config.loss.norm,
             coarse_vert_ids=self.network.coarse_vert_ids,
         ).to(fabric.device)
         self._correlation = SelfCorrelationLoss(
-            norm=config.loss.norm, detach_original=recycle.detach_original if recycle else False
+            terms, norm=config.loss.norm, detach_original=recycle.detach_original if recycle else False
         )
 
     @property
@@ -139,7 +154,6 @@ class Learner:
             self.fabric.to_device(loaded).normalised(),
             supervised=self._supervised,
             correlation=self._correlation,
-            terms=self.terms,
             weights=self._weights,
         )
         self._wrapped_optimiser.zero_grad()

@@ -30,11 +30,12 @@ from trainer.recycle.recycler import Recycler
 from trainer.run.checkpoint import WEIGHTS, CheckpointId, latest_checkpoint, prune_checkpoints
 from trainer.run.folder import RunFolder, open_run
 from trainer.run.lock import sole_trainer
-from trainer.run.log import LossMeter, RoundRecord, RunLog, photo_bar, read_records
+from trainer.run.log import RoundRecord, RunLog, photo_bar, read_records
 from trainer.run.records import round_table
 from trainer.run.remote_copy import RemoteCopy
 from trainer.training.interruption import Interruption
 from trainer.training.learner import Learner, build_fabric
+from trainer.training.loss_meter import LossMeter
 from trainer.training.state import CheckpointManager, LoopState
 
 logger = logging.getLogger(__name__)
@@ -146,7 +147,7 @@ class Trainer:
             num_steps=self._feed.steps_per_round * config.rounds,
             from_checkpoint=resume and latest_checkpoint(self._folder.checkpoints) is not None,
         )
-        self._meter = LossMeter(self._engine.terms)
+        self._meter = LossMeter()
         self._standing = LoopState()
         self._snapshots = CheckpointManager(self._folder, self._engine, self._meter, self._standing)
         self._last_s = time.perf_counter()

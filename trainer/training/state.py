@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass, field
 
 from trainer.run.checkpoint import CheckpointId, latest_checkpoint, load_state, load_weights, save_checkpoint
 from trainer.run.folder import RunFolder
-from trainer.run.log import LossMeter
 from trainer.training.learner import Learner
+from trainer.training.loss_meter import LossMeter
 
 
 @dataclass(slots=True)

@@ -4,13 +4,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from trainer.objective.correlation import SelfCorrelationLoss
 from trainer.objective.step import PassWeights, StepLosses, recycle_step
-from trainer.objective.supervised import SelfCorrelationLoss, SupervisedLoss, TermWeights
+from trainer.objective.supervised import SupervisedLoss
+from trainer.objective.terms import TermWeights
 from trainer.types import HandPrediction, HandTarget, PairedBatch
 
 FACES = torch.tensor([[0, 1, 2], [1, 2, 3]])
 EQUAL = PassWeights(alpha=1.0, beta=1.0, gamma=1.0)
-TERMS = TermWeights(1000.0, 100.0, 100.0, 100.0, 10.0)
+TERMS = TermWeights(joints=1000.0, verts=100.0, projected=100.0, edges=100.0, normals=10.0)
 
 
 class MeanColourHand(nn.Module):
@@ -58,9 +60,8 @@ def step(
     return recycle_step(
         module or network(),
         batch,
-        supervised=SupervisedLoss(FACES),
-        correlation=SelfCorrelationLoss(),
-        terms=TERMS,
+        supervised=SupervisedLoss(FACES, TERMS),
+        correlation=SelfCorrelationLoss(TERMS),
         weights=weights,
     )
 
@@ -72,9 +73,7 @@ def test_each_weight_scales_its_own_part(weight: str, part: str) -> None:
     """Eq. 11. The three parts differ in this batch, so a mix-up shows."""
     batch = random_batch()
     plain = step(batch)
-    parts = {
-        name: getattr(plain, name).weighted(TERMS).item() for name in ("original", "recycled", "correlation")
-    }
+    parts = {name: getattr(plain, name).total.item() for name in ("original", "recycled", "correlation")}
     assert len(set(parts.values())) == 3
     more = step(batch, replace(EQUAL, **{weight: 3.0}))
     assert more.total.item() - plain.total.item() == pytest.approx(2 * parts[part], rel=1e-4)
@@ -87,7 +86,7 @@ def test_warm_up_trains_on_photographs_alone() -> None:
     assert losses.recycled is None
     assert losses.correlation is None
     assert losses.original is not None
-    assert losses.total.item() == pytest.approx(losses.original.weighted(TERMS).item())
+    assert losses.total.item() == pytest.approx(losses.original.total.item())
 
 
 def test_a_sample_without_a_twin_adds_to_the_first_part_only() -> None:
@@ -149,4 +148,4 @@ def test_only_the_total_carries_a_graph() -> None:
     assert not losses.per_sample.requires_grad
     for part in (losses.original, losses.recycled, losses.correlation):
         assert part is not None
-        assert not any(term.requires_grad for term in part)
+        assert not any(term.requires_grad for term in part if term is not None)

@@ -21,10 +21,11 @@ from trainer.evaluation import predict
 from trainer.recycle import recycler as recycling
 from trainer.run.checkpoint import STATE, WEIGHTS, load_state
 from trainer.run.folder import RunFolder
-from trainer.run.log import LossMeter, read_records
+from trainer.run.log import read_records
 from trainer.training import loop
 from trainer.training.learner import Learner
 from trainer.training.loop import train
+from trainer.training.loss_meter import LossMeter
 
 NUM_TRAINING = NUM_IMAGES - 2
 

@@ -1,0 +1,96 @@
+import pytest
+import torch
+
+from tests.support.random_hands import FACES, NUM_JOINTS, ONES, moved, random_hand
+from trainer.objective.correlation import SelfCorrelationLoss
+from trainer.objective.supervised import SupervisedLoss
+from trainer.objective.terms import TermWeights
+from trainer.types import HandTarget
+
+
+def test_a_hand_agrees_with_itself() -> None:
+    hand = random_hand(0)
+    assert SelfCorrelationLoss(ONES)(hand, hand).total.tolist() == [0.0, 0.0]
+
+
+def test_3d_correlation_ignores_where_the_hand_is() -> None:
+    """Sec. 4.2 aligns both hands first, so a shift of one of them must not matter."""
+    hand, twin = random_hand(0), random_hand(1)
+    here = SelfCorrelationLoss(ONES)(hand, twin)
+    there = SelfCorrelationLoss(ONES)(hand, moved(twin, (0.3, -0.2, 1.0)))
+    torch.testing.assert_close(there.joints, here.joints)
+    torch.testing.assert_close(there.verts, here.verts)
+
+
+def test_keypoints_lose_their_mean_and_vertices_the_wrist() -> None:
+    """Eq. 3 and Eq. 4 by hand: a wrist alone off by d moves the mean by d/21, and every vertex by d."""
+    hand = random_hand(0)
+    shift = torch.zeros(NUM_JOINTS, 3)
+    shift[0, 0] = 0.21
+    terms = SelfCorrelationLoss(ONES)(hand, hand._replace(joints_m=hand.joints_m + shift))
+    # The wrist is off by 0.20 after centring, the other twenty by 0.01, in one of three coordinates.
+    torch.testing.assert_close(terms.joints, torch.full((2,), (0.20 + 20 * 0.01) / (21 * 3)))
+    torch.testing.assert_close(terms.verts, torch.full((2,), 0.21 / 3))
+
+
+def test_projected_correlation_ignores_depth_only() -> None:
+    hand, loss = random_hand(0), SelfCorrelationLoss(ONES)
+    assert loss(hand, moved(hand, (0, 0, 5.0))).projected.tolist() == [0, 0]
+    # Eq. 5 by hand: 0.1 m to the right is 0.8 ndc at 8 ndc per metre, in one of two coordinates.
+    torch.testing.assert_close(loss(hand, moved(hand, (0.1, 0, 0))).projected, torch.full((2,), 0.4))
+
+
+def test_correlation_does_not_depend_on_the_order_of_the_passes() -> None:
+    hand, twin = random_hand(0), random_hand(1)
+    torch.testing.assert_close(
+        SelfCorrelationLoss(ONES)(hand, twin).total, SelfCorrelationLoss(ONES)(twin, hand).total
+    )
+
+
+def test_l2_squares_differences() -> None:
+    hand = random_hand(0)
+    terms = SelfCorrelationLoss(ONES, norm="l2")(hand, moved(hand, (0.1, 0, 0)))
+    torch.testing.assert_close(terms.projected, torch.full((2,), 0.8**2 / 2))
+
+
+@pytest.mark.parametrize("detach_original", [False, True])
+def test_gradient_reaches_the_original_pass_only_if_asked(detach_original: bool) -> None:
+    hand, twin = random_hand(0), random_hand(1)
+    hand.joints_m.requires_grad_()
+    twin.joints_m.requires_grad_()
+    SelfCorrelationLoss(ONES, detach_original=detach_original)(hand, twin).total.sum().backward()
+    assert twin.joints_m.grad is not None
+    assert torch.isfinite(twin.joints_m.grad).all()
+    assert (hand.joints_m.grad is None) == detach_original
+
+
+@pytest.mark.parametrize(
+    ("gamma", "detach_original", "learns"), [(1.0, False, False), (0.1, False, True), (1.0, True, True)]
+)
+def test_a_twin_that_errs_further_silences_its_photograph_unless_held_back(
+    gamma: float, detach_original: bool, learns: bool
+) -> None:
+    """Absolute distances: the photograph is 10 % too large and its twin 20 %, so it lies in between."""
+    hand = random_hand(0)
+    photo = hand._replace(verts_m=(1.1 * hand.verts_m).requires_grad_())
+    twin = hand._replace(verts_m=1.2 * hand.verts_m)
+    target = HandTarget(hand.verts_m, hand.joints_m, torch.zeros(2, NUM_JOINTS, 2))
+    hand.joints_m[:, 0] = 0  # wrists at the origin, so that vertices are compared as they are
+    correlation = SelfCorrelationLoss(ONES, detach_original=detach_original)(photo, twin).verts
+    (SupervisedLoss(FACES, ONES)(photo, target).verts + gamma * correlation).sum().backward()
+    assert photo.verts_m.grad is not None
+    assert bool(photo.verts_m.grad.abs().max() > 1e-6) == learns
+
+
+def test_edges_and_normals_have_no_part_in_the_correlation() -> None:
+    terms = SelfCorrelationLoss(ONES)(random_hand(0), random_hand(1))
+    assert terms.unweighted().keys() == {"joints", "verts", "projected"}
+    torch.testing.assert_close(terms.total, terms.joints + terms.verts + terms.projected)
+
+
+@pytest.mark.parametrize("term", ["joints", "verts", "projected"])
+def test_each_weight_scales_its_own_term(term: str) -> None:
+    """Eq. 6."""
+    weights = TermWeights(joints=0, verts=0, projected=0, edges=0, normals=0)._replace(**{term: 3.0})
+    terms = SelfCorrelationLoss(weights)(random_hand(0), random_hand(1))
+    torch.testing.assert_close(terms.total, 3 * getattr(terms, term))

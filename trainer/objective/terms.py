@@ -1,0 +1,59 @@
+"""The terms of a comparison of hands, their weights, and the distances that they are made of."""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+type Norm = Literal["l1", "l2"]
+
+_DISTANCES: dict[Norm, Callable[[Tensor], Tensor]] = {"l1": torch.abs, "l2": torch.square}
+
+
+class TermWeights(NamedTuple):
+    """How much each term counts; `trainer.config.sections.LossConfig` explains them and has the defaults."""
+
+    joints: float
+    verts: float
+    projected: float
+    edges: float
+    normals: float
+
+
+class LossTerms(NamedTuple):
+    """The terms of a comparison, unweighted, and their weighted sum: one number per hand, or their means.
+
+    Attributes:
+        total: The weighted sum.
+        joints: 3D keypoints.
+        verts: Mesh vertices.
+        projected: Keypoints in the image.
+        edges: Lengths of edges; None in the self-correlation.
+        normals: Directions of faces; None in the self-correlation.
+    """
+
+    total: Float[Tensor, "*hands"]
+    joints: Float[Tensor, "*hands"]
+    verts: Float[Tensor, "*hands"]
+    projected: Float[Tensor, "*hands"]
+    edges: Float[Tensor, "*hands"] | None = None
+    normals: Float[Tensor, "*hands"] | None = None
+
+    def mean(self) -> "LossTerms | None":
+        """Return the means over all hands, without a graph, for the log; None if there is no hand."""
+        if len(self.total) == 0:
+            return None
+        return LossTerms(*(None if term is None else term.detach().mean() for term in self))  # type: ignore[arg-type]
+
+    def unweighted(self) -> dict[str, Float[Tensor, "*hands"]]:
+        """Return the terms that this comparison has, by name, without their sum."""
+        return {name: term for name, term in self._asdict().items() if name != "total" and term is not None}
+
+
+def mean_distance(
+    found: Float[Tensor, "hands points dims"], wanted: Float[Tensor, "hands points dims"], norm: Norm
+) -> Float[Tensor, " hands"]:
+    """Return the mean over points and coordinates of the differences, or of their squares."""
+    return _DISTANCES[norm](found - wanted).mean(dim=(1, 2))
