@@ -22,8 +22,9 @@ from PIL import Image
 from pydantic import PositiveInt, ValidationError
 
 from render_worker.picture.mesh import CappedMesh
+from render_worker.requests import RenderContext
 from render_worker.twins.twin import TwinRequest
-from render_worker.worker import Studio, start_blender
+from render_worker.worker import start_blender
 from shared.errors import ConfigError, MeshcycleError
 from shared.hand_model import load_hand_model
 from shared.records import Record
@@ -93,7 +94,12 @@ def main(request_path: Path, out: Path) -> None:
             )
     background = _background(request_path, request)
     mesh = CappedMesh.of(model)
-    studio = Studio(start_blender(mesh, request.settings), mesh, background, request.settings)
+    context = RenderContext(
+        scene=start_blender(mesh, request.settings),
+        mesh=mesh,
+        photographs=background,
+        settings=request.settings,
+    )
     twin = TwinRequest(
         sample_id=request_path.stem,
         verts_m=verts_m,
@@ -103,7 +109,7 @@ def main(request_path: Path, out: Path) -> None:
         round_index=0,
         run_seed=request.seed,
     )
-    out.write_bytes(twin.draw(studio).jpeg)
+    out.write_bytes(twin.draw(context).jpeg)
 
 
 def _read(path: Path) -> HandRequest:

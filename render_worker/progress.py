@@ -1,10 +1,10 @@
-"""One bar per round of rendering: pictures per second, time left, and how the farm fares."""
+"""One bar per round of rendering: pictures per second, time left, and how the farm is doing."""
 
 from typing import NoReturn
 
 from tqdm import tqdm
 
-from render_worker.worker import PoolStats
+from render_worker.requests import PoolStats
 
 
 class FrameBar:
@@ -29,11 +29,11 @@ class FrameBar:
         """Correct the number of pictures."""
         self._bar.total = total
 
-    def update(self, tally: PoolStats, *, quarantined: int = 0) -> None:
+    def update(self, stats: PoolStats, *, quarantined: int = 0) -> None:
         """Count one more picture, and show the state of the farm."""
-        status = f"{tally.workers} workers"
-        if tally.retried:
-            status += f", {tally.retried} retried"
+        status = f"{stats.workers} workers"
+        if stats.retried:
+            status += f", {stats.retried} retried"
         if quarantined:
             status += f", {quarantined} quarantined"
         if status != self._shown:

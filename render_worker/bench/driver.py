@@ -21,8 +21,8 @@ from render_worker.picture.camera import hand_box
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest, HandGeometry, HandLayer
 from render_worker.ray_farm.pool import RenderPool
+from render_worker.requests import FailedRequest, PoolStats, RenderContext, Request, WorkerState
 from render_worker.twins.round import PackedTwin, render_round
-from render_worker.worker import FailedRequest, PoolStats, Request, Studio, WorkerState
 from shared.hand_model import HandModel
 from shared.seams.renderer import RenderJob, RenderSettings
 from shared.twins.predictions import PredictionShard, encode_predictions
@@ -200,15 +200,15 @@ class InstantTwin:
         """Name of the picture."""
         return self.wanted.sample_id
 
-    def draw(self, studio: Studio) -> PackedSample:
+    def draw(self, context: RenderContext) -> PackedSample:
         """Return the stored picture; the first call makes it."""
         if not _packed:
-            _packed.append(self.wanted.draw(studio))
+            _packed.append(self.wanted.draw(context))
         return replace(_packed[0], sample_id=self.sample_id)
 
 
 class _WatchedDrawer:
-    """A `render_worker.twins.round.Drawer` that counts what passes, and looks at the memory."""
+    """A `render_worker.requests.Drawer` that counts what passes, and looks at the memory."""
 
     def __init__(self, pool: RenderPool) -> None:
         self._pool = pool
@@ -229,9 +229,9 @@ class _WatchedDrawer:
         self.memory_before_mb = self.memory_peak_mb = _own_memory_mb()
 
     @property
-    def tally(self) -> PoolStats:
-        """How the pool fares."""
-        return self._pool.tally
+    def stats(self) -> PoolStats:
+        """How the pool is doing."""
+        return self._pool.stats
 
     def start(self) -> WorkerState:
         """Start the workers."""

@@ -26,9 +26,8 @@ from render_worker.picture.composite import composite, encode_jpeg, encode_png
 from render_worker.picture.exposure import expose
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest, HandLayer
-from render_worker.twins.round import Drawer
+from render_worker.requests import Drawer, RenderContext
 from render_worker.twins.twin import TwinRequest
-from render_worker.worker import Studio
 from shared.backgrounds import BackgroundReader, BackgroundWriter
 from shared.backgrounds.verdicts import Verdict
 from shared.hand_model import HandModel
@@ -76,14 +75,14 @@ def bench_render(
         clock = _Clock()
         with clock("start"):
             scene = HandScene(mesh, settings)
-        studio = Studio(scene, mesh, photographs, settings)
+        context = RenderContext(scene=scene, mesh=mesh, photographs=photographs, settings=settings)
         with clock("first"):
-            requests[0].draw(studio)
+            requests[0].draw(context)
         for request in requests:
             with clock("frame"):
-                request.draw(studio)
+                request.draw(context)
         parts = _parts(scene, requests, photographs, settings)
-        memory = watch_memory(studio, requests, frames=steady_frames) if steady_frames else ()
+        memory = watch_memory(context, requests, frames=steady_frames) if steady_frames else ()
         device, bpy_version = scene.device, scene.bpy_version
         quality = _curve(mesh, settings, requests[:_CURVE_HANDS]) if measure_quality else ()
         rates = {

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 import psutil
 from tqdm import tqdm
 
+from render_worker.requests import RenderContext
 from render_worker.twins.twin import TwinRequest
-from render_worker.worker import Studio
 
 _WARM_UP: Final = 100
 """Twins before the first look: buffers grow to their size with the first large hand."""
@@ -27,11 +27,13 @@ class MemoryLook(NamedTuple):
     memory_mb: float
 
 
-def watch_memory(studio: Studio, requests: Sequence[TwinRequest], *, frames: int) -> tuple[MemoryLook, ...]:
+def watch_memory(
+    context: RenderContext, requests: Sequence[TwinRequest], *, frames: int
+) -> tuple[MemoryLook, ...]:
     """Draw twins one after the other in this process, and look at its memory from time to time.
 
     Args:
-        studio: Draws them.
+        context: Draws them.
         requests: Twins that are drawn over and over, each time under another name, so with other photographs.
         frames: Twins between the first and the last look.
     """
@@ -40,7 +42,7 @@ def watch_memory(studio: Studio, requests: Sequence[TwinRequest], *, frames: int
     total = _WARM_UP + frames
     bar = tqdm(_renamed(requests, total), total=total, desc="Watching memory", unit="frame", disable=None)
     for count, request in enumerate(bar, start=1):
-        request.draw(studio)
+        request.draw(context)
         if count in wanted:
             looks.append(MemoryLook(count - _WARM_UP, _own_memory_mb()))
     return tuple(looks)

@@ -13,11 +13,9 @@ from render_worker.dataset.forearm import choose_arm
 from render_worker.dataset.realism import Realism
 from render_worker.dataset.room_light import choose_room_light
 from render_worker.dataset.skin import (
-    choose_tone,
     fresnel,
     paint_skin,
     patches,
-    seen_colour,
     softened,
     specular,
 )
@@ -26,7 +24,8 @@ from render_worker.picture.camera import choose_light, hand_box
 from render_worker.picture.composite import composite, encode_jpeg
 from render_worker.picture.exposure import expose
 from render_worker.picture.request import DrawRequest, HandLayer
-from render_worker.worker import Studio
+from render_worker.picture.skin_tone import choose_tone, seen_colour
+from render_worker.requests import RenderContext
 from shared.colour import srgb_to_linear
 from shared.freihand import LabelledHand
 from shared.seeds import rng_of, seed_of
@@ -52,7 +51,7 @@ class PortraitRequest:
     Attributes:
         hand: Its labels; the picture has the size that its camera says.
         seed: Of the whole set; with the number of the hand it decides every random choice.
-        look: What the picture shows besides the hand.
+        realism: What the picture shows besides the hand.
     """
 
     hand: LabelledHand
@@ -64,7 +63,7 @@ class PortraitRequest:
         """Name of the picture."""
         return f"{self.hand.index:08d}"
 
-    def draw(self, studio: Studio) -> Portrait:
+    def draw(self, context: RenderContext) -> Portrait:
         """Photograph the hand: its own skin, the room's light, and a camera that is not perfect.
 
         Raises:
@@ -75,7 +74,7 @@ class PortraitRequest:
         seed = seed_of(self.seed, "portrait", hand.index)
         hidden = rng_of(seed, "occluder")
         figure = pose_body(
-            studio.mesh,
+            context.mesh,
             hand.verts_m,
             hand.joints_m,
             arm=choose_arm(rng_of(seed, "arm")) if realism.forearm else None,
@@ -84,18 +83,18 @@ class PortraitRequest:
         rng = rng_of(seed, "skin")
         tone = choose_tone(rng)
         asked = _lit(self, figure, _colours(figure, tone, rng, realism), seed)
-        layer, mask = studio.scene.draw(asked), _hand_only(studio, asked, figure)
+        layer, mask = context.scene.draw(asked), _hand_only(context, asked, figure)
         background = choose_background(
-            studio.photographs, rng_of(seed, "background"), image_px=camera.width_px
+            context.photographs, rng_of(seed, "background"), image_px=camera.width_px
         )
         rng = rng_of(seed, "camera")
         behind = _blurred(background.pixels, float(rng.uniform(0, 1) ** 2 * realism.defocus_px))
-        colour = seen_colour(tone, rng, backdrop_rgb=background.mean_rgb)
+        colour = seen_colour(tone, rng, background_rgb=background.mean_rgb)
         layer = replace(layer, rgba=expose(_tinted(layer.rgba, background.mean_rgb), colour))
         picture = composite(layer, behind)
         return Portrait(
             jpeg=encode_jpeg(
-                _photographed(picture.pixels, realism, rng), quality=studio.settings.jpeg_quality
+                _photographed(picture.pixels, realism, rng), quality=context.settings.jpeg_quality
             ),
             mask_jpeg=_grey_jpeg(composite(mask, np.zeros_like(behind)).mask),
         )
@@ -157,19 +156,19 @@ def _lit(
 
 
 def _tinted(
-    rgba: Float32[np.ndarray, "rows columns 4"], backdrop_rgb: tuple[float, float, float]
+    rgba: Float32[np.ndarray, "rows columns 4"], background_rgb: tuple[float, float, float]
 ) -> Float32[np.ndarray, "rows columns 4"]:
     """Return a layer in light that has a little of the hue of its background."""
-    light = srgb_to_linear(np.array(backdrop_rgb)) + 0.02
+    light = srgb_to_linear(np.array(background_rgb)) + 0.02
     tint = np.append((light / light.mean()) ** _TINT, 1.0).astype(np.float32)
     tinted: Float32[np.ndarray, "rows columns 4"] = rgba * tint
     return tinted
 
 
-def _hand_only(studio: Studio, asked: DrawRequest, figure: Body) -> HandLayer:
+def _hand_only(context: RenderContext, asked: DrawRequest, figure: Body) -> HandLayer:
     """Draw the same again with a hand that is all light and everything else dark: the visible hand."""
     is_hand = np.repeat(figure.parts[:, [HAND]] == 1, 3, axis=1).astype(np.float32)
-    layer = studio.scene.draw(replace(asked, albedo=is_hand, light=None, glow=None))
+    layer = context.scene.draw(replace(asked, albedo=is_hand, light=None, glow=None))
     return replace(layer, rgba=np.repeat(layer.rgba[..., :1], 4, axis=2))
 
 

@@ -1,6 +1,7 @@
 """Makes a data set in FreiHAND's layout: hands with exact labels, photographed by Blender."""
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,8 +11,7 @@ from typing import Final
 from render_worker.dataset.portrait import PortraitRequest
 from render_worker.dataset.realism import Realism
 from render_worker.progress import FrameBar
-from render_worker.twins.round import INVISIBLE, Drawer
-from render_worker.worker import FailedRequest
+from render_worker.requests import Drawer, FailedRequest
 from shared.errors import RenderError
 from shared.freihand import LabelledHand, SplitName
 from shared.freihand.writer import FreiHandWriter
@@ -72,7 +72,7 @@ def render_dataset(
     """
     start_s = time.monotonic()
     realism = realism or Realism()
-    settings = drawer.settings.model_dump_json(exclude=INVISIBLE)
+    settings = json.dumps(drawer.settings.picture_fields(), separators=(",", ":"))
     inputs = (
         f"{RECIPE} {source} {seed} {settings} {realism.model_dump_json()} "
         f"{drawer.photographs.fingerprint} {drawer.hand_model.sha256}"
@@ -97,6 +97,6 @@ def render_dataset(
                 raise RenderError(f"image {answer.sample_id}: {answer.reason}")
             assert isinstance(request, PortraitRequest), "only portraits were asked for"
             writer.add(request.hand, answer.jpeg, mask_jpeg=answer.mask_jpeg)
-            bar.update(drawer.tally)
+            bar.update(drawer.stats)
     writer.finish()
     return DatasetReport(split, len(missing), num_images - len(missing), wall_s=time.monotonic() - start_s)

@@ -1,4 +1,4 @@
-"""Skin for made-up photographs: a tone, how it varies over a hand, and how it shines."""
+"""Skin for made-up photographs: how its tone varies over a hand, and how it shines."""
 
 from typing import Final
 
@@ -8,22 +8,6 @@ from jaxtyping import Float32
 from render_worker.dataset.skin_map import SkinMap
 from shared.colour import srgb_to_linear
 
-_TONES: Final = (
-    (0.93, 0.76, 0.66),
-    (0.90, 0.71, 0.60),
-    (0.86, 0.66, 0.53),
-    (0.80, 0.61, 0.48),
-    (0.72, 0.53, 0.40),
-    (0.62, 0.43, 0.31),
-    (0.51, 0.34, 0.24),
-    (0.40, 0.26, 0.18),
-    (0.31, 0.20, 0.14),
-)
-"""Skin in sRGB from light to dark, as it looks in daylight."""
-
-_BRIGHTNESS: Final = (0.75, 1.05)
-_FOLLOWS: Final = 0.3
-"""How far, in powers, a hand's brightness follows that of its background; 1 would make them equal."""
 _FLUSH: Final = np.array([0.10, -0.10, -0.08], dtype=np.float32)
 """What more blood under the skin does to its linear colour, relative to it."""
 _NUM_WAVES: Final = 12
@@ -33,24 +17,6 @@ _HIDDEN_RGB: Final = np.array([0.65, 0.88, 1.0], dtype=np.float32)
 """Powers of the visible share of the sky: light that has been inside of skin leaves it red."""
 _REFLECTANCE: Final = 0.035
 """Of skin, seen head-on."""
-
-
-def choose_tone(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Return a skin tone in sRGB, anywhere along the palette."""
-    place = rng.uniform(0, len(_TONES) - 1)
-    channels = zip(*_TONES, strict=True)
-    red, green, blue = (float(np.interp(place, range(len(_TONES)), channel)) for channel in channels)
-    return red, green, blue
-
-
-def seen_colour(
-    tone: tuple[float, float, float], rng: np.random.Generator, *, backdrop_rgb: tuple[float, float, float]
-) -> tuple[float, float, float]:
-    """Return the mean colour of a hand in sRGB: a dark place makes it darker, a bright one brighter."""
-    place = float(np.clip((np.mean(backdrop_rgb) / np.mean(tone)) ** _FOLLOWS, 0.6, 1.3))
-    brightness = float(rng.uniform(*_BRIGHTNESS))
-    red, green, blue = (min(0.85, brightness * place * value) for value in tone)
-    return red, green, blue
 
 
 def paint_skin(

@@ -2,7 +2,7 @@
 
 import ray
 
-from render_worker.ray_farm.actor import connect
+from render_worker.ray_farm.session import connect
 from render_worker.ray_farm.slots import RESOURCE
 from shared.seams.renderer import RenderSettings
 

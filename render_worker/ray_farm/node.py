@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from render_worker.ray_farm.actor import LOOPBACK, is_loopback
 from render_worker.ray_farm.head import wait_for_head
 from render_worker.ray_farm.ray_start import LOOPBACK_ONLY
 from render_worker.ray_farm.ray_token import make_token, require_token, token_path
+from render_worker.ray_farm.session import LOOPBACK, is_loopback
 from render_worker.ray_farm.slots import RESOURCE
 from render_worker.release import this_release
 from shared.cli.doctor import Check, examine

@@ -20,20 +20,13 @@ from ray.exceptions import (
 )
 
 from render_worker.picture.mesh import CappedMesh
-from render_worker.ray_farm.actor import RenderActor, connect
+from render_worker.ray_farm.actor import RenderActor
+from render_worker.ray_farm.session import connect
 from render_worker.ray_farm.slots import RenderSlots, slots_of_cluster, slots_of_this_machine
 from render_worker.ray_farm.workers import Worker, WorkerSet, result_of
+from render_worker.requests import KERNELS_S, Answers, FailedRequest, PoolStats, Request, WorkerState
 from render_worker.twins.round import render_round
-from render_worker.worker import (
-    KERNELS_S,
-    Answers,
-    FailedRequest,
-    PoolStats,
-    Request,
-    SceneStarter,
-    WorkerState,
-    start_blender,
-)
+from render_worker.worker import SceneStarter, start_blender
 from shared.backgrounds import BackgroundReader
 from shared.errors import RenderError
 from shared.hand_model import HandModel
@@ -94,7 +87,7 @@ class RenderPool:
         self.settings = settings
         self.hand_model = hand_model
         self.photographs = BackgroundReader(backgrounds)
-        self.tally = PoolStats()
+        self.stats = PoolStats()
         self._address = address
         self._start_scene = start_scene
         self._workers: WorkerSet | None = None
@@ -143,7 +136,7 @@ class RenderPool:
         alone is refused. What is lost with a whole machine is drawn again as it was.
         """
         workers = self._ready_crew()
-        self.tally = PoolStats(workers=workers.num_ready)
+        self.stats = PoolStats(workers=workers.num_ready)
         fresh = map(_Chunk, itertools.batched(requests, _CHUNK))
         again: deque[_Chunk[Picture]] = deque()
         waiting = next(fresh, None)
@@ -163,7 +156,7 @@ class RenderPool:
                         yield from self._finish(workers, running.pop(reference), reference, again)
                 self._end_overdue(running)
                 workers.give_up_if_alone()
-                self.tally.record(workers=workers.num_ready)
+                self.stats.record(workers=workers.num_ready)
                 waiting = waiting or (again.popleft() if again else None)
         finally:
             for call in running.values():  # the caller wants no more: nothing else ends a call
@@ -177,11 +170,11 @@ class RenderPool:
         try:
             answers = cast("Answers[Picture]", result_of(reference))
         except (RayActorError, ActorUnschedulableError, ObjectLostError, OutOfMemoryError) as error:
-            self.tally.lost_workers += 1
+            self.stats.lost_workers += 1
             workers.stop(call.worker)
             if chunk.losses < _LOSSES and (_is_lost(error) or not workers.is_there(call.worker)):
                 chunk.losses += 1
-                self.tally.retried += len(chunk.requests)
+                self.stats.retried += len(chunk.requests)
                 again.append(chunk)
             else:
                 chunk.deaths += 1
@@ -209,7 +202,7 @@ class RenderPool:
             reason = f"not drawn within {self.settings.timeout_s:g} s" if slow else "died while drawing it"
             yield request, FailedRequest(request.sample_id, f"{chunk.deaths} workers {reason}")
             return
-        self.tally.retried += len(chunk.requests)
+        self.stats.retried += len(chunk.requests)
 
     def _end_overdue(self, running: dict[Any, _Call[Any]]) -> None:
         """Kill workers that should long have ended themselves, because they or their machine are frozen."""

@@ -1,10 +1,10 @@
-"""Runs Ray's own command line: ``python -m render_worker.ray_start [--loopback] start …``."""
+"""Runs Ray's own command line: ``python -m render_worker.ray_farm.ray_start [--loopback] start …``."""
 
 import sys
 
 from ray.scripts.scripts import main as ray_command
 
-from render_worker.ray_farm.actor import keep_to_loopback
+from render_worker.ray_farm.session import keep_to_loopback
 
 LOOPBACK_ONLY = "--loopback"
 

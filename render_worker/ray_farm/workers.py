@@ -13,7 +13,7 @@ from ray.exceptions import ActorUnschedulableError, OutOfMemoryError, RayActorEr
 from render_worker.ray_farm.head import HeadWatch
 from render_worker.ray_farm.slots import RenderSlots
 from render_worker.release import Release, this_release
-from render_worker.worker import WorkerState
+from render_worker.requests import WorkerState
 from shared.errors import MeshcycleError, RenderError
 from shared.seams.renderer import RenderSettings
 

@@ -1,23 +1,22 @@
 """Turns the prediction shards of a round into synthetic shards, and commits the round."""
 
 import hashlib
+import json
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from render_worker.progress import FrameBar
+from render_worker.requests import Drawer, FailedRequest, RenderContext, Request
 from render_worker.twins.twin import TwinRequest
-from render_worker.worker import FailedRequest, PoolStats, Request, Studio, WorkerState
-from shared.backgrounds import BackgroundReader
 from shared.errors import ShardError
-from shared.hand_model import HandModel
-from shared.seams.renderer import RenderJob, RenderReport, RenderSettings, RenderStopped
+from shared.seams.renderer import RenderJob, RenderReport, RenderStopped
 from shared.storage.files import DISK_IS_FULL
 from shared.twins.predictions import PredictionShard, read_predictions
 from shared.twins.rounds import MANIFEST, commit_round
@@ -28,39 +27,6 @@ logger = logging.getLogger(__name__)
 
 RECIPE: Final = 4
 """To be raised whenever the same request gives another picture, so that one round never mixes two looks."""
-
-INVISIBLE: Final = {
-    "workers",
-    "workers_per_gpu",
-    "worker_memory_mb",
-    "timeout_s",
-    "patience_s",
-    "shard_size",
-}
-"""Settings that do not change a picture, and so must not make a shard unusable."""
-
-
-class Drawer(Protocol):
-    """The part of a render pool that a round needs."""
-
-    settings: RenderSettings
-    hand_model: HandModel
-    photographs: BackgroundReader
-
-    @property
-    def tally(self) -> PoolStats:
-        """How the latest call of `draw` fares."""
-        ...
-
-    def start(self) -> WorkerState:
-        """Start the workers, and return what they draw with."""
-        ...
-
-    def draw[Picture](
-        self, requests: Iterable[Request[Picture]]
-    ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
-        """Yield every request with its picture or a refusal, in any order."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,13 +46,13 @@ class PackedTwin:
         """Name of the picture."""
         return self.twin.sample_id
 
-    def draw(self, studio: Studio) -> PackedSample:
+    def draw(self, context: RenderContext) -> PackedSample:
         """Draw the twin.
 
         Raises:
             RenderError: The hand cannot be seen.
         """
-        return pack_sample(self.twin.draw(studio))
+        return pack_sample(self.twin.draw(context))
 
 
 @dataclass(eq=False)
@@ -170,9 +136,9 @@ def render_round(drawer: Drawer, job: RenderJob, *, stop: Event | None = None) -
         reused=twins.count_by_round()[job.round_index] - rendered,
         quarantined=tuple(twins.quarantined),
         wall_s=time.monotonic() - start_s,
-        workers=drawer.tally.most_workers if rendered else 0,
-        lost_workers=drawer.tally.lost_workers,
-        retried=drawer.tally.retried,
+        workers=drawer.stats.most_workers if rendered else 0,
+        lost_workers=drawer.stats.lost_workers,
+        retried=drawer.stats.retried,
     )
 
 
@@ -202,13 +168,13 @@ class _RoundUnderWay:
         self._drawer, self._job, self._stop = drawer, job, stop
         self._open: dict[str, OpenShard] = {}
         settings, state = drawer.settings, drawer.start()
-        shown = settings.model_dump_json(exclude=INVISIBLE)
+        picture = json.dumps(settings.picture_fields(), separators=(",", ":"))
         self._provenance = Provenance(
             bpy_version=state.bpy_version,
             engine=settings.engine,
             samples=settings.samples,
             device=state.device,
-            settings_sha256=hashlib.sha256(f"{RECIPE} {shown}".encode()).hexdigest(),
+            settings_sha256=hashlib.sha256(f"{RECIPE} {picture}".encode()).hexdigest(),
             hand_model_sha256=drawer.hand_model.sha256,
             backgrounds_fingerprint=drawer.photographs.fingerprint,
             checkpoint_sha256=job.checkpoint_sha256,
@@ -233,7 +199,7 @@ class _RoundUnderWay:
                 if shard.is_complete:
                     self._open.pop(packed.shard).write()
                 quarantined += isinstance(answer, FailedRequest)
-                bar.update(self._drawer.tally, quarantined=quarantined)
+                bar.update(self._drawer.stats, quarantined=quarantined)
         return rendered
 
     def _requests(self, paths: Sequence[Path], bar: FrameBar) -> Iterator[Request[PackedSample]]:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from render_worker.dataset.skin import choose_tone, seen_colour
 from render_worker.picture.background import choose_background
 from render_worker.picture.camera import choose_light
 from render_worker.picture.composite import composite, encode_jpeg, encode_png
 from render_worker.picture.exposure import expose
 from render_worker.picture.request import DrawRequest, HandLayer
-from render_worker.worker import Studio
+from render_worker.picture.skin_tone import choose_tone, seen_colour
+from render_worker.requests import RenderContext
 from shared.colour import srgb_to_linear
 from shared.seeds import rng_of, seed_of
 from shared.twins.sample import SyntheticLabels, SyntheticSample
@@ -44,19 +44,21 @@ class TwinRequest:
     round_index: int
     run_seed: int
 
-    def draw(self, studio: Studio) -> SyntheticSample:
-        """Draw the hand, expose it to the mean colour that it shall have, and lay it on the background.
+    def draw(self, context: RenderContext) -> SyntheticSample:
+        """Draw the hand, expose it to its mean colour, and lay it on the background.
 
         Raises:
             RenderError: The hand cannot be seen.
         """
         seed = seed_of(self.run_seed, "round", self.round_index, self.sample_id)
-        background = choose_background(studio.photographs, rng_of(seed, "background"), image_px=self.image_px)
+        background = choose_background(
+            context.photographs, rng_of(seed, "background"), image_px=self.image_px
+        )
         light = choose_light(rng_of(seed, "light"))
         colour_rgb = background.mean_rgb
-        if studio.settings.hand_colour == "skin":
+        if context.settings.hand_colour == "skin":
             rng = rng_of(seed, "skin")
-            colour_rgb = seen_colour(choose_tone(rng), rng, backdrop_rgb=background.mean_rgb)
+            colour_rgb = seen_colour(choose_tone(rng), rng, background_rgb=background.mean_rgb)
         red, green, blue = (float(value) for value in srgb_to_linear(np.array(colour_rgb)))
         asked = DrawRequest(
             verts_m=self.verts_m,
@@ -67,7 +69,7 @@ class TwinRequest:
             light=light,
             seed=seed_of(seed, "noise"),
         )
-        layer = studio.scene.draw(asked)
+        layer = context.scene.draw(asked)
         picture = composite(HandLayer(expose(layer.rgba, colour_rgb), layer.box), background.pixels)
         labels = SyntheticLabels(
             sample_id=self.sample_id,
@@ -81,30 +83,30 @@ class TwinRequest:
             seed=seed,
         )
         return SyntheticSample(
-            jpeg=encode_jpeg(picture.pixels, quality=studio.settings.jpeg_quality),
+            jpeg=encode_jpeg(picture.pixels, quality=context.settings.jpeg_quality),
             mask_png=encode_png(picture.mask),
             verts_m=self.verts_m,
             labels=labels,
-            extras=_extras(studio, asked),
+            extras=_extras(context, asked),
         )
 
 
-def _extras(studio: Studio, asked: DrawRequest) -> dict[str, bytes]:
+def _extras(context: RenderContext, asked: DrawRequest) -> dict[str, bytes]:
     """Return the further members that the settings ask for, of the whole picture."""
-    wanted = studio.settings.extras
+    wanted = context.settings.extras
     if not wanted:
         return {}
-    geometry = studio.scene.measure(asked)
-    place = (geometry.box.rows, geometry.box.columns)
+    geometry = context.scene.measure(asked)
+    inside = (geometry.box.rows, geometry.box.columns)
     extras = {}
     if "depth" in wanted:
         depth_m = np.full((asked.height_px, asked.width_px), np.nan, dtype="<f4")
-        depth_m[place] = geometry.depth_m
+        depth_m[inside] = geometry.depth_m
         file = io.BytesIO()
         np.save(file, depth_m)
         extras["depth.npy"] = file.getvalue()
     if "normals" in wanted:
         colours = np.zeros((asked.height_px, asked.width_px, 3), dtype=np.uint8)
-        colours[place] = np.rint(127.5 * (np.nan_to_num(geometry.normals, nan=-1.0) + 1))
+        colours[inside] = np.rint(127.5 * (np.nan_to_num(geometry.normals, nan=-1.0) + 1))
         extras["normals.png"] = encode_png(colours)
     return extras

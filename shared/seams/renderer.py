@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -16,6 +16,16 @@ from shared.records import Section
 from shared.twins.rounds import ShardEntry
 
 type RenderDevice = Literal["cpu", "cuda", "optix", "hip", "metal", "oneapi", "auto"]
+
+
+_NOT_IN_THE_PICTURE: Final = {
+    "workers",
+    "workers_per_gpu",
+    "worker_memory_mb",
+    "timeout_s",
+    "patience_s",
+    "shard_size",
+}
 
 
 class RenderSettings(Section):
@@ -49,6 +59,10 @@ class RenderSettings(Section):
     ``normals.png``, (n + 1) / 2 in camera axes. Cycles only."""
     jpeg_quality: int = Field(default=92, ge=1, le=100)
     """Quality of the twin's JPEG. The paper does not say."""
+
+    def picture_fields(self) -> dict[str, object]:
+        """Return the settings that can change a picture, so that a shard made with others is unusable."""
+        return self.model_dump(mode="json", exclude=_NOT_IN_THE_PICTURE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from render_worker.bench.quality import CONVERGED_SAMPLES, draw_all, hand_psnr_d
 from render_worker.blender.scene import HandScene
 from render_worker.picture.camera import to_blender
 from render_worker.picture.mesh import CappedMesh
-from render_worker.worker import Studio
+from render_worker.requests import RenderContext
 from shared.hand_model import load_hand_model
 from shared.seams.renderer import RenderSettings
 
@@ -60,11 +60,11 @@ def ours(num_hands: int, folder: Path) -> Row:
     )
     scene = HandScene(mesh, settings)
     psnr_db = hand_psnr_db(draw_all(scene, [draw_request(twin) for twin in twins]), converged)
-    studio = Studio(scene, mesh, noise_photographs(folder), settings)
+    context = RenderContext(scene=scene, mesh=mesh, photographs=noise_photographs(folder), settings=settings)
     times_s = []
     for twin in twins * 5:
         start_s = time.process_time()
-        twin.draw(studio)
+        twin.draw(context)
         times_s.append(time.process_time() - start_s)
     return Row(scene.bpy_version, 1e3 * float(np.median(times_s)), psnr_db)
 

@@ -13,7 +13,8 @@ from PIL import Image
 from render_worker.picture.camera import hand_box
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest, HandGeometry, HandLayer
-from render_worker.worker import FailedRequest, PoolStats, RenderWorker, Request, Studio, WorkerState
+from render_worker.requests import FailedRequest, PoolStats, RenderContext, Request, WorkerState
+from render_worker.worker import RenderWorker
 from shared.backgrounds import BackgroundReader, BackgroundWriter
 from shared.backgrounds.verdicts import Verdict
 from shared.errors import DeviceError
@@ -73,7 +74,7 @@ class PlainPhotographs:
 
 
 class HomeDrawer:
-    """Draws in this process, last request first: a `render_worker.twins.round.Drawer` without Ray.
+    """Draws in this process, last request first: a `render_worker.requests.Drawer` without Ray.
 
     Args:
         backgrounds: Database of photographs.
@@ -82,7 +83,7 @@ class HomeDrawer:
 
     def __init__(self, backgrounds: Path, *, stop_after: int | None = None) -> None:
         self.settings = RenderSettings()
-        self.tally = PoolStats(workers=1)
+        self.stats = PoolStats(workers=1)
         self.hand_model = open_hand()
         self.photographs = BackgroundReader(backgrounds)
         self.stop_after = stop_after
@@ -112,7 +113,7 @@ class Gluttony:
     sample_id: str
     left_mb: int
 
-    def draw(self, studio: Studio) -> int:
+    def draw(self, context: RenderContext) -> int:
         _left_behind.append(b"x" * (self.left_mb << 20))
         return os.getpid()
 
@@ -122,7 +123,7 @@ _left_behind: list[bytes] = []
 
 @dataclass(frozen=True)
 class Wish:
-    """A `render_worker.worker.Request` that answers with its own name, or kills the process that draws it.
+    """A `render_worker.requests.Request` that answers with its own name, or kills the process that draws it.
 
     Attributes:
         sample_id: Its name.
@@ -132,7 +133,7 @@ class Wish:
     sample_id: str
     grudge: Path | None = None
 
-    def draw(self, studio: Studio) -> str:
+    def draw(self, context: RenderContext) -> str:
         if self.grudge is not None and (left := self.grudge.read_text()):
             self.grudge.write_text(left[1:])
             os._exit(1)

@@ -15,7 +15,8 @@ from render_worker.bench.report import RenderBench
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import Box, HandLayer
 from render_worker.ray_farm.pool import RenderPool
-from render_worker.worker import RenderWorker, Studio, start_blender
+from render_worker.requests import RenderContext
+from render_worker.worker import RenderWorker, start_blender
 from shared.seams.renderer import RenderSettings
 from shared.twins.sample import SyntheticSample
 from tests.support import small_scene
@@ -83,9 +84,11 @@ def test_the_default_samples_are_enough() -> None:
 def test_a_worker_stays_as_small_as_it_was() -> None:
     """300 twins; `meshcycle bench render --steady 5000` is the long run."""
     mesh, settings = CappedMesh.of(open_hand()), RenderSettings(samples=1)
-    studio = Studio(start_blender(mesh, settings), mesh, PlainPhotographs(), settings)
+    context = RenderContext(
+        scene=start_blender(mesh, settings), mesh=mesh, photographs=PlainPhotographs(), settings=settings
+    )
     twins = [template_twin(open_hand(), number, 64) for number in range(20)]
-    looks = watch_memory(studio, twins, frames=300)
+    looks = watch_memory(context, twins, frames=300)
     assert looks[-1].frames == 300
     steps_mb = [after.memory_mb - before.memory_mb for before, after in pairwise(looks)]
     assert looks[-1].memory_mb - looks[0].memory_mb < 15, steps_mb  # a picture left behind each time is 20

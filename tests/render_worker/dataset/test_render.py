@@ -13,9 +13,11 @@ from render_worker.dataset.body import pose_body
 from render_worker.dataset.portrait import Portrait, PortraitRequest
 from render_worker.dataset.realism import Realism
 from render_worker.dataset.render import DatasetReport, render_dataset
-from render_worker.dataset.skin import choose_tone, paint_skin
+from render_worker.dataset.skin import paint_skin
 from render_worker.picture.mesh import CappedMesh
-from render_worker.worker import Studio, start_blender
+from render_worker.picture.skin_tone import choose_tone
+from render_worker.requests import RenderContext
+from render_worker.worker import start_blender
 from shared.camera import project_px
 from shared.errors import DatasetError, RenderError
 from shared.freihand import FreiHandSplit, LabelledHand
@@ -103,8 +105,10 @@ def test_a_hand_outside_of_its_picture_stops_the_data_set(drawer: HomeDrawer, tm
 
 
 def test_the_same_hand_looks_different_in_another_set() -> None:
-    studio = Studio(FlatScene(), MESH, PlainPhotographs(), RenderSettings())
-    first, again, other = (PortraitRequest(hand_of(0), seed, PLAIN).draw(studio) for seed in (0, 0, 1))
+    context = RenderContext(
+        scene=FlatScene(), mesh=MESH, photographs=PlainPhotographs(), settings=RenderSettings()
+    )
+    first, again, other = (PortraitRequest(hand_of(0), seed, PLAIN).draw(context) for seed in (0, 0, 1))
     assert first == again
     assert first.jpeg != other.jpeg
     assert first.mask_jpeg == other.mask_jpeg
@@ -125,9 +129,10 @@ def test_a_dark_hand_has_a_paler_palm() -> None:
 
 
 @pytest.fixture
-def studio() -> Studio:
+def context() -> RenderContext:
     settings = RenderSettings(samples=4)
-    return Studio(start_blender(MESH, settings), MESH, PlainPhotographs(), settings)
+    scene = start_blender(MESH, settings)
+    return RenderContext(scene=scene, mesh=MESH, photographs=PlainPhotographs(), settings=settings)
 
 
 def mask_of(portrait: Portrait) -> np.ndarray:
@@ -140,9 +145,11 @@ def seen_by_rays(hand: LabelledHand) -> np.ndarray:
 
 
 @pytest.mark.blender
-def test_the_same_request_gives_the_same_bytes_whatever_was_photographed_before(studio: Studio) -> None:
+def test_the_same_request_gives_the_same_bytes_whatever_was_photographed_before(
+    context: RenderContext,
+) -> None:
     portraits = [
-        PortraitRequest(hand_of(index), seed=0, realism=Realism()).draw(studio) for index in (0, 1, 0)
+        PortraitRequest(hand_of(index), seed=0, realism=Realism()).draw(context) for index in (0, 1, 0)
     ]
     assert portraits[0] == portraits[2]
     assert portraits[0] != portraits[1]
@@ -150,17 +157,17 @@ def test_the_same_request_gives_the_same_bytes_whatever_was_photographed_before(
 
 @pytest.mark.blender
 @pytest.mark.parametrize("realism", [PLAIN, Realism()], ids=["cut", "arm"])
-def test_the_mask_is_the_hand_without_its_arm(studio: Studio, realism: Realism) -> None:
+def test_the_mask_is_the_hand_without_its_arm(context: RenderContext, realism: Realism) -> None:
     """What rays see of the labelled mesh, less what the arm hides of it or adds to it at the wrist."""
     for index in range(4):
-        mask = mask_of(PortraitRequest(hand_of(index), seed=0, realism=realism).draw(studio))
+        mask = mask_of(PortraitRequest(hand_of(index), seed=0, realism=realism).draw(context))
         assert overlap(mask, seen_by_rays(hand_of(index))) > 0.96
 
 
 @pytest.mark.blender
-def test_an_object_hides_a_part_of_the_hand_and_changes_nothing_else(studio: Studio) -> None:
+def test_an_object_hides_a_part_of_the_hand_and_changes_nothing_else(context: RenderContext) -> None:
     clear, hidden = (
-        mask_of(PortraitRequest(hand_of(2), seed=0, realism=Realism(occluded=share)).draw(studio))
+        mask_of(PortraitRequest(hand_of(2), seed=0, realism=Realism(occluded=share)).draw(context))
         for share in (0.0, 1.0)
     )
     assert 0.3 * clear.sum() < hidden.sum() < 0.98 * clear.sum()
@@ -168,11 +175,11 @@ def test_an_object_hides_a_part_of_the_hand_and_changes_nothing_else(studio: Stu
 
 
 @pytest.mark.blender
-def test_without_flaws_of_the_camera_the_background_is_the_photograph(studio: Studio) -> None:
+def test_without_flaws_of_the_camera_the_background_is_the_photograph(context: RenderContext) -> None:
     """Nothing but hand and arm covers it; JPEG is all that remains."""
     realism = Realism(defocus_px=0, blur_px=0, noise=0)
     picture = np.asarray(
-        Image.open(io.BytesIO(PortraitRequest(hand_of(0), seed=0, realism=realism).draw(studio).jpeg))
+        Image.open(io.BytesIO(PortraitRequest(hand_of(0), seed=0, realism=realism).draw(context).jpeg))
     ).astype(int)
     behind = np.abs(np.array(PlainPhotographs.colours)[:, None, None] - picture).max(axis=3).min(axis=0)
     assert (behind < 6).mean() > 0.5

@@ -12,7 +12,7 @@ import pytest
 import ray
 
 from render_worker.ray_farm.pool import RenderPool
-from render_worker.worker import FailedRequest
+from render_worker.requests import FailedRequest
 from shared.errors import DeviceError, RenderError, ShardError
 from shared.seams.renderer import RenderJob, RenderSettings
 from shared.twins.predictions import PredictionShard, write_predictions

@@ -10,9 +10,9 @@ from threading import Event
 import numpy as np
 import pytest
 
+from render_worker.requests import FailedRequest, Request
 from render_worker.twins import round as twin_round
 from render_worker.twins.round import render_round
-from render_worker.worker import FailedRequest, Request
 from shared.errors import ShardError
 from shared.seams.renderer import RenderJob, RenderStopped
 from shared.twins.predictions import PredictionShard, read_predictions, write_predictions

@@ -10,7 +10,7 @@ from threading import Thread
 
 import ray
 
-from render_worker.ray_farm.actor import connect
+from render_worker.ray_farm.session import connect
 from shared.seams.renderer import RenderSettings
 
 for _ in range(2):

@@ -1,0 +1,118 @@
+"""Ray itself, started or joined quietly and once per process."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from threading import Event, Thread, current_thread, main_thread
+from typing import Any, Final
+
+import ray
+from ray._private import services
+from ray._private.authentication.authentication_token_setup import _enable_token_auth
+from ray.exceptions import AuthenticationError
+
+from render_worker.ray_farm.ray_token import make_token, require_token
+from shared.errors import RenderError
+from shared.seams.renderer import RenderSettings
+
+logger = logging.getLogger(__name__)
+
+LOOPBACK: Final = "127.0.0.1"
+_THIS_MACHINE: Final = (LOOPBACK, "localhost", "::1")
+
+
+def connect(address: str | None, settings: RenderSettings) -> None:
+    """Start or join Ray, unless this process has done so before.
+
+    Args:
+        address: Of a running cluster; None starts one on this machine, for this process.
+        settings: Number of workers that a Ray of this process must have room for.
+
+    Raises:
+        RenderError: The cluster cannot be reached.
+    """
+    if ray.is_initialized():
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns of a change otherwise
+    if address is None or is_loopback(address):
+        keep_to_loopback()
+    if address is None:
+        make_token()
+        cores = max(settings.workers or 0, len(os.sched_getaffinity(0)))
+        _from_a_thread_that_stays(partial(_init, address="local", num_cpus=cores, include_dashboard=False))
+        return
+    require_token(address)
+    if "RAY_AUTH_MODE" not in os.environ:  # Ray switches it on by itself only for a cluster that it starts
+        _enable_token_auth()
+    with _as_render_error(address):
+        context = _init(address=address)
+    if context.dashboard_url:
+        logger.info("Ray's dashboard: http://%s", context.dashboard_url)
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether an address, with or without a port, can be reached from this machine only."""
+    host, _, port = address.rpartition(":")
+    return (host if port.isdigit() and host else address).strip("[]") in _THIS_MACHINE
+
+
+def keep_to_loopback() -> None:
+    """Have everything that Ray starts from here listen on the loopback interface only.
+
+    On Linux, Ray takes the address of a network interface wherever it is told a loopback address, and then
+    listens on all of them; on macOS and Windows it already does what this asks for.
+    """
+    services.get_node_ip_address = ray.util.get_node_ip_address = _loopback
+
+
+def _loopback(address: str | None = None) -> str:  # noqa: ARG001
+    """Stand in for Ray's function of the same arguments, which its modules know by two names."""
+    return LOOPBACK
+
+
+def _from_a_thread_that_stays(start: Callable[[], object]) -> None:
+    """Start Ray from a thread that lives as long as the process.
+
+    Linux ends Ray's processes together with the thread that started them, and a render that overlaps with
+    training runs in a thread of one round.
+    """
+    started: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            start()
+        except BaseException as error:  # a thread has nobody to raise to; `result` raises it
+            started.set_exception(error)
+        else:
+            started.set_result(None)
+            Event().wait()
+
+    if current_thread() is main_thread():
+        start()
+    else:
+        Thread(target=run, name="Ray", daemon=True).start()
+        started.result()
+
+
+def _init(**options: Any) -> Any:
+    return ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+
+
+@contextmanager
+def _as_render_error(address: str) -> Iterator[None]:
+    try:
+        yield
+    except AuthenticationError as error:
+        raise RenderError(
+            f"Ray at {address}: expected the token of this cluster, found another one.",
+            remedy="Copy ~/.ray/auth_token from the machine of the head.",
+        ) from error
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise RenderError(
+            f"Ray at {address}: expected a running cluster, {str(error).splitlines()[0]}.",
+            remedy="Start it with `meshcycle render-workers --head`, or leave the address out.",
+        ) from error

@@ -1,0 +1,135 @@
+"""What workers are asked for, what they answer, and the part of a render pool that asks them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+from render_worker.picture.background import Photographs
+from render_worker.picture.mesh import CappedMesh
+from render_worker.picture.request import Scene
+from render_worker.release import Release
+from shared.backgrounds import BackgroundReader
+from shared.hand_model import HandModel
+from shared.seams.renderer import RenderSettings
+
+KERNELS_S: Final = 1800.0
+"""What a GPU may take for its first picture, for which it compiles its kernels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderContext:
+    """Everything that a request may use to draw itself.
+
+    Attributes:
+        scene: Draws hands.
+        mesh: Their triangles.
+        photographs: What is behind them.
+        settings: How pictures are made.
+    """
+
+    scene: Scene
+    mesh: CappedMesh
+    photographs: Photographs
+    settings: RenderSettings
+
+
+class Request[Picture](Protocol):
+    """A picture to make. Its randomness comes from seeds that it carries, so making it twice is safe."""
+
+    @property
+    def sample_id(self) -> str:
+        """Name of the picture, for errors."""
+        ...
+
+    def draw(self, context: RenderContext) -> Picture:
+        """Make the picture.
+
+        Raises:
+            RenderError: This one cannot be made; others can.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRequest:
+    """A picture that cannot be made.
+
+    Attributes:
+        sample_id: Name of the picture.
+        reason: Why not.
+    """
+
+    sample_id: str
+    reason: str
+
+
+class Answers[Picture](NamedTuple):
+    """What a worker answers.
+
+    Attributes:
+        answers: A picture, or the reason why there is none, per request and in their order.
+        memory_bytes: Resident memory of the worker's process afterwards.
+    """
+
+    answers: list[Picture | FailedRequest]
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """What a worker says about itself.
+
+    Attributes:
+        bpy_version: Version of Blender.
+        device: Device that really draws.
+        release: What is installed around it.
+    """
+
+    bpy_version: str
+    device: str
+    release: Release
+
+
+@dataclass(slots=True, kw_only=True)
+class PoolStats:
+    """How a pool is doing, for its progress bar and its report.
+
+    Attributes:
+        workers: Workers that are ready or drawing.
+        most_workers: The most at any moment.
+        lost_workers: Workers that died, hung, or left with their machine in the middle of a picture.
+        retried: Pictures that were asked for again because of that.
+    """
+
+    workers: int = 0
+    most_workers: int = 0
+    lost_workers: int = 0
+    retried: int = 0
+
+    def record(self, *, workers: int) -> None:
+        """Note how many workers there are at this moment."""
+        self.workers = workers
+        self.most_workers = max(self.most_workers, workers)
+
+
+class Drawer(Protocol):
+    """The part of a render pool that a round, or a data set, needs."""
+
+    settings: RenderSettings
+    hand_model: HandModel
+    photographs: BackgroundReader
+
+    @property
+    def stats(self) -> PoolStats:
+        """How the latest call of `draw` is doing."""
+        ...
+
+    def start(self) -> WorkerState:
+        """Start the workers, and return what they draw with."""
+        ...
+
+    def draw[Picture](
+        self, requests: Iterable[Request[Picture]]
+    ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
+        """Yield every request with its picture, or with why there is none, in any order."""
+        ...
