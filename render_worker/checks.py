@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from render_worker.picture.camera import choose_light
+from render_worker.picture.light import choose_light
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest
 from render_worker.worker import start_blender

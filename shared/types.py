@@ -11,51 +11,14 @@
 No PyTorch and no Blender here: a trainer and a render worker hand these objects to each other.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float32
+
+from shared.camera import Camera, Intrinsics, WeakPerspective
+
+__all__ = ["NUM_JOINTS", "Camera", "Intrinsics", "Points2D", "Points3D", "WeakPerspective"]
 
 NUM_JOINTS = 21
 
 type Points3D = Float32[np.ndarray, "points 3"]
 type Points2D = Float32[np.ndarray, "points 2"]
-
-
-@dataclass(frozen=True, slots=True)
-class WeakPerspective:
-    """A scaled orthographic camera: ``ndc = scale * (xy + (tx, ty))``, depth has no effect.
-
-    Attributes:
-        scale: Ndc units per metre; positive.
-        tx_m: Shift to the right before scaling, metres.
-        ty_m: Shift downwards before scaling, metres.
-    """
-
-    scale: float
-    tx_m: float
-    ty_m: float
-
-
-@dataclass(frozen=True, slots=True)
-class Intrinsics:
-    """A pinhole camera without skew, for an image of a stated size.
-
-    Attributes:
-        fx_px: Horizontal focal length.
-        fy_px: Vertical focal length.
-        cx_px: Column of the principal point; a pixel's centre is an integer.
-        cy_px: Row of the principal point.
-        width_px: Columns of the image.
-        height_px: Rows of the image.
-    """
-
-    fx_px: float
-    fy_px: float
-    cx_px: float
-    cy_px: float
-    width_px: int
-    height_px: int
-
-
-type Camera = WeakPerspective | Intrinsics

@@ -21,9 +21,9 @@ from render_worker.bench.quality import CONVERGED_SAMPLES, QualityPoint, draw_al
 from render_worker.bench.report import FrameParts, RenderBench
 from render_worker.blender.scene import HandScene
 from render_worker.picture.background import Photographs, choose_background
-from render_worker.picture.camera import choose_light
 from render_worker.picture.composite import composite, encode_jpeg, encode_png
 from render_worker.picture.exposure import expose
+from render_worker.picture.light import choose_light
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest, HandLayer
 from render_worker.requests import Drawer, RenderContext

@@ -20,20 +20,17 @@ from jaxtyping import Float32
 from render_worker.blender.device import configure_engine
 from render_worker.blender.exr import read_exr
 from render_worker.blender.material import GLOW, LIT, SkinMaterial
-from render_worker.picture.camera import (
-    SENSOR_MM,
-    BlenderCamera,
-    hand_box,
-    place_camera,
-    to_blender,
-)
+from render_worker.picture.camera import hand_box, to_blender
 from render_worker.picture.fill_light import Skylight
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import Box, DrawRequest, HandGeometry, HandLayer
+from shared.camera.lens import Lens
 from shared.errors import RenderError
 from shared.seams.renderer import RenderSettings
 
 _COMBINED: Final = "Combined"
+_LENSES: Final = {"orthographic": "ORTHO", "perspective": "PERSP"}
+_SENSOR_MM: Final = 36.0
 _LARGEST_SEED: Final = (1 << 31) - 1
 
 
@@ -59,7 +56,7 @@ class HandScene:
         self._skin = SkinMaterial(_link(self._scene, "hand", self._data))
         self._camera = bpy.data.cameras.new("camera")
         self._camera.sensor_fit = "HORIZONTAL"
-        self._camera.sensor_width = SENSOR_MM
+        self._camera.sensor_width = _SENSOR_MM
         self._camera_object = self._scene.camera = _link(self._scene, "camera", self._camera)
         folder = Path("/dev/shm")
         self._exr_path = (
@@ -95,7 +92,7 @@ class HandScene:
         self._set_skin(verts_m, request)
         self._skin.set(request)
         nearest_m, farthest_m = float(verts_m[:, 2].min()), float(verts_m[:, 2].max())
-        self._set_camera(place_camera(request.camera, nearest_m=nearest_m, farthest_m=farthest_m))
+        self._set_lens(request.camera.lens(nearest_m=nearest_m, farthest_m=farthest_m))
         self._set_frame(request, box)
         return box
 
@@ -181,17 +178,17 @@ class HandScene:
             of_verts = np.broadcast_to(values, verts_m.shape)
             self._data.attributes[name].data.foreach_set("vector", np.ascontiguousarray(of_verts).ravel())
 
-    def _set_camera(self, camera: BlenderCamera) -> None:
-        self._camera.type = camera.kind
-        self._camera.ortho_scale = camera.ortho_scale_m
-        self._camera.lens = camera.lens_mm
-        self._camera.shift_x, self._camera.shift_y = camera.shift_x, camera.shift_y
-        self._camera.clip_start, self._camera.clip_end = camera.clip_m
-        self._camera_object.location = camera.location_m
+    def _set_lens(self, lens: Lens) -> None:
+        self._camera.type = _LENSES[lens.kind]
+        self._camera.ortho_scale = lens.width_m
+        self._camera.lens = lens.focal_widths * _SENSOR_MM
+        self._camera.shift_x, self._camera.shift_y = lens.shift_right, -lens.shift_down
+        self._camera.clip_start, self._camera.clip_end = lens.clip_m
+        self._camera_object.location = to_blender(np.array(lens.location_m)).tolist()
         # Blender refuses aspects below one, so the larger of the two carries the ratio.
         render = self._scene.render
-        render.pixel_aspect_x = max(1.0, 1 / camera.pixel_aspect)
-        render.pixel_aspect_y = max(1.0, camera.pixel_aspect)
+        render.pixel_aspect_x = max(1.0, 1 / lens.pixel_aspect)
+        render.pixel_aspect_y = max(1.0, lens.pixel_aspect)
 
     def _set_frame(self, request: DrawRequest, box: Box) -> None:
         """Render the hand's box only: rays that miss the hand cost a quarter of those that hit it."""
@@ -233,7 +230,7 @@ def _configure_output(scene: Any) -> None:
     render.resolution_percentage = 100
     render.use_border = render.use_crop_to_border = True
     render.use_compositing = render.use_sequencer = False
-    image = render.image_settings  # what render_worker.exr can read
+    image = render.image_settings  # what render_worker.blender.exr can read
     image.file_format, image.color_mode, image.color_depth = "OPEN_EXR", "RGBA", "32"
     image.exr_codec = "NONE"
 

@@ -1,6 +1,7 @@
 """A portrait: a known hand with skin, lit and photographed, for data sets of our own."""
 
 import io
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -20,9 +21,10 @@ from render_worker.dataset.skin import (
     specular,
 )
 from render_worker.picture.background import choose_background
-from render_worker.picture.camera import choose_light, hand_box
+from render_worker.picture.camera import hand_box
 from render_worker.picture.composite import composite, encode_jpeg
 from render_worker.picture.exposure import expose
+from render_worker.picture.light import Lighting, choose_plain_light
 from render_worker.picture.request import DrawRequest, HandLayer
 from render_worker.picture.skin_tone import choose_tone, seen_colour
 from render_worker.requests import RenderContext
@@ -35,6 +37,10 @@ _TINT: Final = 0.15
 """How far, in powers, a hand's hue follows that of its background; 1 would make them equal."""
 _SHARPNESS: Final = (10.0, 30.0)
 _NAIL_SHARPNESS: Final = 80.0
+_LIGHTS: Final[Mapping[str, Callable[[np.random.Generator], Lighting]]] = {
+    "plain": choose_plain_light,
+    "room": choose_room_light,
+}
 
 
 class Portrait(NamedTuple):
@@ -127,18 +133,15 @@ def _lit(
 ) -> DrawRequest:
     """Return the picture to draw: what is multiplied with the lamp's light, and what all other light adds."""
     realism, camera, rng = request.realism, request.hand.camera, rng_of(seed, "light")
-    light, lamp_rgb, around = choose_light(rng), np.ones(3, np.float32), None
-    if realism.room_light:
-        room = choose_room_light(rng)
-        light, lamp_rgb, around = room.lamp, room.lamp_rgb, room.around
-    white = np.ones((len(colours), 3), np.float32) * light.fill if around is None else around(figure.normals)
+    light = _LIGHTS["room" if realism.room_light else "plain"](rng)
+    white = light.around(figure.normals)
     to_camera = -figure.verts_m / np.linalg.norm(figure.verts_m, axis=1, keepdims=True)
     key, glow = colours, colours * white * softened(figure.visible)
     if realism.skin_detail:
         nail = figure.skin_map.nail
         is_skin = figure.parts[:, HAND] + figure.parts[:, ARM]
         sharpness = rng.uniform(*_SHARPNESS) * (1 - nail) + _NAIL_SHARPNESS * nail
-        shine = specular(figure.normals, to_camera, np.array(light.direction), sharpness=sharpness)
+        shine = specular(figure.normals, to_camera, np.array(light.lamp.direction), sharpness=sharpness)
         key = key + (rng.uniform(0.2, 0.9) * is_skin * shine)[:, None]
         reflected = fresnel(figure.normals, to_camera) * is_skin * figure.visible
         glow = glow + reflected[:, None] * white
@@ -147,8 +150,8 @@ def _lit(
         camera=camera,
         width_px=camera.width_px,
         height_px=camera.height_px,
-        albedo=(key * lamp_rgb).astype(np.float32),
-        light=light,
+        albedo=(key * light.lamp_rgb).astype(np.float32),
+        light=light.lamp,
         seed=seed_of(seed, "noise"),
         mesh=figure.mesh,
         glow=glow.astype(np.float32),

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from render_worker.dataset.portrait import PortraitRequest
 from render_worker.dataset.realism import Realism
@@ -15,9 +14,7 @@ from render_worker.requests import Drawer, FailedRequest
 from shared.errors import RenderError
 from shared.freihand import LabelledHand, SplitName
 from shared.freihand.writer import FreiHandWriter
-
-RECIPE: Final = 5
-"""To be raised whenever the same hand gives another picture, so that one data set never mixes two looks."""
+from shared.twins.sample import LOOK_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ def render_dataset(
     realism = realism or Realism()
     settings = json.dumps(drawer.settings.picture_fields(), separators=(",", ":"))
     inputs = (
-        f"{RECIPE} {source} {seed} {settings} {realism.model_dump_json()} "
+        f"{LOOK_VERSION} {source} {seed} {settings} {realism.model_dump_json()} "
         f"{drawer.photographs.fingerprint} {drawer.hand_model.sha256}"
     )
     writer = FreiHandWriter(

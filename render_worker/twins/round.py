@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Final, cast
+from typing import cast
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -20,13 +20,10 @@ from shared.seams.renderer import RenderJob, RenderReport, RenderStopped
 from shared.storage.files import DISK_IS_FULL
 from shared.twins.predictions import PredictionShard, read_predictions
 from shared.twins.rounds import MANIFEST, commit_round
-from shared.twins.sample import Provenance
+from shared.twins.sample import LOOK_VERSION, Provenance
 from shared.twins.shards import PackedSample, SyntheticShard, pack_sample, read_index, write_shard
 
 logger = logging.getLogger(__name__)
-
-RECIPE: Final = 4
-"""To be raised whenever the same request gives another picture, so that one round never mixes two looks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,7 +171,7 @@ class _RoundUnderWay:
             engine=settings.engine,
             samples=settings.samples,
             device=state.device,
-            settings_sha256=hashlib.sha256(f"{RECIPE} {picture}".encode()).hexdigest(),
+            settings_sha256=hashlib.sha256(f"{LOOK_VERSION} {picture}".encode()).hexdigest(),
             hand_model_sha256=drawer.hand_model.sha256,
             backgrounds_fingerprint=drawer.photographs.fingerprint,
             checkpoint_sha256=job.checkpoint_sha256,

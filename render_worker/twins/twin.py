@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from render_worker.picture.background import choose_background
-from render_worker.picture.camera import choose_light
 from render_worker.picture.composite import composite, encode_jpeg, encode_png
 from render_worker.picture.exposure import expose
+from render_worker.picture.light import choose_light
 from render_worker.picture.request import DrawRequest, HandLayer
 from render_worker.picture.skin_tone import choose_tone, seen_colour
 from render_worker.requests import RenderContext

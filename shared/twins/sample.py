@@ -2,12 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float32
 
 from shared.records import Record
 from shared.types import WeakPerspective
+
+LOOK_VERSION: Final = 5
+"""To be raised whenever the same request gives another picture, for example in another light.
+
+So no round and no data set mixes two looks.
+"""
 
 
 class Light(Record):

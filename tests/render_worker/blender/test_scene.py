@@ -6,7 +6,7 @@ import pytest
 import trimesh
 
 from render_worker.blender.scene import HandScene
-from render_worker.picture.camera import choose_light
+from render_worker.picture.light import choose_light
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest, HandLayer
 from shared.camera import project_px, px_to_ndc

@@ -1,35 +1,14 @@
-"""Where camera, light and box are, without Blender; test_render_worker_scene.py proves it with pixels."""
+"""Axes and boxes, without Blender; test_scene.py proves them with pixels."""
 
 import numpy as np
 import pytest
 
-from render_worker.picture.camera import choose_light, hand_box, place_camera, to_blender
+from render_worker.picture.camera import hand_box, to_blender
 from shared.errors import RenderError
 from shared.types import Intrinsics, WeakPerspective
 
 PINHOLE = Intrinsics(480, 480, 111.5, 111.5, 224, 224)
 CUBE_M = np.array([[x, y, z] for x in (-0.05, 0.05) for y in (-0.04, 0.04) for z in (0.4, 0.5)], np.float32)
-
-
-def test_a_weak_camera_stands_opposite_to_its_shift_and_sees_two_over_scale() -> None:
-    """ortho_scale = 2 / s, camera at (-tx, +ty) after y is flipped."""
-    placed = place_camera(WeakPerspective(8.0, 0.01, 0.02), nearest_m=-0.05, farthest_m=0.05)
-    assert placed.kind == "ORTHO"
-    assert placed.ortho_scale_m == pytest.approx(0.25)
-    assert placed.location_m[:2] == pytest.approx((-0.01, 0.02))
-
-
-@pytest.mark.parametrize(("nearest_m", "farthest_m"), [(-0.05, 0.05), (0.6, 0.8), (-7.0, -6.9)])
-def test_a_weak_camera_sees_the_hand_at_any_depth(nearest_m: float, farthest_m: float) -> None:
-    placed = place_camera(WeakPerspective(8.0, 0, 0), nearest_m=nearest_m, farthest_m=farthest_m)
-    stand_m = -placed.location_m[2]
-    assert placed.clip_m[0] < nearest_m - stand_m < farthest_m - stand_m < placed.clip_m[1]
-
-
-def test_a_centred_pinhole_has_no_shift() -> None:
-    placed = place_camera(PINHOLE, nearest_m=0.4, farthest_m=0.5)
-    assert (placed.shift_x, placed.shift_y, placed.pixel_aspect) == (0, 0, 1)
-    assert placed.lens_mm == pytest.approx(480 * 36 / 224)
 
 
 def test_axes_are_turned_and_not_mirrored() -> None:
@@ -73,15 +52,3 @@ def test_a_hand_that_cannot_be_seen_is_refused(
 ) -> None:
     with pytest.raises(RenderError, match=message):
         hand_box(verts_m, camera, width_px=224, height_px=224)
-
-
-def test_light_comes_from_the_side_of_the_camera_and_varies() -> None:
-    lights = [choose_light(np.random.default_rng(seed)) for seed in range(200)]
-    directions = np.array([light.direction for light in lights])
-    np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1)
-    assert directions[:, 2].max() < 0
-    assert np.mean(directions[:, 1] < 0) > 0.7
-    for name in ("angle_deg", "key", "fill"):
-        values = [getattr(light, name) for light in lights]
-        assert min(values) > 0
-        assert np.std(values) > 0.1 * np.mean(values)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from render_worker.picture.camera import choose_light
 from render_worker.picture.composite import composite
 from render_worker.picture.exposure import expose
+from render_worker.picture.light import choose_light
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest, HandLayer
 from render_worker.twins.twin import TwinRequest
