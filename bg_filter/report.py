@@ -40,6 +40,14 @@ class ReportFiles:
     html: Path
     png: Path
 
+    def to_text(self) -> str:
+        """Return a line for each file."""
+        return f"{self.html}\n{self.png}"
+
+    def to_json(self) -> dict[str, str]:
+        """Return the paths by kind of file."""
+        return {"html": str(self.html), "png": str(self.png)}
+
 
 def write_report(
     database: Path, out: Path | None = None, *, samples_per_strip: int = 2 * COLUMNS

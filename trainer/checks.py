@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from shared.errors import ConfigError, DatasetError, DeviceError
+from shared.errors import DatasetError, DeviceError
 from shared.freihand import FreiHandSplit, SplitName
 from shared.freihand.label_check import check_labels
 from shared.hand_model import load_hand_model
@@ -96,8 +96,6 @@ def _split(root: Path, name: SplitName, hand_model: str) -> str:
         split.image(index)
     if not split.has_labels:
         return f"{name}: {len(split)} images of {split.image_px} px, no labels"
-    try:
-        check_labels(split, load_hand_model(Path(hand_model) if hand_model else None))
-    except ConfigError as error:
-        raise ConfigError(str(error).replace("Set hand_model to", "Give --hand-model:")) from error
+    model = load_hand_model(Path(hand_model) if hand_model else None)
+    check_labels(split, model, setting="--hand-model")
     return f"{name}: {len(split)} images of {split.image_px} px, {split.num_poses} poses with labels"

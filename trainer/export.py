@@ -63,7 +63,8 @@ class ExportReport:
     differences: dict[str, float]
     tolerance: float
 
-    def __str__(self) -> str:
+    def to_text(self) -> str:
+        """Return the differences in a line."""
         found = ", ".join(f"{name} {value:.1e}" for name, value in self.differences.items())
         return (
             f"{self.path}: {self.num_bytes / 1e6:.1f} MB; greatest difference to PyTorch: {found} "

@@ -1,12 +1,12 @@
-"""The benchmarks of the render worker; what they call is imported inside them."""
+"""The benchmarks of the render worker."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from render_worker.cli.options import device_option, engine_option, render_settings
-from shared.cli.options import as_json, examples, existing_folder, hand_model_option, report
+from shared.cli.options import as_json, examples, existing_folder, hand_model_option
+from shared.cli.render_options import engine_option, render_device_option, render_settings
+from shared.cli.report import report
 
 
 @click.command(
@@ -24,17 +24,17 @@ from shared.cli.options import as_json, examples, existing_folder, hand_model_op
     "--max-workers",
     type=click.IntRange(min=0),
     default=0,
-    help="Measure pools of 1, 2, ... up to so many workers.",
+    help="Measure pools of 1, 2, ... up to this many workers.",
 )
-@click.option("--quality", is_flag=True, help="Also draw quality against samples; takes minutes.")
+@click.option("--quality", is_flag=True, help="Also measure quality against samples; takes minutes.")
 @click.option(
     "--steady",
     type=click.IntRange(min=0),
     default=0,
-    help="Also draw so many frames in one worker, and watch its memory.",
+    help="Also render this many frames in one worker, and measure its memory.",
 )
 @click.option("--samples", type=click.IntRange(min=1), help="Samples per pixel.")
-@device_option
+@render_device_option
 @engine_option
 @hand_model_option
 @as_json
@@ -45,7 +45,7 @@ def bench_render(
     steady: int,
     hand_model: Path | None,
     as_json: bool,
-    **settings: Any,
+    **settings: object,
 ) -> None:
     """Measure rendering by stage, and pools of workers.
 
@@ -62,7 +62,7 @@ def bench_render(
         measure_quality=quality,
         steady_frames=steady,
     )
-    report(result.to_json(), result.to_text(), as_json=as_json)
+    report(result, as_json=as_json)
 
 
 @click.command(
@@ -87,7 +87,7 @@ def bench_render(
     "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes that answer."
 )
 @click.option("--ray-address", help="Address of a running Ray cluster. Default: this machine.")
-@existing_folder("--folder", help="Where the shards lie for the time being. Default: the temporary folder.")
+@existing_folder("--folder", "Where the shards are stored meanwhile. Default: the temporary folder.")
 @as_json
 def bench_farm(
     shards: int, hands: int, workers: int, ray_address: str | None, folder: Path | None, as_json: bool
@@ -103,4 +103,4 @@ def bench_farm(
     result = run(
         load_hand_model(), shards=shards, hands=hands, workers=workers, address=ray_address, folder=folder
     )
-    report(result.to_json(), result.to_text(), as_json=as_json)
+    report(result, as_json=as_json)

@@ -5,7 +5,7 @@ backgrounds. This does the same for any dataset in its layout whose hands can be
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -53,9 +53,14 @@ class VersionsReport:
     poses: int
     versions: int
 
-    def __str__(self) -> str:
+    def to_text(self) -> str:
+        """Return the numbers in a line."""
         images = self.poses * self.versions
         return f"{self.root}: {images} {self.split} images, {self.poses} poses in {self.versions} versions"
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values."""
+        return asdict(self)
 
 
 def make_versions(

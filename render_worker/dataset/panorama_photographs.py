@@ -8,7 +8,7 @@ import hashlib
 import importlib.util
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import lmdb
@@ -53,8 +53,29 @@ LANDSCAPE = [PanoramaView(yaw, -18, 90, 341, SHORT_SIDE_PX) for yaw in range(0, 
 SQUARE = [PanoramaView(yaw, 4, 75, SHORT_SIDE_PX, SHORT_SIDE_PX) for yaw in range(30, 360, 60)]
 
 
-def make_photographs(out: Path) -> int:
-    """Write the photographs as ``out/panoramas_lmdb`` and return their number.
+@dataclass(frozen=True, slots=True)
+class PhotographsReport:
+    """What was written.
+
+    Attributes:
+        out: Folder in which the LMDB is.
+        photographs: Their number.
+    """
+
+    out: Path
+    photographs: int
+
+    def to_text(self) -> str:
+        """Return it in a line."""
+        return f"{self.photographs} photographs in {self.out}"
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def make_photographs(out: Path) -> PhotographsReport:
+    """Write the photographs as ``out/panoramas_lmdb``.
 
     Repeating the call writes the same file contents again.
 
@@ -73,7 +94,7 @@ def make_photographs(out: Path) -> int:
             key = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()  # 40 digits, like LSUN's
             transaction.put(key.encode(), _encode(picture, "JPEG" if count % 2 else "WEBP"))
             count += 1
-    return count
+    return PhotographsReport(out, count)
 
 
 def photographs() -> Iterator[tuple[str, Image.Image]]:

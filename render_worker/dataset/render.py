@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from render_worker.dataset.portrait import PortraitRequest
@@ -33,9 +33,14 @@ class DatasetReport:
     found: int
     wall_s: float
 
-    def __str__(self) -> str:
+    def to_text(self) -> str:
+        """Return the numbers in a line."""
         kept = f", {self.found} kept from before" if self.found else ""
         return f"{self.split}: {self.made} images made in {self.wall_s:.1f} s{kept}"
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values."""
+        return asdict(self)
 
 
 def render_dataset(

@@ -81,7 +81,7 @@ class HeadWatch:
         start = "" if self._address is None else "Start its head again, which render workers wait for. "
         return RenderError(
             f"{where}: expected it to go on, found that it has ended: {reason}.",
-            remedy=f"{start}Repeat the command; it goes on from here.",
+            remedy=f"{start}Repeat the command; it resumes.",
         )
 
 

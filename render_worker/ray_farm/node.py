@@ -24,8 +24,9 @@ from render_worker.ray_farm.ray_token import make_token, require_token, token_pa
 from render_worker.ray_farm.session import LOOPBACK, is_loopback
 from render_worker.ray_farm.slots import RESOURCE
 from render_worker.release import this_release
-from shared.cli.doctor import Check, examine
+from shared.cli.doctor import examine
 from shared.errors import DeviceError, RenderError
+from shared.seams.check import Check
 from shared.seams.renderer import RenderDevice
 
 logger = logging.getLogger(__name__)
@@ -116,13 +117,10 @@ class FarmNode:
         """Return the slots by resource, after trying Blender on the device."""
         if self.workers == 0:
             return {}
-        check = Check("Blender", "render_worker.checks:drawing_device", {"device": self.device})
-        (finding,) = examine([check])
+        check = Check("Blender", "render_worker.checks:drawing_device", arguments={"device": "device"})
+        (finding,) = examine([check], {"device": self.device})
         if finding.status != "ok":
-            raise DeviceError(
-                f"{finding.found}.",
-                remedy=finding.remedy,
-            )
+            raise DeviceError(finding.found, finding.remedy)
         kind, _, names = finding.found.partition(": ")
         default = len(os.sched_getaffinity(0)) if kind == "CPU" else len(names.split(", "))
         slots = self.workers or default

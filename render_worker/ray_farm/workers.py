@@ -196,7 +196,7 @@ class WorkerSet:
                     f"{self._where}: expected a render worker within {self._settings.patience_s:g} s, found "
                     f"{len(self.starting)} starting and none ready."
                 ),
-                remedy=f"{self._remedy} Then repeat the command; it goes on from here.",
+                remedy=f"{self._remedy} Then repeat the command; it resumes.",
             )
         if not self.starting and not self._has_complained:
             self._has_complained = True

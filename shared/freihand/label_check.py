@@ -10,14 +10,19 @@ MAX_REGRESSION_M = 0.015
 """Vertices in another order give centimetres; other definitions of the same joints a few millimetres."""
 
 
-def check_labels(split: FreiHandSplit, hand_model: HandModel) -> None:
+def check_labels(split: FreiHandSplit, hand_model: HandModel, *, setting: str = "hand_model") -> None:
     """Make sure that the labels are meshes of this hand model.
+
+    Args:
+        split: Has the labels.
+        hand_model: Whose meshes they should be.
+        setting: What the user sets to choose the hand model: a key, or the option of a command.
 
     Raises:
         ConfigError: Their number of vertices differs, or their order: joints regressed from the vertices
             then lie far from the labelled joints.
     """
-    advice = "Set hand_model to the model that the labels were made with."
+    advice = f"Set {setting} to the model that the labels were made with."
     if split.verts_m.shape[1] != hand_model.num_verts:
         raise ConfigError(
             (

@@ -5,7 +5,7 @@ pool; a test hands it a fake.
 """
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event
 from typing import Final, Literal, Protocol
@@ -116,7 +116,8 @@ class RenderReport:
     lost_workers: int = 0
     retried: int = 0
 
-    def __str__(self) -> str:
+    def to_text(self) -> str:
+        """Return what happened in a line."""
         kept = f", {self.reused} kept from before" if self.reused else ""
         again = f", {self.retried} tried again after {self.lost_workers} workers were lost"
         lost = f", quarantined: {', '.join(self.quarantined)}" if self.quarantined else ""
@@ -124,6 +125,10 @@ class RenderReport:
             f"{self.rendered} twins rendered in {self.wall_s:.1f} s{kept}"
             f"{again if self.lost_workers else ''}{lost}"
         )
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values."""
+        return asdict(self)
 
 
 class RenderStopped(Exception):

@@ -1,9 +1,11 @@
 """The command line: help and examples for everything, clear errors with exit code 2, completion."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -11,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from shared.cli.options import report
+from shared.cli.report import ReportsByName, report
 from shared.errors import DatasetError
 from tests.support.command_lines import COMMANDS, GROUPS, complaint_about, shell_lines
 
@@ -34,7 +36,7 @@ def test_every_command_and_option_has_help(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_help_shows_examples_that_the_command_would_take(name: str) -> None:
     text = help_of(name, width=200)
-    assert "\n  Examples:\n" in text, "give click.command epilog=examples(...), from shared.command_line"
+    assert "\n  Examples:\n" in text, "give click.command epilog=examples(...), from shared.cli.options"
     examples = shell_lines(text.split("\n  Examples:\n")[1])
     assert any(f"meshcycle {name}" in line for line in examples)
     assert [complaint for line in examples if (complaint := complaint_about(line))] == []
@@ -176,8 +178,7 @@ def test_a_folder_of_somebody_else_is_no_bug(monkeypatch: pytest.MonkeyPatch) ->
     result = CliRunner().invoke(main, ["inspect", "."])
     assert result.exit_code == 2
     assert (
-        "/somewhere/run: expected a place that this user can read and write, found Permission"
-        in result.stderr
+        "/somewhere/run: expected a path that this user can read and write, found Permission" in result.stderr
     )
 
 
@@ -187,24 +188,47 @@ def test_a_sheet_of_another_format_is_refused_before_any_work() -> None:
     assert "'--sheet': expected a name that ends in .png, found worst." in result.stderr
 
 
-@pytest.mark.parametrize(("rank", "printed"), [("0", '{\n "a": 1\n}\n'), ("1", "")])
+@dataclass(frozen=True)
+class Counted:
+    """A result of a command."""
+
+    number: int
+
+    def to_text(self) -> str:
+        return f"{self.number} counted"
+
+    def to_json(self) -> dict[str, int]:
+        return {"number": self.number}
+
+
+def test_several_results_are_told_one_after_the_other_and_by_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    several = ReportsByName({"first": Counted(1), "second": Counted(2)})
+    report(several, as_json=False)
+    assert capsys.readouterr().out == "1 counted\n2 counted\n"
+    report(several, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"first": {"number": 1}, "second": {"number": 2}}
+
+
+@pytest.mark.parametrize(("rank", "printed"), [("0", '{\n "number": 1\n}\n'), ("1", "")])
 def test_of_several_processes_the_first_reports(
     rank: str, printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Otherwise what torchrun prints would be several documents of JSON."""
     monkeypatch.setenv("RANK", rank)
-    report({"a": 1}, "text", as_json=True)
+    report(Counted(1), as_json=True)
     assert capsys.readouterr().out == printed
 
 
-def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_says_how_to_resume(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_: list[Path], **_options: bool) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("trainer.inspection.shards.inspect_shards", interrupted)
     result = CliRunner().invoke(main, ["inspect", "."])
     assert result.exit_code == 130
-    assert "goes on from here" in result.stderr
+    assert "The same command resumes." in result.stderr
 
 
 def test_a_user_error_is_not_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,22 +3,25 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from dataclasses import replace
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-import cli
 from bg_filter.checks import photographs as look_at_backgrounds
+from cli import PARTS, main
 from render_worker.checks import blender
 from shared.backgrounds import BackgroundWriter
 from shared.backgrounds.verdicts import Verdict
-from shared.cli.doctor import Check, Finding, examine
+from shared.cli.doctor import examine
+from shared.cli.doctor_command import doctor
 from shared.errors import BackgroundError, ConfigError, DatasetError
 from shared.hand_model.model import EMBEDDED_MODEL
+from shared.seams.check import Check, Finding
 from tests.support.photo_sources import encoded, hex_name, write_lmdb
 from tests.support.repository import ROOT
 from tests.support.small_dataset import noise_jpeg, small_split
@@ -47,39 +50,40 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", path)
 
 
-def examined(check: Check, timeout_s: float = 60.0) -> Finding:
-    (finding,) = examine([check], timeout_s=timeout_s)
+def examined(check: Check, given: dict[str, str] | None = None, timeout_s: float = 60.0) -> Finding:
+    (finding,) = examine([check], given, timeout_s=timeout_s)
     return finding
 
 
 @pytest.mark.usefixtures("importable")
 def test_a_check_that_dies_hangs_or_fails_is_a_finding_like_any_other() -> None:
     died = examined(Check("blender", "tests.support.broken_checks:dies"))
-    assert (died.status, died.found) == ("problem", "died with SIGSEGV")
+    assert (died.status, died.found) == ("problem", "died with SIGSEGV.")
     hung = examined(Check("ray", "tests.support.broken_checks:hangs"), timeout_s=2.5)
-    assert (hung.status, hung.found) == ("problem", "no answer within 2 s")
+    assert (hung.status, hung.found) == ("problem", "no answer within 2 s.")
     failed = examined(Check("torch", "tests.support.broken_checks:fails"))
-    assert (failed.status, failed.found) == ("problem", "failed: ZeroDivisionError: a bug")
+    assert (failed.status, failed.found) == ("problem", "failed: ZeroDivisionError: a bug.")
     assert died.remedy
     assert hung.remedy
     assert failed.remedy
 
 
 def test_what_was_not_asked_for_is_skipped() -> None:
-    finding = examined(Check("photographs", "never:called", asked_by="--data"))
+    finding = examined(Check("photographs", "never:called", asked_by="data"))
     assert finding == Finding("photographs", "skipped", "not asked for; give --data")
 
 
 def test_a_cut_database_is_reported_although_reading_it_kills_the_process(backgrounds: Path) -> None:
     """LMDB maps the file; a read beyond its end is a SIGBUS, which no exception handler sees."""
-    check = Check("backgrounds", "bg_filter.checks:photographs", {"path": str(backgrounds)})
+    check = Check("backgrounds", "bg_filter.checks:photographs", arguments={"path": "backgrounds"})
+    given = {"backgrounds": str(backgrounds)}
     assert (
-        examined(check).found
+        examined(check, given).found
         == f"{ENOUGH_FOR_PAGES} photographs without people, of {ENOUGH_FOR_PAGES} looked at"
     )
     data = backgrounds / "data.mdb"
     os.truncate(data, data.stat().st_size // 8)
-    finding = examined(check)
+    finding = examined(check, given)
     assert finding.status == "problem"
     assert "the file was cut" in finding.found
     assert finding.remedy
@@ -97,7 +101,8 @@ def test_cut_weights_are_told_in_a_sentence_and_a_remedy(tmp_path: Path, assets:
     """What PyTorch says about a cut file goes on for four sentences; the remedy is none of them."""
     cut = tmp_path / "cut.pt"
     cut.write_bytes((assets / "yolo" / "yolov8n.pt").read_bytes()[:100_000])
-    finding = examined(Check("detector", "bg_filter.checks:detector_weights", {"weights": str(cut)}))
+    check = Check("detector", "bg_filter.checks:detector_weights", arguments={"weights": "weights"})
+    finding = examined(check, {"weights": str(cut)})
     assert (finding.status, finding.remedy) == ("problem", "Give other --weights.")
     assert len(finding.found) < len(str(cut)) * 2 + 250
 
@@ -150,8 +155,9 @@ def test_labels_of_another_hand_model_are_found(tmp_path: Path) -> None:
     small_split(tmp_path, "evaluation", num_images=2)
     path = tmp_path / "evaluation_verts.json"
     path.write_text(json.dumps([hand[::-1] for hand in json.loads(path.read_text())]))
-    with pytest.raises(ConfigError, match="Give --hand-model"):
+    with pytest.raises(ConfigError) as raised:
         look_at_photographs(str(tmp_path))
+    assert raised.value.remedy == "Set --hand-model to the model that the labels were made with."
 
 
 @pytest.mark.blender
@@ -159,9 +165,7 @@ def test_blender_draws() -> None:
     assert "drew a hand" in blender()
 
 
-def test_the_command_names_every_problem_with_its_remedy_and_exits_with_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_names_every_problem_with_its_remedy_and_exits_with_2(tmp_path: Path) -> None:
     """A hand model whose faces are cut, and a folder that is no dataset, are wrong; Python is not."""
     with np.load(EMBEDDED_MODEL) as arrays:
         fields = dict(arrays)
@@ -169,14 +173,9 @@ def test_the_command_names_every_problem_with_its_remedy_and_exits_with_2(
     broken = tmp_path / "mano.npz"
     np.savez(broken, **fields)
     wanted = {"Python", "hand model", "photographs", "backgrounds"}
-    everything = cli.checks
-
-    def few(given: dict[str, str]) -> Iterator[Check]:
-        return (check for check in everything(given) if check.name in wanted)
-
-    monkeypatch.setattr(cli, "checks", few)
+    few = replace(PARTS, checks=tuple(check for check in PARTS.checks if check.name in wanted))
     arguments = ["doctor", "--hand-model", str(broken), "--data", str(tmp_path)]
-    result = CliRunner().invoke(cli.main, [*arguments, "--json"])
+    result = CliRunner().invoke(main, [*arguments, "--json"], obj=few)
     assert result.exit_code == 2
     found = {line["check"]: line for line in json.loads(result.stdout)}
     assert {name: line["status"] for name, line in found.items()} == {
@@ -188,15 +187,15 @@ def test_the_command_names_every_problem_with_its_remedy_and_exits_with_2(
     assert "expected weights of size" in found["hand model"]["found"]
     assert "give MANO_RIGHT.pkl" in found["hand model"]["remedy"]
     assert "Give the folder" in found["photographs"]["remedy"]
-    text = CliRunner().invoke(cli.main, ["doctor"])
+    text = CliRunner().invoke(main, ["doctor"], obj=few)
     assert text.exit_code == 0
     assert text.stdout.startswith("ok       Python")
 
 
-def test_the_checks_are_functions_that_exist() -> None:
-    given = dict.fromkeys(("data", "backgrounds", "weights", "hand_model", "ray_address"), "x")
-    for check in cli.checks(given):
+def test_the_checks_are_functions_that_take_what_the_command_gives() -> None:
+    options = {parameter.name for parameter in doctor.params}
+    for check in PARTS.checks:
         module, _, name = check.function.partition(":")
-        module_there: ModuleType = __import__(module, fromlist=[name])
-        assert callable(getattr(module_there, name)), check.function
-        assert check.asked_by is None
+        function = getattr(import_module(module), name)
+        signature(function).bind(**check.arguments)
+        assert {*check.arguments.values(), *filter(None, [check.asked_by])} <= options, check.name

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli import EXIT_CODES, main
+from cli import main
+from shared.cli.group import EXIT_CODES
 from tests.support.command_lines import COMMANDS, complaint_about, inputs_and_outputs, shell_lines
 from tests.support.repository import ROOT
 

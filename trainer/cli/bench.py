@@ -1,11 +1,14 @@
-"""The benchmark of training; what it calls is imported inside it."""
+"""The benchmarks of the trainer: steps, and whole rounds."""
 
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from shared.cli.options import as_json, examples, existing_folder, report
+from shared.cli.options import as_json, examples, existing_folder, pass_parts, ray_address_option
+from shared.cli.report import report
+from shared.seams.parts import Parts
+from trainer.cli.options import config_argument, renderer_for
 
 
 @click.command(
@@ -28,7 +31,7 @@ from shared.cli.options import as_json, examples, existing_folder, report
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to measure."
 )
-@existing_folder("--data", help="Also measure data loading from this dataset.")
+@existing_folder("--data", "Also measure data loading from this dataset.")
 @as_json
 def bench_train(
     networks: tuple[str, ...],
@@ -60,4 +63,49 @@ def bench_train(
         accelerator=device,
         data_root=data,
     )
-    report(result.to_json(), result.to_text(), as_json=as_json)
+    report(result, as_json=as_json)
+
+
+@click.command(
+    "round",
+    epilog=examples(
+        "meshcycle bench round configs/demo.toml",
+        "meshcycle bench round configs/realhands.toml --max-samples 500 --workers 1 --json",
+    ),
+)
+@config_argument
+@click.option(
+    "--rounds", type=click.IntRange(min=4), default=6, show_default=True, help="Rounds of each run."
+)
+@click.option("--max-samples", type=click.IntRange(min=1), help="Train on at most this many photographs.")
+@click.option("--workers", type=click.IntRange(min=1), help="Blenders here; training gets the other cores.")
+@ray_address_option
+@as_json
+@pass_parts
+def bench_round(
+    parts: Parts,
+    /,
+    config_path: Path,
+    rounds: int,
+    max_samples: int | None,
+    workers: int | None,
+    ray_address: str | None,
+    as_json: bool,
+) -> None:
+    """Measure overlapping rounds beside alternating ones.
+
+    Overlapping rounds render while the next one trains. CONFIG is trained in both modes, in folders that are
+    deleted afterwards. Where training and rendering share the cores, overlapping can save little: give each
+    its own with --workers.
+    """
+    from trainer.bench.rounds import bench_rounds
+    from trainer.config.run import load_config
+
+    result = bench_rounds(
+        load_config(config_path),
+        renderer_for=renderer_for(parts, ray_address),
+        rounds=rounds,
+        max_samples=max_samples,
+        workers=workers,
+    )
+    report(result, as_json=as_json)

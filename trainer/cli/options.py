@@ -1,11 +1,26 @@
-"""Options that commands of the trainer share."""
+"""Options that commands of the trainer share, and what opens the renderer of a run."""
 
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from shared.cli.options import place
+from shared.cli.options import location
+from shared.processes import is_first_process
+from shared.seams.parts import Parts
 from shared.storage.location import Location
+
+if TYPE_CHECKING:
+    from shared.seams.renderer import Renderer
+    from trainer.config.run import TrainConfig
+    from trainer.training.loop import RendererFor
+
+config_argument = click.argument(
+    "config_path", metavar="CONFIG", type=click.Path(dir_okay=False, path_type=Path)
+)
 
 device_option = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs."
@@ -23,7 +38,7 @@ def named_runs(
             name, where = text.rstrip("/").rpartition("/")[2], text
         if name in runs:
             raise click.BadParameter(f"expected different names, found {name} twice. Write NAME=RUN.")
-        runs[name] = place.convert(where, option, context)
+        runs[name] = location.convert(where, option, context)
     return runs
 
 
@@ -43,3 +58,22 @@ photographs_argument = click.argument(
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
+
+
+def renderer_for(parts: Parts, ray_address: str | None) -> RendererFor:
+    """Return what opens the renderer of a run: none for a baseline, and none in torchrun's other processes.
+
+    Args:
+        parts: Lend the renderer.
+        ray_address: Of a render farm; None for this machine.
+    """
+
+    def open_for(config: TrainConfig) -> AbstractContextManager[Renderer | None]:
+        if config.recycle is None or not is_first_process():
+            return nullcontext()
+        from shared.hand_model import load_hand_model
+
+        model = load_hand_model(config.hand_model)
+        return parts.open_renderer(config.render, model, config.recycle.backgrounds, address=ray_address)
+
+    return open_for

@@ -1,17 +1,121 @@
-"""Figures of the paper that need nothing but the trainer; what draws them is imported inside the commands."""
+"""The commands that repeat the paper's tables and figures."""
 
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from shared.cli.options import as_json, examples, file_path, hand_model_option, report
+from shared.cli.options import (
+    as_json,
+    backgrounds_option,
+    examples,
+    file_path,
+    hand_model_option,
+    pass_parts,
+    ray_address_option,
+)
+from shared.cli.render_options import render_options, render_settings
+from shared.cli.report import report
+from shared.seams.parts import Parts
 from shared.skeleton import JOINT_NAMES
 from shared.storage.location import Location
-from trainer.cli.options import device_option, photographs_argument, runs_option
+from trainer.cli.options import (
+    config_argument,
+    device_option,
+    photographs_argument,
+    renderer_for,
+    runs_option,
+)
 
 
 @click.command(
+    epilog=examples(
+        "meshcycle ablate configs/ablation_realhands.toml",
+        "meshcycle ablate configs/ablation_freihand.toml --table --json",
+        "torchrun --nproc-per-node 4 --no-python meshcycle ablate configs/ablation_freihand.toml",
+    )
+)
+@config_argument
+@click.option(
+    "--table", "table_only", is_flag=True, help="Print the table of what has finished; train nothing."
+)
+@ray_address_option
+@as_json
+@pass_parts
+def ablate(
+    parts: Parts, /, config_path: Path, table_only: bool, ray_address: str | None, as_json: bool
+) -> None:
+    """Train and score the variants of the paper's tables.
+
+    These are the original (photographs alone), +recycle, +self-correlation, and renders of the ground truth.
+    CONFIG is a TOML file such as configs/ablation_freihand.toml. Finished runs are kept, and an interrupted
+    one is resumed. Every variant takes the same number of optimiser steps.
+    """
+    from trainer.paper.ablation import ablate as run
+    from trainer.paper.plan import load_ablation
+    from trainer.paper.table import read_ablation
+
+    config = load_ablation(config_path)
+    if table_only:
+        result = read_ablation(config)
+    else:
+        result = run(config, renderer_for=renderer_for(parts, ray_address))
+    report(result, as_json=as_json)
+
+
+@click.group()
+def figure() -> None:
+    """Draw the paper's figures from your own runs."""
+
+
+@figure.command(
+    epilog=examples(
+        "meshcycle figure recycle a.jpg b.jpg --run runs/realhands --backgrounds unseen --out recycle.pdf",
+        "meshcycle figure recycle a.jpg --run baseline=runs/a --run +recycle=runs/b "
+        "--backgrounds unseen --out recycle.png",
+    )
+)
+@photographs_argument
+@runs_option
+@backgrounds_option("Background database that no run was trained with, or its URL.", required=True)
+@file_path("--out", help_text="The figure: PNG, PDF or SVG.", required=True)
+@click.option("--seed", default=0, show_default=True, help="Of backgrounds and light.")
+@render_options
+@hand_model_option
+@as_json
+@pass_parts
+def recycle(
+    parts: Parts,
+    /,
+    photographs: tuple[Path, ...],
+    runs: dict[str, Location],
+    backgrounds: Location,
+    out: Path,
+    seed: int,
+    hand_model: Path | None,
+    ray_address: str | None,
+    as_json: bool,
+    **settings: object,
+) -> None:
+    """Draw meshes, their renders, and meshes of these (Fig. 2, 4).
+
+    A right hand is expected in the middle of every PHOTOGRAPH. Each run predicts it, Blender renders
+    the prediction on a background as in training, and the run predicts that render. All runs get the same
+    background and light. The mean distance between both meshes is printed below, and on stdout.
+    """
+    from trainer.paper.recycle_figure import draw_recycle_figure
+    from trainer.paper.square_photographs import common_hand_model
+    from trainer.run.trained import load_trained
+
+    trained = {name: load_trained(path, hand_model=hand_model) for name, path in runs.items()}
+    model = common_hand_model(trained)
+    chosen = render_settings(settings)
+    with parts.open_renderer(chosen, model, backgrounds, address=ray_address) as renderer:
+        result = draw_recycle_figure(trained, photographs, out, renderer, seed=seed)
+    report(result, as_json=as_json)
+
+
+@figure.command(
     epilog=examples(
         "meshcycle figure attention hand.jpg --run runs/fastmetro --joint index_tip --out attention.pdf",
         "meshcycle figure attention a.jpg b.jpg --run plain=runs/a --run recycled=runs/b --joint thumb_tip "
@@ -20,7 +124,7 @@ from trainer.cli.options import device_option, photographs_argument, runs_option
 )
 @photographs_argument
 @runs_option
-@file_path("--out", required=True, help="The figure: PNG, PDF or SVG.")
+@file_path("--out", help_text="The figure: PNG, PDF or SVG.", required=True)
 @click.option(
     "--joint",
     "joints",
@@ -54,4 +158,4 @@ def attention(
 
     trained = {name: load_trained(path, device=device, hand_model=hand_model) for name, path in runs.items()}
     result = draw_attention_figure(trained, photographs, out, joints=joints, layer=layer)
-    report(result.to_json(), str(result), as_json=as_json)
+    report(result, as_json=as_json)

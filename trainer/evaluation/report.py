@@ -26,6 +26,27 @@ _ROWS: tuple[tuple[str, str, tuple[str | None, ...]], ...] = (
 """Name of a row, format, and the numbers after alignment, relative to the wrist, and in camera axes."""
 
 
+@dataclass(frozen=True, slots=True)
+class PredictionsWithoutLabels:
+    """What there is to say where predictions cannot be scored.
+
+    Attributes:
+        dataset: What was predicted.
+        predicted: Number of hands.
+    """
+
+    dataset: Path
+    predicted: int
+
+    def to_text(self) -> str:
+        """Return it in a line."""
+        return f"{self.dataset}: predicted {self.predicted} hands; there are no labels to score."
+
+    def to_json(self) -> dict[str, int | None]:
+        """Return plain values, without scores."""
+        return {"predicted": self.predicted, "scores": None}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EvaluationReport:
     """Scores of one prediction of one split.

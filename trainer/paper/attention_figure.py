@@ -75,7 +75,8 @@ class AttentionFigure:
     path: Path
     layers: dict[str, str]
 
-    def __str__(self) -> str:
+    def to_text(self) -> str:
+        """Return the file, and a line for each run."""
         return "\n".join([str(self.path), *(f"{name}: {layer}" for name, layer in self.layers.items())])
 
     def to_json(self) -> dict[str, Any]:

@@ -49,7 +49,8 @@ class RecycleFigure:
     path: Path
     drift_mm: dict[str, list[float | None]]
 
-    def __str__(self) -> str:
+    def to_text(self) -> str:
+        """Return the file, and a line for each run."""
         lines = [str(self.path)]
         for name, drifts in self.drift_mm.items():
             shown = ", ".join("not drawn" if drift is None else f"{drift:.1f} mm" for drift in drifts)

@@ -44,7 +44,8 @@ class PredictReport:
     hands: int
     skipped: dict[str, str]
 
-    def __str__(self) -> str:
+    def to_text(self) -> str:
+        """Return the numbers in a line."""
         lost = f"; skipped {len(self.skipped)}: {', '.join(self.skipped)}" if self.skipped else ""
         return f"{self.hands} hands in {self.pictures} pictures, in {self.out}{lost}"
 

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lightning_fabric import Fabric
@@ -66,6 +66,10 @@ class TrainReport:
     def to_text(self) -> str:
         """Return the table of the rounds, and which one was the best."""
         return f"{round_table(self.records)}\nBest round: {self.best_round + 1}, in {self.best_checkpoint}"
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values."""
+        return asdict(self)
 
 
 def train(config: TrainConfig, *, renderer: Renderer | None, resume: bool) -> TrainReport:

@@ -72,7 +72,7 @@ def test_brightness_of_the_scene_hardly_matters_and_order_is_kept() -> None:
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("demo")
-    count = make_photographs(out)
+    count = make_photographs(out).photographs
     pictures = stored(out)
     assert len(pictures) == count
     return pictures

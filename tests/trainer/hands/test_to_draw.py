@@ -1,6 +1,7 @@
 """What is drawn has the labels that it was asked to show, whether sampled or somebody's photographs'."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,13 +9,13 @@ import pytest
 from shared.errors import DatasetError
 from shared.freihand import SplitName
 from shared.hand_model import load_hand_model
+from shared.seams.hands_to_draw import HandsToDraw, HandsWanted
 from tests.support.small_dataset import small_split
-from trainer.hands.to_draw import HandsToDraw, hands_to_draw
+from trainer.hands.to_draw import hands_to_draw
 
 
-def asked_for(dataset: Path | None = None, **changes: int | None) -> dict[SplitName, HandsToDraw]:
-    sizes: dict[str, int | None] = {"training": None, "evaluation": None, "versions": 1, "seed": 0}
-    return hands_to_draw(load_hand_model(), dataset, view_spread_deg=None, **{**sizes, **changes})  # type: ignore[arg-type]
+def asked_for(dataset: Path | None = None, **wanted: Any) -> dict[SplitName, HandsToDraw]:
+    return hands_to_draw(load_hand_model(), HandsWanted(dataset=dataset, **wanted))
 
 
 def test_without_a_dataset_both_splits_are_sampled_and_share_no_hand() -> None:
@@ -58,12 +59,4 @@ def test_more_than_a_dataset_has_is_refused(tmp_path: Path, sizes: dict[str, int
 def test_hands_of_a_dataset_are_seen_as_in_their_photographs(tmp_path: Path) -> None:
     small_split(tmp_path, "training")
     with pytest.raises(DatasetError, match="--view-spread: expected sampled hands, found 30"):
-        hands_to_draw(
-            load_hand_model(),
-            tmp_path,
-            training=None,
-            evaluation=None,
-            versions=1,
-            view_spread_deg=30,
-            seed=0,
-        )
+        asked_for(tmp_path, view_spread_deg=30)

@@ -1,0 +1,62 @@
+"""The group of commands that prints errors which users can act on, and lets bugs keep their traceback."""
+
+import errno
+from typing import Any, Final
+
+import click
+
+from shared.errors import MeshcycleError
+from shared.storage.files import DISK_IS_FULL
+
+SOME_SKIPPED: Final = 3
+"""Exit code of a command that could not use all of its files."""
+INTERRUPTED: Final = 130
+"""Exit code."""
+
+EXIT_CODES: Final = """\b
+Exit codes:
+  0    done
+  1    a bug, with its traceback
+  2    the command line, a file or a device is not what was expected; one line says what to do
+  3    done, but some files were skipped
+  130  interrupted; the same command resumes
+
+\b
+Completion of commands, options and files:
+  bash, zsh  eval "$(_MESHCYCLE_COMPLETE=bash_source meshcycle)"    # or zsh_source
+  fish       _MESHCYCLE_COMPLETE=fish_source meshcycle | source
+"""
+
+_NOT_OURS: Final = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
+
+
+class UserError(click.ClickException):
+    """An error that the user can act on, printed as one line."""
+
+    exit_code = 2
+
+
+class ErrorReportingGroup(click.Group):
+    """Prints the errors that users can act on, and lets bugs keep their traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except MeshcycleError as error:
+            raise UserError(str(error)) from error
+        except OSError as error:
+            if error.errno in DISK_IS_FULL:
+                raise UserError(
+                    f"{error.filename or 'disk'}: expected space on the disk, found {error.strerror}. "
+                    "Free some; the same command resumes.",
+                ) from error
+            if error.errno in _NOT_OURS and error.filename is not None:
+                raise UserError(
+                    f"{error.filename}: expected a path that this user can read and write, found "
+                    f"{error.strerror}. Change its permissions, or give another path."
+                ) from error
+            raise
+        except KeyboardInterrupt:
+            click.echo("Interrupted. The same command resumes.", err=True)
+            ctx.exit(INTERRUPTED)

@@ -1,0 +1,49 @@
+"""What ``meshcycle doctor`` looks at: the checks that every part offers, and what they find."""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Final, Literal
+
+_WIDTH: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something to look at.
+
+    A check is a function without side effects. It takes strings and returns what it found in a few words;
+    what is wrong it raises as a `MeshcycleError`. It runs in a process of its own, hence is named, not held.
+
+    Attributes:
+        name: What stands before its line.
+        function: ``module:function``.
+        arguments: Its keyword arguments, each with the name of the option of ``doctor`` that gives it.
+        asked_by: Name of the option without which the check is skipped.
+    """
+
+    name: str
+    function: str
+    _: KW_ONLY
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    asked_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found.
+
+    Attributes:
+        check: Its name.
+        status: How it is.
+        found: In words; a problem in a sentence.
+        remedy: What to do about a problem.
+    """
+
+    check: str
+    status: Literal["ok", "problem", "skipped"]
+    found: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        line = f"{self.status:8} {self.check:{_WIDTH}} {self.found}"
+        return f"{line}\n{'':{_WIDTH + 10}}→ {self.remedy}" if self.remedy else line

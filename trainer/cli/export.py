@@ -1,0 +1,45 @@
+"""The command that writes a network for other programs."""
+
+from pathlib import Path
+
+import click
+
+from shared.cli.options import as_json, examples, hand_model_option, location
+from shared.cli.report import report
+from shared.storage.location import Location
+
+
+@click.command(
+    epilog=examples(
+        "meshcycle export --onnx runs/realhands hand.onnx",
+        "meshcycle export runs/realhands/checkpoints/round-0011 hand.onnx --tolerance 1e-5 --json",
+    )
+)
+@click.argument("run", type=location)
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--onnx", "file_format", flag_value="onnx", default="onnx", help="Write ONNX, the only format.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=1e-4,
+    show_default=True,
+    help="Largest difference to PyTorch that is allowed.",
+)
+@hand_model_option
+@as_json
+def export(
+    run: Location, out: Path, file_format: str, tolerance: float, hand_model: Path | None, as_json: bool
+) -> None:
+    """Export a network as ONNX, checked against PyTorch.
+
+    RUN is the run_dir of a training, whose best checkpoint is taken, or the folder of one checkpoint. The
+    batch may have any size. OUT's metadata say how its input is made. This needs an extra: pip install
+    'meshcycle[export]'.
+    """
+    from trainer.export import export_onnx, require_export_packages
+    from trainer.run.trained import load_trained
+
+    assert file_format == "onnx", "there is no other"
+    require_export_packages()
+    result = export_onnx(load_trained(run, device="cpu", hand_model=hand_model), out, tolerance=tolerance)
+    report(result, as_json=as_json)

@@ -1,0 +1,89 @@
+"""The command that lists and shows the twins of a run."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from shared.cli.options import (
+    as_json,
+    examples,
+    existing_folder,
+    file_path,
+    hand_model_option,
+    location,
+    png_path,
+)
+from shared.cli.report import report
+from shared.storage.location import Location
+
+
+@click.command(
+    epilog=examples(
+        "meshcycle inspect runs/realhands",
+        "meshcycle inspect runs/realhands --sheet twins.png --curves curves.png --gallery twins.html",
+        "meshcycle inspect runs/realhands/synthetic/round-0003 --sheet worst.png --worst --count 24",
+    )
+)
+@click.argument("paths", metavar="SHARD|RUN...", nargs=-1, required=True, type=location)
+@png_path("--sheet", "Write a contact sheet (PNG) of the latest round here.")
+@file_path("--gallery", help_text="Write a self-contained HTML page to browse and filter the twins here.")
+@file_path("--curves", help_text="Write the curves of the runs (PNG, PDF or SVG) here.")
+@click.option("--count", default=12, show_default=True, help="Samples on the sheet.")
+@click.option(
+    "--gallery-count", default=500, show_default=True, help="Samples of every round in the gallery."
+)
+@click.option(
+    "--worst", is_flag=True, help="Show the samples whose rendered hand is farthest from its label."
+)
+@existing_folder("--data", "Folder of the photographs. Default: that of the run.")
+@hand_model_option
+@as_json
+def inspect(
+    paths: tuple[Location, ...],
+    sheet: Path | None,
+    gallery: Path | None,
+    curves: Path | None,
+    count: int,
+    gallery_count: int,
+    worst: bool,
+    data: Path | None,
+    hand_model: Path | None,
+    as_json: bool,
+) -> None:
+    """List synthetic shards, and show what is in them.
+
+    Every argument is a shard (.tar), a folder with shards, a run, or the URL of a folder or run. With
+    --curves, it may be a run without twins. A strip of the sheet shows the photograph, the prediction on it,
+    its synthetic twin, and what the best checkpoint of the run sees in it. The gallery shows the same, to be
+    sorted and filtered in any browser.
+    """
+    from shared.storage.local_copy import fetch
+    from trainer.inspection.shards import INSPECTED, inspect_shards
+
+    folders = [fetch(path, only=INSPECTED) for path in paths]
+    inspection = inspect_shards(folders, baselines=curves is not None)
+    report(inspection, as_json=as_json)
+    if curves is not None:
+        from trainer.inspection.curves import draw_curves
+
+        draw_curves(folders, curves)
+    if sheet is None and gallery is None:
+        return
+    from trainer.inspection.context import context_of
+
+    context = context_of(inspection, dataset=data, hand_model=hand_model)
+    if sheet is not None:
+        from trainer.drawing.contact_sheet import save_sheet
+        from trainer.inspection.repredict import network_of
+        from trainer.inspection.twin_sheet import draw_twin_sheet
+
+        order: Literal["worst", "spread"] = "worst" if worst else "spread"
+        trained = network_of(context)
+        picture = draw_twin_sheet(inspection, context, count=count, selection=order, trained=trained)
+        if picture is not None:
+            save_sheet(picture, sheet)
+    if gallery is not None:
+        from trainer.inspection.gallery_twins import write_run_gallery
+
+        write_run_gallery(gallery, inspection, context, count=gallery_count)

@@ -1,0 +1,142 @@
+"""The command that predicts the hands in people's own photographs and videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from shared.cli.group import SOME_SKIPPED
+from shared.cli.options import as_json, examples, hand_model_option, location, output_path, pass_parts
+from shared.cli.report import report
+from shared.seams.parts import Parts
+from shared.storage.location import Location
+
+if TYPE_CHECKING:
+    from shared.seams.hand_finder import HandFinder
+    from shared.seams.parts import Turntable
+    from trainer.photographs.hand import PhotographedHand
+    from trainer.photographs.predict import View
+
+
+@click.command(
+    epilog=examples(
+        "meshcycle predict hand.jpg --checkpoint RUN --out hands --box 820 410 300 360",
+        "meshcycle predict holiday --checkpoint RUN --out hands --detector yolov8n-oiv7.pt --side both",
+        "meshcycle predict left.mp4 --checkpoint RUN --out hands --side left",
+    )
+)
+@click.argument("source", metavar="IMAGE|FOLDER|VIDEO", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--checkpoint",
+    required=True,
+    type=location,
+    help="Run whose best checkpoint predicts, or one checkpoint; a folder or a URL.",
+)
+@output_path("Folder for overlays, meshes and JSON.", required=True)
+@click.option(
+    "--box",
+    "boxes",
+    nargs=4,
+    type=float,
+    multiple=True,
+    metavar="X Y W H",
+    help="Left, top, width and height in pixels of a hand; repeat it for more.",
+)
+@click.option("--detector", help="Find hands with these YOLO weights, such as yolov8n-oiv7.pt.")
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0, 1),
+    default=0.25,
+    show_default=True,
+    help="Least score of a hand that the detector finds.",
+)
+@click.option(
+    "--side",
+    "sides",
+    type=click.Choice(["right", "left", "both"]),
+    multiple=True,
+    default=["right"],
+    show_default=True,
+    help="Which hand it is, once or per box; both tries each.",
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.5,
+    show_default=True,
+    help="Side of what the network sees, in longer sides of the box.",
+)
+@click.option(
+    "--mesh",
+    "mesh_format",
+    type=click.Choice(["obj", "ply"]),
+    default="obj",
+    show_default=True,
+    help="Format of the meshes.",
+)
+@click.option("--view", is_flag=True, help="Also render every hand from all sides, with Blender (GIF).")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the networks run."
+)
+@hand_model_option
+@as_json
+@pass_parts
+@click.pass_context
+def predict(
+    ctx: click.Context,
+    parts: Parts,
+    /,
+    source: Path,
+    checkpoint: Location,
+    out: Path,
+    boxes: tuple[tuple[float, float, float, float], ...],
+    detector: str | None,
+    confidence: float,
+    sides: tuple[Literal["right", "left", "both"], ...],
+    margin: float,
+    mesh_format: Literal["obj", "ply"],
+    view: bool,
+    device: Literal["auto", "cpu", "cuda"],
+    hand_model: Path | None,
+    as_json: bool,
+) -> None:
+    """Predict the hands in your own photographs or video.
+
+    Without --box and --detector, the hand is expected in the middle, as in FreiHAND. For every
+    picture, an overlay (NAME-overlay.png) is written, a mesh per hand, and NAME.json with joints, vertices
+    and camera in pixels of the picture. A video gets an overlay in MP4, and a line of JSON per frame.
+
+    Exit code 3 if some files of a folder could not be used.
+    """
+    from trainer.photographs.finders import CentreCrop, GivenBoxes
+    from trainer.photographs.predict import predict_photographs
+    from trainer.run.trained import load_trained
+
+    if boxes and detector:
+        raise click.UsageError("Give --box or --detector, not both.")
+    if len(sides) > 1 and not boxes:
+        raise click.UsageError("Give --side once; only boxes can have one each.")
+    trained = load_trained(checkpoint, device=device, hand_model=hand_model)
+    finder: HandFinder
+    if boxes:
+        finder = GivenBoxes(boxes, sides, margin=margin)
+    elif detector:
+        finder = parts.hand_detector(
+            detector, sides=sides[0], margin=margin, confidence=confidence, device=device
+        )
+    else:
+        finder = CentreCrop(trained.crop_share, sides[0])
+    draw_view = _view_with(parts.turntable(trained.hand_model, trained.config.render)) if view else None
+    result = predict_photographs(trained, source, out, finder, mesh_format=mesh_format, view=draw_view)
+    report(result, as_json=as_json)
+    if result.skipped:
+        ctx.exit(SOME_SKIPPED)
+
+
+def _view_with(turntable: Turntable) -> View:
+    def draw(stem: Path, hand: PhotographedHand) -> None:
+        turntable.save(stem.with_name(f"{stem.name}.gif"), hand.verts_m, is_left=hand.side == "left")
+
+    return draw
