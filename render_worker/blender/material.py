@@ -12,6 +12,8 @@ LIT: Final = "lit"
 """Attribute of the mesh: scene-linear light that comes from the lamp where it shines straight down."""
 GLOW: Final = "glow"
 """Attribute of the mesh: scene-linear light that does not come from the lamp."""
+MARKED: Final = "marked"
+"""Attribute of the mesh, and name of the pass that shows it: what belongs to the silhouette."""
 _ABOVE_M: Final = 0.0015
 
 
@@ -61,6 +63,9 @@ class SkinMaterial:
         emission = self._node("Emission")
         self._tree.links.new(radiance, emission.inputs["Color"])
         self._tree.links.new(emission.outputs[0], self._node("OutputMaterial").inputs["Surface"])
+        shown = self._node("OutputAOV")
+        shown.aov_name = MARKED
+        self._tree.links.new(self._attribute(MARKED, "Fac"), shown.inputs["Value"])
 
     def set(self, request: DrawRequest) -> None:
         """Set where the lamp is; the mesh says how strong.
@@ -76,10 +81,10 @@ class SkinMaterial:
             towards = (to_blender(np.array(light.direction)) + 1) / 2  # colours are not negative
             self._hand.color = (*towards.tolist(), float(np.radians(light.angle_deg)))
 
-    def _attribute(self, name: str) -> Any:
+    def _attribute(self, name: str, output: str = "Vector") -> Any:
         node = self._node("Attribute")
         node.attribute_name = name
-        return node.outputs["Vector"]
+        return node.outputs[output]
 
     def _node(self, kind: str) -> Any:
         return self._tree.nodes.new(f"ShaderNode{kind}")

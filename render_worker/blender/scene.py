@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +20,7 @@ from jaxtyping import Float32
 
 from render_worker.blender.device import configure_engine
 from render_worker.blender.exr import read_exr
-from render_worker.blender.material import GLOW, LIT, SkinMaterial
+from render_worker.blender.material import GLOW, LIT, MARKED, SkinMaterial
 from render_worker.picture.camera import hand_box, to_blender
 from render_worker.picture.fill_light import Skylight
 from render_worker.picture.mesh import CappedMesh
@@ -32,6 +33,8 @@ _COMBINED: Final = "Combined"
 _LENSES: Final = {"orthographic": "ORTHO", "perspective": "PERSP"}
 _SENSOR_MM: Final = 36.0
 _LARGEST_SEED: Final = (1 << 31) - 1
+_MOST_MESHES: Final = 24
+"""Kinds of figures whose triangles Blender keeps: filling a mesh takes as long as drawing it."""
 
 
 class HandScene:
@@ -51,9 +54,10 @@ class HandScene:
         self._device = configure_engine(self._scene, settings)
         self._passes = _kept_passes()
         _configure_output(self._scene)
-        self._data = bpy.data.meshes.new("hand")
-        _fill_mesh(self._data, mesh)
-        self._skin = SkinMaterial(_link(self._scene, "hand", self._data))
+        self._data = _new_mesh(mesh)
+        self._known: dict[CappedMesh, Any] = {mesh: self._data}
+        self._hand = _link(self._scene, "hand", self._data)
+        self._skin = SkinMaterial(self._hand)
         self._camera = bpy.data.cameras.new("camera")
         self._camera.sensor_fit = "HORIZONTAL"
         self._camera.sensor_width = _SENSOR_MM
@@ -81,7 +85,10 @@ class HandScene:
         """
         box = self.set_up(request)
         self.render()
-        return HandLayer(self.read_back(box), box)
+        layer = HandLayer(self.read_back(box), box)
+        if request.marked is None:
+            return layer
+        return replace(layer, marked=self._read_marked(request, box))
 
     def set_up(self, request: DrawRequest) -> Box:
         """Move everything to where the next picture needs it, and return the part of it that is drawn."""
@@ -90,6 +97,7 @@ class HandScene:
         box = hand_box(verts_m, request.camera, width_px=request.width_px, height_px=request.height_px)
         self._set_verts(verts_m)
         self._set_skin(verts_m, request)
+        self._set_marked(request.marked)
         self._skin.set(request)
         nearest_m, farthest_m = float(verts_m[:, 2].min()), float(verts_m[:, 2].max())
         self._set_lens(request.camera.lens(nearest_m=nearest_m, farthest_m=farthest_m))
@@ -119,6 +127,17 @@ class HandScene:
                 remedy="It is too small to be drawn.",
             )
         return rgba
+
+    def _read_marked(self, request: DrawRequest, box: Box) -> Float32[np.ndarray, "rows columns"]:
+        """Return what Blender drew of the marked part, or draw it now if the engine keeps its passes."""
+        if MARKED in self._passes:
+            return self._passes.pop(MARKED)[..., 0]
+        assert request.marked is not None, "only asked for where something is marked"
+        white = np.repeat(request.marked[:, None], 3, axis=1)
+        self.set_up(replace(request, albedo=white, light=None, glow=None, marked=None))
+        self.render()
+        drawn: Float32[np.ndarray, "rows columns"] = self.read_back(box)[..., 0]
+        return drawn
 
     def measure(self, request: DrawRequest) -> HandGeometry:
         """Return what one ray through the centre of every pixel meets; antialiasing would blend depths.
@@ -152,10 +171,14 @@ class HandScene:
         return np.stack([channels[name] for name in "RGBA"], axis=-1)
 
     def _show(self, mesh: CappedMesh) -> None:
-        if mesh is not self._shown:
-            self._data.clear_geometry()
-            _fill_mesh(self._data, mesh)
-            self._shown, self._skylight = mesh, Skylight(mesh)
+        if mesh is self._shown:
+            return
+        if mesh not in self._known:
+            if len(self._known) == _MOST_MESHES:  # the oldest goes
+                bpy.data.meshes.remove(self._known.pop(next(m for m in self._known if m is not self._shown)))
+            self._known[mesh] = _new_mesh(mesh, self._data.materials[0])
+        self._hand.data = self._data = self._known[mesh]
+        self._shown, self._skylight = mesh, Skylight(mesh)
 
     def _set_verts(self, verts_m: Float32[np.ndarray, "verts 3"]) -> None:
         self._data.vertices.foreach_set("co", to_blender(verts_m).ravel())
@@ -177,6 +200,19 @@ class HandScene:
         for name, values in ((LIT, lit), (GLOW, glow)):
             of_verts = np.broadcast_to(values, verts_m.shape)
             self._data.attributes[name].data.foreach_set("vector", np.ascontiguousarray(of_verts).ravel())
+
+    def _set_marked(self, marked: Float32[np.ndarray, " verts"] | None) -> None:
+        """Give every vertex its share in the silhouette, and ask Cycles for a pass that shows it."""
+        passes = self._scene.view_layers[0].aovs
+        if (marked is None) == (len(passes) > 0):
+            if marked is None:
+                passes.remove(passes[0])
+            else:
+                made = passes.add()
+                made.name, made.type = MARKED, "VALUE"
+        if marked is not None:
+            of_verts = np.ascontiguousarray(self._shown.with_cap(marked[:, None])[:, 0], np.float32)
+            self._data.attributes[MARKED].data.foreach_set("value", of_verts)
 
     def _set_lens(self, lens: Lens) -> None:
         self._camera.type = _LENSES[lens.kind]
@@ -210,7 +246,10 @@ def _link(scene: Any, name: str, data: Any) -> Any:
     return made
 
 
-def _fill_mesh(data: Any, mesh: CappedMesh) -> None:
+def _new_mesh(mesh: CappedMesh, material: Any = None) -> Any:
+    data = bpy.data.meshes.new("hand")
+    if material is not None:
+        data.materials.append(material)
     data.vertices.add(mesh.num_verts)
     data.loops.add(mesh.faces.size)
     data.loops.foreach_set("vertex_index", mesh.faces.ravel())
@@ -218,8 +257,10 @@ def _fill_mesh(data: Any, mesh: CappedMesh) -> None:
     data.polygons.foreach_set("loop_start", np.arange(0, mesh.faces.size, 3, dtype=np.int32))
     for name in (LIT, GLOW):
         data.attributes.new(name, "FLOAT_VECTOR", "POINT")
+    data.attributes.new(MARKED, "FLOAT", "POINT")
     data.update(calc_edges=True)
     data.shade_smooth()
+    return data
 
 
 def _configure_output(scene: Any) -> None:

@@ -89,7 +89,7 @@ class PortraitRequest:
         rng = rng_of(seed, "skin")
         tone = choose_tone(rng)
         asked = _lit(self, figure, _colours(figure, tone, rng, realism), seed)
-        layer, mask = context.scene.draw(asked), _hand_only(context, asked, figure)
+        layer = context.scene.draw(asked)
         background = choose_background(
             context.photographs, rng_of(seed, "background"), image_px=camera.width_px
         )
@@ -102,7 +102,7 @@ class PortraitRequest:
             jpeg=encode_jpeg(
                 _photographed(picture.pixels, realism, rng), quality=context.settings.jpeg_quality
             ),
-            mask_jpeg=_grey_jpeg(composite(mask, np.zeros_like(behind)).mask),
+            mask_jpeg=_grey_jpeg(_silhouette(layer, behind.shape[:2])),
         )
 
 
@@ -155,6 +155,7 @@ def _lit(
         seed=seed_of(seed, "noise"),
         mesh=figure.mesh,
         glow=glow.astype(np.float32),
+        marked=(figure.parts[:, HAND] == 1).astype(np.float32),
     )
 
 
@@ -168,11 +169,12 @@ def _tinted(
     return tinted
 
 
-def _hand_only(context: RenderContext, asked: DrawRequest, figure: Body) -> HandLayer:
-    """Draw the same again with a hand that is all light and everything else dark: the visible hand."""
-    is_hand = np.repeat(figure.parts[:, [HAND]] == 1, 3, axis=1).astype(np.float32)
-    layer = context.scene.draw(replace(asked, albedo=is_hand, light=None, glow=None))
-    return replace(layer, rgba=np.repeat(layer.rgba[..., :1], 4, axis=2))
+def _silhouette(layer: HandLayer, shape: tuple[int, ...]) -> UInt8[np.ndarray, "height width"]:
+    """Return the coverage of the whole picture by the visible hand; 255 is all hand."""
+    assert layer.marked is not None, "portraits mark their hand"
+    mask = np.zeros(shape, dtype=np.uint8)
+    mask[layer.box.rows, layer.box.columns] = np.rint(255 * layer.marked.clip(0, 1))
+    return mask
 
 
 def _photographed(

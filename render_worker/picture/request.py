@@ -45,6 +45,7 @@ class DrawRequest:
         mesh: What is drawn instead of the scene's own hand; the other fields are then about its vertices.
         glow: Scene-linear light that each vertex sends out wherever the lamp is, instead of the light's fill
             under a plain sky.
+        marked: How much of each vertex belongs to what the layer's `marked` shall show; None asks for none.
     """
 
     verts_m: Float32[np.ndarray, "verts 3"]
@@ -56,6 +57,7 @@ class DrawRequest:
     seed: int
     mesh: CappedMesh | None = None
     glow: Float32[np.ndarray, "verts 3"] | None = None
+    marked: Float32[np.ndarray, " verts"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,10 +67,12 @@ class HandLayer:
     Attributes:
         rgba: Scene-linear colour premultiplied with coverage, and coverage; inside `box` only.
         box: Where in the picture this part lies.
+        marked: Coverage by what the request marked and nothing hides; None if it marked nothing.
     """
 
     rgba: Float32[np.ndarray, "rows columns 4"]
     box: Box
+    marked: Float32[np.ndarray, "rows columns"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

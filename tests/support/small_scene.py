@@ -42,7 +42,8 @@ class FlatScene:
         )
         rgba = np.ones((box.bottom_px - box.top_px, box.right_px - box.left_px, 4), np.float32)
         rgba[..., :3] = np.broadcast_to(request.albedo, (len(request.verts_m), 3)).max(axis=0)
-        return HandLayer(rgba, box)
+        marked = None if request.marked is None else np.ones(rgba.shape[:2], np.float32)
+        return HandLayer(rgba, box, marked)
 
     def measure(self, request: DrawRequest) -> HandGeometry:
         layer = self.draw(request)
