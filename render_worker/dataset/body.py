@@ -18,8 +18,10 @@ from shared.skeleton import FINGERS
 HAND, ARM, CLOTH, OCCLUDER = range(4)
 """Parts of a figure."""
 
-_SPLITS: Final = 2
+_HAND_SPLITS: Final = 2
 """Of the hand's triangles, which are as small as pixels of a picture of 224 afterwards."""
+_OTHER_SPLITS: Final = 1
+"""Of an arm's and a thing's: smooth enough, and every triangle costs Blender time."""
 
 
 class Body(NamedTuple):
@@ -105,7 +107,9 @@ def _kind(hand: CappedMesh, *, has_arm: bool, has_thing: bool) -> _Kind:
         pieces_m.append(occluder_verts(verts_m, joints_m, np.random.default_rng(0)))
     coarse_m = np.concatenate(pieces_m)
     coarse = CappedMesh.closed(np.concatenate(faces))
-    subdivision = Subdivision.of(coarse, splits=_SPLITS)
+    splits = np.full(len(coarse.faces), _OTHER_SPLITS)
+    splits[: len(faces[0])] = _HAND_SPLITS
+    subdivision = Subdivision.of(coarse, splits=splits)
     fine_m = subdivision.round_off(coarse_m)
     normals, _ = subdivision.finest.normals(fine_m)
     return _Kind(coarse, subdivision, SkinMap.of(fine_m, normals, joints_m))

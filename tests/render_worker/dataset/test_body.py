@@ -80,6 +80,20 @@ def test_splitting_a_ball_makes_it_rounder_and_keeps_it_closed() -> None:
     np.testing.assert_allclose(np.linalg.norm(verts, axis=1), 1, atol=0.025)
 
 
+def test_triangles_that_are_split_more_often_than_their_neighbours_leave_no_gap() -> None:
+    """However the two meet: sides of one, two, and three neighbours are split at once somewhere."""
+    ball = trimesh.creation.icosphere(subdivisions=2)
+    often = np.random.default_rng(0).integers(0, 3, len(ball.faces))
+    splits = Subdivision.of(CappedMesh.closed(ball.faces.astype(np.int32)), splits=often)
+    solid = trimesh.Trimesh(
+        splits.round_off(ball.vertices.astype(np.float32)), splits.finest.faces, process=False
+    )
+    assert solid.is_watertight
+    assert solid.is_winding_consistent
+    assert len(ball.faces) < len(solid.faces) < 16 * len(ball.faces)
+    assert solid.volume == pytest.approx(4 / 3 * np.pi, rel=0.02)
+
+
 @pytest.fixture(scope="module")
 def skin_map() -> SkinMap:
     return figure(0, arm=ArmShape()).skin_map
