@@ -135,7 +135,7 @@ def _smooth(share: float) -> float:
     return clipped * clipped * (3 - 2 * clipped)
 
 
-def _cross(first: Float[np.ndarray, "3 *many"], second: Float[np.ndarray, "3 *many"]) -> np.ndarray:
+def _cross(first: Float[np.ndarray, "3 ..."], second: Float[np.ndarray, "3 ..."]) -> np.ndarray:
     """Return the cross product along the first axis; numpy's own takes ten times as long for a vector."""
     (ax, ay, az), (bx, by, bz) = first, second
     return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])

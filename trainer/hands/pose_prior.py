@@ -5,7 +5,8 @@ in a hand: the fingers close together, the end joint follows the middle one. MAN
 the principal components of the poses that it was learnt from serve instead.
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Final, Literal
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -13,13 +14,18 @@ from scipy.spatial.transform import Rotation
 
 from shared.errors import HandModelError
 from shared.hand_model.model import FINGER_CHAINS, Anatomy, HandModel
+from trainer.hands.gestures import Angles, sample_grip, sample_sign
+from trainer.hands.real_poses import sample_real
 
 type PoseName = Literal["open", "relaxed", "fist", "pinch", "point", "thumbs_up", "victory"]
 
-type Angles = Float[np.ndarray, "5 5"]
-"""Degrees; a row per finger, thumb first: base flexion, abduction, and twist, then middle and end flexion."""
+type AngleSampler = Callable[[np.random.Generator], Angles]
+"""Draws the angles of a hand of one kind."""
 
 type _Degrees = tuple[tuple[float, ...], ...]
+
+_SHARES: Final = (0.2, 0.15, 0.2, 0.2, 0.25)
+"""How often a sampled hand is free, nearly a named one, as real ones, a sign, and a grip."""
 
 _CURLED: _Degrees = ((71, -13, 0, 90, 60), (71, -3, 0, 94, 64), (78, 10, 0, 98, 65), (84, 18, 0, 93, 60))
 """Index to little finger, tips in the palm."""
@@ -54,11 +60,19 @@ def named_pose(model: HandModel, name: PoseName) -> Float32[np.ndarray, " 45"]:
     return _pose(model, NAMED_ANGLES_DEG[name])
 
 
-def sample_pose(model: HandModel, rng: np.random.Generator) -> Float32[np.ndarray, " 45"]:
-    """Return a random pose parameter. Fingers may touch; `trainer.hands.self_contact` tells how deep."""
+def sample_pose(
+    model: HandModel, rng: np.random.Generator, sample: AngleSampler | None = None
+) -> Float32[np.ndarray, " 45"]:
+    """Return a random pose parameter. Fingers may touch; `trainer.hands.self_contact` tells how deep.
+
+    Args:
+        model: Any hand model.
+        rng: Decides the pose.
+        sample: Draws the angles, if the model has axes; None draws a hand of any kind.
+    """
     if model.anatomy is None:
         return np.asarray(rng.standard_normal(45) @ model.pose_components, dtype=np.float32)
-    return _pose(model, sample_angles(rng))
+    return _pose(model, (sample or sample_angles)(rng))
 
 
 def rotation_vectors(anatomy: Anatomy, angles_deg: Angles) -> Float[np.ndarray, "16 3"]:
@@ -86,10 +100,19 @@ def _pose(model: HandModel, angles_deg: Angles) -> Float32[np.ndarray, " 45"]:
 
 
 def sample_angles(rng: np.random.Generator) -> Angles:
-    """Mix a freely drawn hand with a named one, to any degree; half of the hands are entirely free."""
+    """Draw a hand of any kind."""
+    return choose_kind(rng)(rng)
+
+
+def choose_kind(rng: np.random.Generator) -> AngleSampler:
+    """Choose what draws a hand: free, like a named one, like a real one, a sign, or a grip."""
+    kinds = (_free_angles, _nearly_named, sample_real, sample_sign, sample_grip)
+    return kinds[rng.choice(len(kinds), p=_SHARES)]
+
+
+def _nearly_named(rng: np.random.Generator) -> Angles:
+    """Mix a freely drawn hand with a named one, to any degree."""
     free = _free_angles(rng)
-    if rng.random() < 0.5:
-        return free
     named = list(NAMED_ANGLES_DEG.values())[rng.integers(len(NAMED_ANGLES_DEG))]
     closeness = rng.uniform(0.5, 1.0)
     return closeness * (named + rng.normal(scale=5, size=(5, 5))) + (1 - closeness) * free

@@ -14,7 +14,7 @@ from shared.hand_model import HandModel
 from shared.seeds import rng_of
 from shared.skeleton import FINGERS, WRIST
 from shared.types import Intrinsics
-from trainer.hands.pose_prior import sample_pose
+from trainer.hands.pose_prior import choose_kind, sample_pose
 from trainer.hands.posing import PosedHand
 from trainer.hands.self_contact import SelfContact
 
@@ -37,9 +37,15 @@ the training then holds nearly every hand."""
 
 _MARGIN_PX = 4.0
 
-_ARM_TOWARDS_CAMERA = 0.3
-"""Greatest cosine between the forearm and the line of sight: there is no forearm, only a cut."""
+_ARM_TOWARDS_CAMERA = 0.5
+"""Greatest cosine between the forearm and the line of sight: behind its arm, a hand would not be seen."""
 
+_VIEW_SHARES = (0.4, 0.25, 0.35)
+"""How often a hand is seen from anywhere, raised before a camera, and at work."""
+
+_RAISED_SPREAD_DEG = 30.0
+_AT_WORK_DEG = (-20.0, 50.0)
+"""How far fingers point away from the camera of somebody who looks at own hands."""
 
 _PALM_TO_CAMERA = Rotation.from_matrix([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
 """Root rotation of a raised right hand whose palm faces the camera; fingers are -x of the template."""
@@ -57,12 +63,13 @@ def labelled_hand(
         index: Number of the hand in its set.
         seed: Of the whole set.
         view_spread_deg: Standard deviation, about each axis, of the view around a raised palm that faces the
-            camera; if left out, all views are equally likely but for those into the wrist.
+            camera; if left out, hands are raised, at work, or seen from anywhere but along the arm.
     """
     rng = rng_of("labelled hand", seed, index)
     posed_hand, contact = _tools(model)
     shape = np.clip(rng.standard_normal(model.num_shapes), -2, 2).astype(np.float32)
-    fingers = np.stack([sample_pose(model, rng) for _ in range(_CANDIDATES)])
+    kind = choose_kind(rng)  # once, or hands whose fingers touch would be rarer than they should be
+    fingers = np.stack([sample_pose(model, rng, kind) for _ in range(_CANDIDATES)])
     pose = np.concatenate([np.tile(_view(rng, view_spread_deg), (_CANDIDATES, 1)), fingers], axis=1).astype(
         np.float32
     )
@@ -92,16 +99,36 @@ def _tools(model: HandModel) -> tuple[PosedHand, SelfContact]:
 
 
 def _view(rng: np.random.Generator, spread_deg: float | None) -> Float[np.ndarray, " 3"]:
-    """Return a root rotation that does not look into the wrist."""
+    """Return a root rotation that does not look along the arm into the wrist."""
+    kind = 1 if spread_deg is not None else int(rng.choice(3, p=_VIEW_SHARES))
+    if kind == 2:
+        return _at_work(rng).as_rotvec()
     while True:
-        if spread_deg is None:
+        if kind == 0:
             rotation = Rotation.random(rng=rng)
         else:
-            turn_deg = rng.normal(scale=spread_deg, size=3)
+            turn_deg = rng.normal(scale=spread_deg or _RAISED_SPREAD_DEG, size=3)
             rotation = Rotation.from_rotvec(turn_deg, degrees=True) * _PALM_TO_CAMERA
+            if spread_deg is None and rng.random() < 0.4:  # the back of the hand
+                rotation *= Rotation.from_rotvec([np.pi, 0, 0])
         towards_camera = -rotation.apply([1, 0, 0])[2]  # the forearm is the template's x axis
         if towards_camera < _ARM_TOWARDS_CAMERA:
             return rotation.as_rotvec()
+
+
+def _at_work(rng: np.random.Generator) -> Rotation:
+    """Return the view of somebody who looks down at a hand: mostly its back, its arm from below.
+
+    Half of the time it is the hand's owner, whose right arm comes from the lower right; otherwise the arm may
+    come from anywhere, as seen from above.
+    """
+    pitch_deg = rng.uniform(*_AT_WORK_DEG)
+    heading_deg = rng.normal(-20, 30) if rng.random() < 0.6 else rng.uniform(-180, 180)
+    roll_deg = rng.normal(0, 45) if rng.random() < 0.8 else rng.uniform(-180, 180)
+    back = _PALM_TO_CAMERA * Rotation.from_rotvec([np.pi, 0, 0])  # fingers up, back of the hand to the camera
+    rolled = back * Rotation.from_rotvec([np.radians(roll_deg), 0, 0])
+    away = Rotation.from_rotvec([-np.radians(pitch_deg), 0, 0])
+    return Rotation.from_rotvec([0, 0, np.radians(heading_deg)]) * away * rolled
 
 
 def _camera(rng: np.random.Generator) -> Intrinsics:

@@ -82,7 +82,7 @@ def test_hands_do_not_go_through_themselves(model: HandModel, hands: list[Labell
     assert np.mean(np.less(depths_m, 0.004)) > 0.95
 
 
-def test_palms_and_backs_are_seen_but_not_the_cut_at_the_wrist(
+def test_palms_and_backs_are_seen_but_never_along_the_arm(
     model: HandModel, hands: list[LabelledHand]
 ) -> None:
     towards_camera, towards_palm = [], []
@@ -92,7 +92,8 @@ def test_palms_and_backs_are_seen_but_not_the_cut_at_the_wrist(
         back = np.cross(-arm, across)
         towards_camera.append(-arm[2] / np.linalg.norm(arm))
         towards_palm.append(back[2] / np.linalg.norm(back))
-    assert max(towards_camera) < 0.6
+    assert max(towards_camera) < 0.92
+    assert np.mean(np.less(towards_camera, 0.6)) > 0.7
     assert min(towards_palm) < -0.5
     assert max(towards_palm) > 0.5
 
@@ -105,3 +106,12 @@ def test_a_small_view_spread_shows_raised_palms() -> None:
         assert -up[1] > 0.9 * np.linalg.norm(up)
         assert thumb[0] > 0
         assert np.cross(joints_m[5] - joints_m[0], joints_m[17] - joints_m[0])[2] < 0
+
+
+def test_a_third_of_the_hands_is_seen_as_by_somebody_who_works_with_them() -> None:
+    """Fingers away from the camera, palm not towards it."""
+    joints_m = np.stack([labelled_hand(load_hand_model(), index, seed=3).joints_m for index in range(120)])
+    fingers = joints_m[:, 9] - joints_m[:, 0]
+    away = fingers[:, 2] / np.linalg.norm(fingers, axis=1)
+    palm = np.cross(joints_m[:, 5] - joints_m[:, 0], joints_m[:, 17] - joints_m[:, 0])[:, 2]
+    assert 0.25 < np.mean((away > -0.2) & (palm > 0)) < 0.7
