@@ -13,13 +13,18 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from render_worker.hdr import read_hdr
-from render_worker.panoramas import SHORT_SIDE_PX, View, develop, look
+from render_worker.dataset.panorama_files import read_hdr
+from render_worker.dataset.panorama_photographs import (
+    SHORT_SIDE_PX,
+    PanoramaView,
+    develop,
+    project_panorama,
+)
 from shared.errors import BackgroundError, MeshcycleError
 
 SUFFIXES: Final = (".exr", ".hdr")
 VIEWS: Final = tuple(
-    View(yaw, pitch, 75, SHORT_SIDE_PX, SHORT_SIDE_PX)
+    PanoramaView(yaw, pitch, 75, SHORT_SIDE_PX, SHORT_SIDE_PX)
     for yaw, pitch in zip(range(0, 360, 30), (-25, -5, 12) * 4, strict=True)
 )
 """Twelve views all around, in turn downwards, ahead, and upwards."""
@@ -58,7 +63,7 @@ def cut_photographs(folder: Path, out: Path) -> int:
                 "Take it out of the folder."
             )
         for view in VIEWS:
-            picture = develop(look(np.maximum(panorama, 0), view))
+            picture = develop(project_panorama(np.maximum(panorama, 0), view))
             name = f"{path.name.replace('.', '_')}_y{view.yaw_deg:03d}_p{view.pitch_deg:+03d}.jpg"
             Image.fromarray(picture).save(out / name, quality=QUALITY)
     return len(panoramas) * len(VIEWS)

@@ -1,5 +1,6 @@
 """What the documents say is true: commands run, messages and files exist, and lists are whole."""
 
+import importlib
 import importlib.util
 import re
 import shlex
@@ -18,6 +19,7 @@ from tests.support.repository import ROOT
 if not (ROOT / "docs").is_dir():
     pytest.skip("the documents are not part of an installed package", allow_module_level=True)
 
+PARTS = ("shared", "trainer", "bg_filter", "render_worker")
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL, LICENSED = "sh", "sh licensed"
@@ -156,8 +158,7 @@ def messages() -> list[str]:
 
 @pytest.mark.parametrize("message", messages())
 def test_every_message_that_is_explained_can_come(message: str) -> None:
-    parts = ("shared", "trainer", "bg_filter", "render_worker")
-    source = "\n".join(path.read_text() for part in parts for path in sorted((ROOT / part).rglob("*.py")))
+    source = "\n".join(path.read_text() for part in PARTS for path in sorted((ROOT / part).rglob("*.py")))
     source = re.sub(r'"\s*\n\s*f?"', "", source)  # strings that go on in the next line
     for piece in message.split("…"):
         assert piece.strip() in source
@@ -182,19 +183,50 @@ def test_readme_leads_to_every_page_and_names_configurations_that_exist() -> Non
     assert len(named) >= 10
 
 
+def format_rows() -> list[str]:
+    rows = re.findall(r"^\| .*\]\(.*\|$", (ROOT / "docs" / "formats.md").read_text(), re.MULTILINE)
+    assert len(rows) > 15
+    return rows
+
+
 def test_every_versioned_format_is_on_the_page_on_formats() -> None:
     text = (ROOT / "docs" / "formats.md").read_text()
-    parts = ("shared", "trainer", "bg_filter", "render_worker")
-    files = [path for part in parts for path in (ROOT / part).rglob("*.py")]
+    files = [path for part in PARTS for path in (ROOT / part).rglob("*.py")]
     owners = [path for path in files if re.search(r'^FORMAT\b.* = "', path.read_text(), re.MULTILINE)]
     assert len(owners) > 4
     assert [path.name for path in owners if f"](../{path.relative_to(ROOT)})" not in text] == []
+
+
+@pytest.mark.parametrize("row", format_rows())
+def test_a_row_on_the_page_on_formats_links_the_file_that_knows_its_names(row: str) -> None:
+    sources = [(ROOT / link).read_text() for link in re.findall(r"\]\(\.\./([^)]+\.py)\)", row)]
+    names = re.findall(r"[\w-]+\.jsonl?(?=`)|(?<=\(`)[A-Z]\w+(?=`\))", row)
+    assert [name for name in names if not any(name in source for source in sources)] == []
+    for dotted in re.findall(r"`(shared(?:\.\w+)+)`", row):
+        module, _, name = dotted.rpartition(".")
+        assert importlib.util.find_spec(dotted) or hasattr(importlib.import_module(module), name), dotted
 
 
 def test_the_page_on_formats_lists_every_exit_code() -> None:
     codes = re.findall(r"^  (\d+) ", EXIT_CODES, re.MULTILINE)
     table = (ROOT / "docs" / "formats.md").read_text().split("## Exit codes")[1]
     assert re.findall(r"^\| (\d+) \|", table, re.MULTILINE) == codes
+
+
+def texts_of_the_repository() -> list[Path]:
+    """Return documents, configurations and scripts, and no Python, where ``..`` is often tested for."""
+    suffixes = (".md", ".toml", ".sh", ".yaml", ".yml", ".Dockerfile", "Makefile")
+    folders = ("docs", "configs", "docker", "tools", *PARTS, "tests")
+    files = [*ROOT.iterdir(), *(path for folder in folders for path in (ROOT / folder).rglob("*"))]
+    return sorted(path for path in files if path.is_file() and path.name.endswith(suffixes))
+
+
+@pytest.mark.parametrize("path", texts_of_the_repository(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_file_names_a_folder_outside_of_the_repository(path: Path) -> None:
+    """What is named from above is in the repository, seen from the file; only .ci/run may look beside it."""
+    above = re.findall(r"(?<![\w/.])(?:\.\./)+[\w./-]*", path.read_text())
+    resolved = {name: (path.parent / name.rstrip(".")).resolve() for name in above}
+    assert [name for name, at in resolved.items() if not (at.is_relative_to(ROOT) and at.exists())] == []
 
 
 def test_pictures_in_documents_are_small() -> None:

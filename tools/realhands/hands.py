@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.spatial.transform import Rotation
 
-from shared.hand_model import FINGER_CHAINS, HandModel
+from shared.hand_model import HandModel
+from shared.hand_model.model import FINGER_CHAINS
 from shared.skeleton import FINGERS, WRIST
 
 _SKIN_JOINTS = 16

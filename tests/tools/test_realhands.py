@@ -17,9 +17,10 @@ from PIL import Image
 
 from shared.errors import DatasetError
 from shared.freihand import FreiHandSplit
-from shared.hand_model import FINGER_CHAINS, HandModel, load_hand_model
+from shared.hand_model import HandModel, load_hand_model
+from shared.hand_model.model import FINGER_CHAINS
 from shared.skeleton import FINGERS
-from trainer.posing import PosedHand
+from trainer.hands.posing import PosedHand
 
 pytest.importorskip("tools.realhands", reason="the build tools are not part of an installed package")
 
