@@ -15,10 +15,10 @@ setup: .venv/.ready  ## Make or refresh .venv from requirements.lock
 	@tools/make_venv.sh .venv
 	@touch $@
 
-demo: .venv/.ready  ## The whole loop on made data: no GPU, no dataset, a few minutes
+demo: .venv/.ready  ## The complete loop on made data: no GPU, no dataset, a few minutes
 	@tools/demo.sh demo $(MESHCYCLE)
 
-fix: .venv/.ready  ## Format, mend what the linter can mend, write docs/configuration.md
+fix: .venv/.ready  ## Format, repair what the linter can repair, write docs/configuration.md
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m tools.config_reference
@@ -35,7 +35,7 @@ test: .venv/.ready  ## All tests, Blender included
 wheel: .venv/.ready  ## Build the wheel, install it elsewhere, test it from there
 	@tools/test_wheel.sh
 
-lock: .venv/.ready  ## Resolve requirements.lock anew (needs uv)
+lock: .venv/.ready  ## Resolve requirements.lock again (needs uv)
 	@tools/lock.sh
 
 clean:  ## Remove the environment and everything that was built

@@ -1,4 +1,4 @@
-"""The command that looks whether machine and data are fit for use; the parts lend what it looks at."""
+"""The command that checks machine and data; the parts lend the checks."""
 
 import json
 from dataclasses import asdict

@@ -82,7 +82,7 @@ ray_address_option = click.option(
 
 
 def examples(*lines: str) -> str:
-    """Return the end of a help text: whole commands to copy, which tests read against the options.
+    """Return the end of a help text: complete commands to copy, which tests read against the options.
 
     It is for ``epilog``, because a docstring would have to spell click's mark for lines that stay as they are
     as a control character.

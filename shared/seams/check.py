@@ -15,7 +15,7 @@ class Check:
     what is wrong it raises as a `MeshcycleError`. It runs in a process of its own, hence is named, not held.
 
     Attributes:
-        name: What stands before its line.
+        name: Printed in front of its line.
         function: ``module:function``.
         arguments: Its keyword arguments, each with the name of the option of ``doctor`` that gives it.
         asked_by: Name of the option without which the check is skipped.

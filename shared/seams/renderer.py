@@ -71,7 +71,7 @@ class RenderJob:
 
     Attributes:
         predictions_dir: Holds ``shard-*.safetensors``; each becomes one synthetic shard of the same stem.
-        out_dir: Becomes a committed round; shards already whole in it are kept.
+        out_dir: Becomes a committed round; complete shards in it are kept.
         round_index: Counts from 0; enters every seed.
         run_seed: Seed of the run; enters every seed.
         checkpoint_sha256: Hash of the weights that predicted, for provenance.
@@ -100,7 +100,7 @@ class RenderReport:
 
     Attributes:
         rendered: Samples drawn now.
-        reused: Samples found whole from an earlier, interrupted attempt.
+        reused: Samples found complete from an earlier, interrupted attempt.
         quarantined: Names of the samples that could not be drawn.
         wall_s: Duration of the call.
         workers: The most that drew at the same time; 0 if nothing had to be drawn.
@@ -132,7 +132,7 @@ class RenderReport:
 
 
 class RenderStopped(Exception):
-    """A render ended before its time because another thread asked for that; what is whole stays."""
+    """A render ended before its time because another thread asked for that; complete shards stay."""
 
 
 class Renderer(Protocol):

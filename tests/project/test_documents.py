@@ -204,7 +204,7 @@ def test_a_row_on_the_page_on_formats_links_the_file_that_knows_its_names(row: s
     assert [name for name in names if not any(name in source for source in sources)] == []
     for dotted in re.findall(r"`(shared(?:\.\w+)+)`", row):
         module, _, name = dotted.rpartition(".")
-        assert importlib.util.find_spec(dotted) or hasattr(importlib.import_module(module), name), dotted
+        assert hasattr(importlib.import_module(module), name) or importlib.util.find_spec(dotted), dotted
 
 
 def test_the_page_on_formats_lists_every_exit_code() -> None:
