@@ -4,12 +4,11 @@ import ray
 
 from render_worker.ray_farm.session import connect
 from render_worker.ray_farm.slots import RESOURCE
-from shared.seams.renderer import RenderSettings
 
 
 def ray_works(address: str = "") -> str:
     """Run a task on a cluster, or on a Ray that is started for it."""
-    connect(address or None, RenderSettings(workers=1))
+    connect(address or None)
     task = ray.remote(num_cpus=0)(lambda: "done")
     assert ray.get(task.remote()) == "done"
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]

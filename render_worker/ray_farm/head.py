@@ -1,9 +1,11 @@
-"""The head of a render farm, seen from elsewhere: whether it answers."""
+"""The head of a render farm, or of a Ray on this machine alone: whether it answers, whether it is there."""
 
 import logging
 import socket
 import time
-from typing import Final
+from typing import Any, Final
+
+from ray._private import worker as ray_worker
 
 from shared.errors import RenderError
 
@@ -12,17 +14,32 @@ logger = logging.getLogger(__name__)
 _SILENT_S: Final = 20.0
 """A head that does not answer for so long is lost. Ray ends the whole process, without a word, after 60."""
 _TIMEOUT_S: Final = 5.0
+_ANSWER_S: Final = 8.0
+_MAX_PORT: Final = 65535
+_HTTP2_HELLO: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""How a client of HTTP/2, which Ray's head speaks, begins; the server answers with a frame of settings."""
+_FRAME_BYTES: Final = 9
+_SETTINGS: Final = 4
+
+
+def require_head(address: str) -> None:
+    """Make sure that the head of a farm answers, before anything is begun that needs it.
+
+    Raises:
+        RenderError: It does not answer, or it is no address.
+    """
+    wait_for_head(address, _ANSWER_S)
 
 
 def wait_for_head(address: str, patience_s: float) -> None:
-    """Wait until somebody listens at an address.
+    """Wait until the head of a farm answers at an address.
 
     Raises:
         RenderError: Nobody did in time, or it is no address.
     """
     if _split(address) is None:
         raise RenderError(
-            f"--address: expected HOST:PORT, found {address}.",
+            f"render farm: expected HOST:PORT of its head, found {address}.",
             remedy="Write, for example, 10.0.0.5:6379.",
         )
     give_up_s = time.monotonic() + patience_s
@@ -45,7 +62,7 @@ class HeadWatch:
     """Notices that the head of a farm is lost, before Ray does.
 
     Args:
-        address: Of the head; None if this process has a Ray of its own, which is not watched.
+        address: Of the head; None if this process has a Ray of its own, whose processes are its children.
     """
 
     def __init__(self, address: str | None) -> None:
@@ -61,9 +78,13 @@ class HeadWatch:
         """Ask the head whether it is there.
 
         Raises:
-            RenderError: It has not been there for a while.
+            RenderError: It has not been there for a while, or a process of this machine's own Ray has ended.
         """
-        if self._address is None or _split(self._address) is None:
+        if self._address is None:
+            if ended := _ended_processes():
+                raise self.lost(f"its {' and '.join(ended)} ended")
+            return
+        if _split(self._address) is None:
             return
         reason = _silence(self._address)
         if reason is None:
@@ -90,12 +111,23 @@ def _silence(address: str) -> str | None:
     host_and_port = _split(address)
     assert host_and_port is not None, "whoever asks has looked at the address"
     try:
-        with socket.create_connection(host_and_port, timeout=_TIMEOUT_S):
-            return None
+        with socket.create_connection(host_and_port, timeout=_TIMEOUT_S) as connection:
+            connection.sendall(_HTTP2_HELLO)
+            answer = connection.recv(_FRAME_BYTES, socket.MSG_WAITALL)
+    except TimeoutError:
+        return "no answer"
     except OSError as error:
         return error.strerror or str(error)
+    return None if len(answer) == _FRAME_BYTES and answer[3] == _SETTINGS else "an answer that is not Ray's"
+
+
+def _ended_processes() -> list[str]:
+    """Return the names of those processes of this machine's own Ray that have ended."""
+    node: Any = ray_worker._global_node
+    return [] if node is None else [name for name, _ in node.dead_processes()]
 
 
 def _split(address: str) -> tuple[str, int] | None:
     host, _, port = address.rpartition(":")
-    return (host.strip("[]"), int(port)) if host and port.isdigit() else None
+    is_address = host and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= _MAX_PORT
+    return (host.strip("[]"), int(port)) if is_address else None

@@ -21,6 +21,7 @@ from ray.exceptions import (
 
 from render_worker.picture.mesh import CappedMesh
 from render_worker.ray_farm.actor import RenderActor
+from render_worker.ray_farm.head import require_head
 from render_worker.ray_farm.session import connect
 from render_worker.ray_farm.slots import RenderSlots, slots_of_cluster, slots_of_this_machine
 from render_worker.ray_farm.workers import Worker, WorkerSet, result_of
@@ -93,6 +94,13 @@ class RenderPool:
         self._workers: WorkerSet | None = None
 
     def __enter__(self) -> Self:
+        """Make sure that a farm is there before its caller begins anything.
+
+        Raises:
+            RenderError: Its head does not answer.
+        """
+        if self._address is not None:
+            require_head(self._address)
         return self
 
     def __exit__(
@@ -218,7 +226,7 @@ class RenderPool:
     def _ready_crew(self) -> WorkerSet:
         """Return the workers, with at least one worker who is ready."""
         if self._workers is None:
-            connect(self._address, self.settings)
+            connect(self._address)
             self._workers = WorkerSet(
                 self._start_worker, self._offered(), self.settings, address=self._address
             )

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 import ray
 from ray._private import services
+from ray._private import worker as ray_worker
 from ray._private.authentication.authentication_token_setup import _enable_token_auth
 from ray.exceptions import AuthenticationError
 
+from render_worker.ray_farm.head import require_head
 from render_worker.ray_farm.ray_token import make_token, require_token
 from shared.errors import RenderError
-from shared.seams.renderer import RenderSettings
 
 logger = logging.getLogger(__name__)
 
@@ -24,12 +25,11 @@ LOOPBACK: Final = "127.0.0.1"
 _THIS_MACHINE: Final = (LOOPBACK, "localhost", "::1")
 
 
-def connect(address: str | None, settings: RenderSettings) -> None:
+def connect(address: str | None) -> None:
     """Start or join Ray, unless this process has done so before.
 
     Args:
         address: Of a running cluster; None starts one on this machine, for this process.
-        settings: Number of workers that a Ray of this process must have room for.
 
     Raises:
         RenderError: The cluster cannot be reached.
@@ -42,9 +42,10 @@ def connect(address: str | None, settings: RenderSettings) -> None:
         keep_to_loopback()
     if address is None:
         make_token()
-        cores = max(settings.workers or 0, len(os.sched_getaffinity(0)))
+        cores = len(os.sched_getaffinity(0))
         _from_a_thread_that_stays(partial(_init, address="local", num_cpus=cores, include_dashboard=False))
         return
+    require_head(address)
     require_token(address)
     if "RAY_AUTH_MODE" not in os.environ:  # Ray switches it on by itself only for a cluster that it starts
         _enable_token_auth()
@@ -99,6 +100,8 @@ def _from_a_thread_that_stays(start: Callable[[], object]) -> None:
 
 
 def _init(**options: Any) -> Any:
+    # Ray prints what happens to its processes on stdout, which is for results; the pool says it in one line.
+    ray_worker.print_to_stdstream = lambda *_, **__: None
     return ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
 
 

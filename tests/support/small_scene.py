@@ -2,6 +2,7 @@
 
 import io
 import os
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -139,6 +140,19 @@ class Wish:
             self.grudge.write_text(left[1:])
             os._exit(1)
         return self.sample_id
+
+
+@dataclass(frozen=True)
+class NeverEnds:
+    """A request that leaves a file to say that it is being drawn, and is drawn for ever."""
+
+    sample_id: str
+    begun: Path
+
+    def draw(self, context: RenderContext) -> str:
+        self.begun.touch()
+        while True:
+            time.sleep(1)
 
 
 def write_backgrounds(folder: Path) -> Path:

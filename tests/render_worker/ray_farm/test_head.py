@@ -1,9 +1,17 @@
 """A head that is lost is noticed, named, and asked nothing more."""
 
+import re
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 
+import psutil
 import pytest
 import ray
 
@@ -13,14 +21,55 @@ from render_worker.ray_farm.slots import RenderSlots
 from render_worker.ray_farm.workers import WorkerSet
 from shared.errors import RenderError
 from shared.seams.renderer import RenderSettings
+from tests.support.repository import ROOT
+from tests.support.small_scene import write_backgrounds
 
 OFFER = RenderSlots("node", "host", count=1, device="cpu", gpu_share=0.0)
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+
+import ray
+
+from render_worker.ray_farm.pool import RenderPool
+from shared.errors import RenderError
+from shared.seams.renderer import RenderSettings
+from tests.support import small_scene
+
+ray.cloudpickle.register_pickle_by_value(small_scene)
+backgrounds, begun = map(Path, sys.argv[1:])
+settings = RenderSettings(workers=1)
+with RenderPool(settings, small_scene.open_hand(), backgrounds, start_scene=small_scene.FlatScene) as pool:
+    try:
+        list(pool.draw([small_scene.NeverEnds("a hand", begun)]))
+    except RenderError as error:
+        print(error)
+"""
+HTTP2_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server
+
+
+@contextmanager
+def answering(server: socket.socket, answer: bytes) -> Iterator[None]:
+    """Answer whoever connects, once, as a head does or as something else would."""
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(answer)
+            connection.recv(1000)
+
+    thread = Thread(target=serve)
+    thread.start()
+    yield
+    thread.join()
 
 
 def address_of(server: socket.socket) -> str:
@@ -30,8 +79,53 @@ def address_of(server: socket.socket) -> str:
 
 def test_a_head_that_answers_is_not_silent(listener: socket.socket) -> None:
     watch = HeadWatch(address_of(listener))
-    watch.ask()
+    with answering(listener, HTTP2_SETTINGS):
+        watch.ask()
     assert not watch.is_silent
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("auto", "expected HOST:PORT of its head, found auto"),
+        ("localhost:99999", "expected HOST:PORT of its head, found localhost:99999"),
+        ("127.0.0.1:1", "expected it to answer within 0.1 s, found: Connection refused"),
+    ],
+)
+def test_an_address_without_a_head_is_named(
+    address: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head, "_ANSWER_S", 0.1)
+    with pytest.raises(RenderError, match=expected):
+        head.require_head(address)
+
+
+def test_a_server_that_is_no_head_is_named(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head, "_ANSWER_S", 0.0)
+    monkeypatch.setattr(head, "_TIMEOUT_S", 0.2)
+    with pytest.raises(RenderError, match="found: no answer"):
+        head.require_head(address_of(listener))  # it takes connections, and says nothing
+    listener.accept()[0].close()
+    with (
+        answering(listener, b"HTTP/1.1 400 Bad Request"),
+        pytest.raises(RenderError, match="found: an answer that is not Ray's"),
+    ):
+        head.require_head(address_of(listener))
+
+
+@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
+def test_a_ray_on_this_machine_that_dies_is_one_line(name: str, tmp_path: Path) -> None:
+    """No worker can ever come back then, so that there is nothing to wait for."""
+    begun = tmp_path / "begun"
+    command = [sys.executable, "-c", DRIVER, str(write_backgrounds(tmp_path / "backgrounds")), str(begun)]
+    driver = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not begun.exists():
+        assert driver.poll() is None, driver.communicate()
+        time.sleep(0.1)
+    (process,) = (each for each in psutil.Process(driver.pid).children() if each.name() == name)
+    process.kill()
+    out, _ = driver.communicate(timeout=60)
+    assert re.fullmatch(rf"Ray on this machine: expected it to go on, found .* its {name}.* ended.*\n", out)
 
 
 def test_a_silent_head_is_waited_for_and_then_named(
@@ -52,7 +146,7 @@ def test_a_head_that_comes_back_is_silent_no_more(listener: socket.socket) -> No
     watch = HeadWatch(address_of(listener))
     listener.close()
     watch.ask()
-    with socket.create_server(address):
+    with socket.create_server(address) as server, answering(server, HTTP2_SETTINGS):
         watch.ask()
     assert not watch.is_silent
 
