@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from threading import Event, Thread, current_thread, main_thread
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from shared.errors import RenderError
 logger = logging.getLogger(__name__)
 
 LOOPBACK: Final = "127.0.0.1"
+_WITH_PARENT: Final = str(Path(__file__).with_name("with_parent.py"))
 _THIS_MACHINE: Final = (LOOPBACK, "localhost", "::1")
 
 
@@ -42,6 +44,7 @@ def connect(address: str | None) -> None:
         keep_to_loopback()
     if address is None:
         make_token()
+        end_agents_with_raylet()
         cores = len(os.sched_getaffinity(0))
         _from_a_thread_that_stays(partial(_init, address="local", num_cpus=cores, include_dashboard=False))
         return
@@ -68,6 +71,16 @@ def keep_to_loopback() -> None:
     listens on all of them; on macOS and Windows it already does what this asks for.
     """
     services.get_node_ip_address = ray.util.get_node_ip_address = _loopback
+
+
+def end_agents_with_raylet() -> None:
+    """Have the agents that Ray starts beside a raylet end with it, and not up to a minute later."""
+    start = services._build_python_executable_command_memory_profileable
+
+    def start_with_parent(*arguments: Any, **options: Any) -> list[str]:
+        return [*start(*arguments, **options), "-P", _WITH_PARENT]
+
+    services._build_python_executable_command_memory_profileable = start_with_parent
 
 
 def _loopback(address: str | None = None) -> str:  # noqa: ARG001
