@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -115,7 +116,11 @@ def _from_a_thread_that_stays(start: Callable[[], object]) -> None:
 def _init(**options: Any) -> Any:
     # Ray prints what happens to its processes on stdout, which is for results; the pool says it in one line.
     ray_worker.print_to_stdstream = lambda *_, **__: None
-    return ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    handler = signal.getsignal(signal.SIGTERM)
+    context = ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    if current_thread() is main_thread():
+        signal.signal(signal.SIGTERM, handler)  # Ray's own ends the process with its exit code and a stack
+    return context
 
 
 @contextmanager

@@ -1,6 +1,11 @@
 """The group of commands that prints errors which users can act on, and lets bugs keep their traceback."""
 
 import errno
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Final
 
 import click
@@ -42,7 +47,8 @@ class ErrorReportingGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command."""
         try:
-            return super().invoke(ctx)
+            with _termination_interrupts():
+                return super().invoke(ctx)
         except MeshcycleError as error:
             raise UserError(str(error)) from error
         except OSError as error:
@@ -60,3 +66,20 @@ class ErrorReportingGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("Interrupted. The same command resumes.", err=True)
             ctx.exit(INTERRUPTED)
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """Take the signal by which machines and schedulers end a program for a Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _interrupt(_which: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -113,19 +113,36 @@ def test_a_server_that_is_no_head_is_named(listener: socket.socket, monkeypatch:
         head.require_head(address_of(listener))
 
 
-@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
-def test_a_ray_on_this_machine_that_dies_is_one_line(name: str, tmp_path: Path) -> None:
-    """No worker can ever come back then, so that there is nothing to wait for."""
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that renders with a Ray of its own, in the middle of a picture."""
     begun = tmp_path / "begun"
     command = [sys.executable, "-c", DRIVER, str(write_backgrounds(tmp_path / "backgrounds")), str(begun)]
-    driver = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not begun.exists():
-        assert driver.poll() is None, driver.communicate()
-        time.sleep(0.1)
+    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with running:
+        while not begun.exists():
+            assert running.poll() is None, running.communicate()
+            time.sleep(0.1)
+        yield running
+        running.kill()
+
+
+@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
+def test_a_ray_on_this_machine_that_dies_is_one_line(name: str, driver: subprocess.Popen[str]) -> None:
+    """No worker can ever come back then, so that there is nothing to wait for."""
     (process,) = (each for each in psutil.Process(driver.pid).children() if each.name() == name)
     process.kill()
     out, _ = driver.communicate(timeout=60)
     assert re.fullmatch(rf"Ray on this machine: expected it to go on, found .* its {name}.* ended.*\n", out)
+
+
+def test_nothing_outlives_a_killed_driver(driver: subprocess.Popen[str]) -> None:
+    """Ray's agents used to wait for a minute for a head that was gone."""
+    children = psutil.Process(driver.pid).children(recursive=True)
+    driver.kill()
+    gone, left = psutil.wait_procs(children, timeout=15)
+    assert len(gone) > 4
+    assert left == []
 
 
 def test_a_silent_head_is_waited_for_and_then_named(
