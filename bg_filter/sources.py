@@ -151,7 +151,7 @@ class FolderSource:
             if not self.path.is_dir():  # a mount that went away is no reason to call every picture bad
                 raise BackgroundError(
                     f"{self.path}: expected a folder with pictures, found it gone while reading them.",
-                    remedy="Repeat the command when it is back; it goes on where it stopped.",
+                    remedy="Repeat the command when it is back; it resumes where it stopped.",
                 ) from error
             return b""
 

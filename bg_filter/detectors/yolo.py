@@ -58,7 +58,7 @@ class YoloDetector:
         except torch.OutOfMemoryError as error:
             raise DeviceError(
                 f"{self.device}: expected memory for {len(pictures)} pictures at once, found too little.",
-                remedy="Give a smaller --batch-size; the run goes on where it stopped.",
+                remedy="Give a smaller --batch-size; the run resumes where it stopped.",
             ) from error
         return [max(finding, key=lambda each: each.confidence) for finding in zip(*findings, strict=True)]
 

@@ -68,7 +68,7 @@ class BackgroundReader(VerdictReader):
         if not selection:
             raise BackgroundError(
                 f"{self.place}: expected a finished background database, found an interrupted one.",
-                remedy=f"Repeat its `{_FILTER}` command; it goes on where it stopped.",
+                remedy=f"Repeat its `{_FILTER}` command; it resumes where it stopped.",
             )
         if self._expected not in (None, selection["fingerprint"]):
             raise BackgroundError(
@@ -253,5 +253,5 @@ class BackgroundWriter:
                     raise
                 raise BackgroundError(
                     f"{self.path}: expected to write to it, found the disk full or failing ({error}).",
-                    remedy="Make room and repeat the command; it goes on where it stopped.",
+                    remedy="Free space on the disk and repeat the command; it resumes where it stopped.",
                 ) from error

@@ -46,12 +46,12 @@ class RenderSettings(Section):
     workers_per_gpu: PositiveInt = 1
     """Blender processes that share a GPU, where one alone does not fill it."""
     worker_memory_mb: PositiveInt = 2048
-    """A process that has grown beyond this is replaced by a fresh one, between two pictures."""
+    """A process that uses more than this is replaced, between two pictures."""
     timeout_s: PositiveFloat = 120
-    """A picture that takes longer is given up after a second attempt. A GPU's first one, for which kernels
-    are compiled, may take half an hour more."""
+    """A picture that takes longer is quarantined after a second attempt. The first one of a GPU, for which
+    kernels are compiled, may take half an hour more."""
     patience_s: PositiveFloat = 600
-    """A round waits so long while no worker is there, then ends with an error; it can be continued."""
+    """A round without workers waits this long, then ends with an error; it can be resumed."""
     shard_size: PositiveInt = 128
     """Hands per shard, which is also the unit of work and of retry."""
     extras: tuple[Literal["depth", "normals"], ...] = ()

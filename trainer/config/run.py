@@ -27,7 +27,7 @@ class TrainConfig(Section):
     """Folder for everything that the run writes."""
     mirror: str | None = None
     """URL such as ``s3://bucket/run``, or folder, that gets a copy of checkpoints, predictions and twins
-    after every round. An empty run_dir goes on from there."""
+    after every round. A run with an empty run_dir resumes from there."""
     rounds: PositiveInt = 200
     """Rounds of training, evaluation, prediction and rendering; at one epoch in each, the paper's epochs."""
     epochs_per_round: PositiveInt = 1

@@ -41,7 +41,7 @@ class AugmentConfig(Section):
     """Random changes of the input; photograph and twin share the geometric ones. FastMETRO's numbers."""
 
     rotation_sd_deg: NonNegativeFloat = 90.0
-    """Standard deviation of the rotation, which is cut at twice this."""
+    """Rotation, standard deviation in degrees; clipped to ±2 s.d."""
     rotation_probability: float = Field(default=0.4, ge=0, le=1)
     """Share of the samples that are rotated."""
     scale_sd: float = Field(default=0.25, ge=0, lt=1)
@@ -116,8 +116,8 @@ class DriftRefresh(Section):
     """Draw again from this distance on; 0 draws everything, and tells the distances to choose by. What is
     measured is said at `trainer.recycle.refresh.drift_mm`."""
     max_age_rounds: PositiveInt | None = None
-    """Draw a twin again after so many rounds even if its hand has not moved: for new backgrounds, and because
-    a shard stays on the disk as long as one of its twins is shown."""
+    """Render a twin again after this many rounds even if its hand has not moved: for new backgrounds, and
+    because a shard stays on the disk while one of its twins is used."""
 
 
 type RefreshConfig = Annotated[AllRefresh | FractionRefresh | DriftRefresh, Field(discriminator="policy")]
@@ -138,11 +138,11 @@ class RecycleConfig(Section):
     """Weight of the self-correlation; 0 trains Table 2's middle rows. The paper does not say. Keep it well
     below alpha and beta: at 1, absolute distances cancel the labels (see `SelfCorrelationLoss`)."""
     warmup_rounds: PositiveInt = 1
-    """Rounds on photographs alone, before predictions are worth drawing. The paper does not say."""
+    """Rounds on photographs alone, before predictions are worth rendering. The paper does not say."""
     source: Literal["prediction", "ground_truth"] = "prediction"
-    """What is drawn; ``ground_truth`` draws the labels, once, before the first round (Table 3)."""
+    """What is rendered; ``ground_truth`` renders the labels, once, before the first round (Table 3)."""
     target: Literal["ground_truth", "rendered"] = "ground_truth"
-    """What a twin is trained towards: the photograph's labels or what was drawn. The paper does not say."""
+    """Target of a twin: the photograph's labels, or the hand that was rendered. The paper does not say."""
     detach_original: bool = True
     """Keep the self-correlation from moving the photograph's prediction. The paper does not say; the more
     accurate of the two predictions then loses nothing to the other (EXPERIMENTS.md)."""
@@ -155,8 +155,8 @@ class RecycleConfig(Section):
     ``{ policy = "fraction", share = 0.25 }`` draws each in turn; ``{ policy = "drift", threshold_mm = 2 }``
     draws those whose predicted hand has moved by so much since, or that are older than ``max_age_rounds``."""
     keep_rounds: PositiveInt = 2
-    """Synthetic rounds, and their predictions, that stay on the disk. A shard of an earlier round stays as
-    long as one of them shows a twin in it."""
+    """Number of rounds whose twins and predictions stay on the disk. An older shard stays while one of these
+    rounds uses a twin in it."""
 
     @property
     def lag_rounds(self) -> int:

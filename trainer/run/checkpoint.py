@@ -97,7 +97,7 @@ def save_checkpoint(
         shutil.rmtree(aside, ignore_errors=True)
         raise CheckpointError(
             f"{folder}: expected to write a checkpoint, found {str(error).splitlines()[0]}.",
-            remedy="Free space on the disk; the same command goes on from the checkpoint before.",
+            remedy="Free space on the disk; the same command resumes from the checkpoint before.",
         ) from error
 
 

@@ -215,7 +215,7 @@ def test_a_full_disk_is_reported_and_leaves_what_was_there(
 
         with monkeypatch.context() as patch:
             patch.setattr(writer, "_environment", SimpleNamespace(begin=begin))
-            with pytest.raises(BackgroundError, match="Make room and repeat"):
+            with pytest.raises(BackgroundError, match="Free space on the disk and repeat"):
                 writer.note("anything", 1)
     assert len(BackgroundReader(database)) == 2
 
@@ -223,7 +223,7 @@ def test_a_full_disk_is_reported_and_leaves_what_was_there(
 def test_an_interrupted_database_is_reported(tmp_path: Path) -> None:
     with BackgroundWriter(tmp_path) as writer:
         writer.add([verdict("s/a")], {})
-    with pytest.raises(BackgroundError, match="goes on where it stopped"):
+    with pytest.raises(BackgroundError, match="resumes where it stopped"):
         BackgroundReader(tmp_path)
 
 
