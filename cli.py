@@ -27,6 +27,7 @@ from shared.seams.parts import Parts, Turntable
 from trainer.cli.bench import bench_round, bench_train
 from trainer.cli.evaluate import evaluate
 from trainer.cli.export import export
+from trainer.cli.import_dataset import import_dataset
 from trainer.cli.inspect import inspect
 from trainer.cli.paper import ablate, figure
 from trainer.cli.predict import predict
@@ -130,7 +131,14 @@ def bench() -> None:
 
 for command in (bench_filter, bench_render, bench_farm, bench_train, bench_round):
     bench.add_command(command)
-for command in (filter_backgrounds, backgrounds, make_photographs, make_dataset, make_versions):
+for command in (
+    filter_backgrounds,
+    backgrounds,
+    make_photographs,
+    make_dataset,
+    make_versions,
+    import_dataset,
+):
     main.add_command(command)
 for command in (train, evaluate, predict, inspect, export, ablate, figure, render, render_workers, doctor):
     main.add_command(command)

@@ -139,7 +139,8 @@ class FreiHandWriter:
         if not self.is_finished:
             if not self._journal.rows:
                 raise DatasetError(
-                    f"{self.root}: expected images of the {self.split} split, found none. Add some."
+                    f"{self.root}: expected images of the {self.split} split, found none.",
+                    remedy="Add some.",
                 )
             self._check_versions()
             write_durably(self._identity_path, [json.dumps(self._plan).encode() + b"\n"])

@@ -148,12 +148,13 @@ def read_pickled_arrays(
         return {field: _plain(content[field]) for field in fields if content.get(field) is not None}
     except _Refused as refused:
         raise error_class(
-            f"{where}: expected only the classes of {expected} own pickle, found {refused}, "
-            f"which was not run. {advice}"
+            f"{where}: expected only the classes of {expected} own pickle, found {refused}.",
+            remedy=f"It was not run. {advice}",
         ) from refused
     except _DAMAGED as error:
         raise error_class(
-            f"{where}: expected {expected} pickle, found something unreadable ({error}). {advice}"
+            f"{where}: expected {expected} pickle, found something unreadable ({error}).",
+            remedy=advice,
         ) from error
 
 

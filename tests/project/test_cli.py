@@ -85,6 +85,12 @@ def test_a_shell_can_complete_commands_and_their_values(words: str, expected: st
             "--tta, --fingertips: only for a RUN",
         ),
         (["inspect", "nowhere"], "nowhere: expected a synthetic shard"),
+        (["import-dataset", "ho3d", ".", "--out", "out"], ".: expected HO-3D with train/ and train.txt"),
+        (["import-dataset", "freihand", ".", "--out", "out"], ".: expected FreiHAND_pub_v2.zip or"),
+        (
+            ["import-dataset", "freihand", ".", "--out", "out", "--joints", "mesh", "--every", "2"],
+            "--every, --joints: not for freihand",
+        ),
         (["filter-backgrounds", "nowhere", "--out", "out"], "'nowhere' does not exist"),
         (["render", "nowhere", "--out", "out", "--backgrounds", "."], "expected"),
         (
@@ -131,6 +137,7 @@ def test_a_number_that_makes_no_sense_is_refused_before_anything_starts(line: st
         ["make-photographs"],
         ["make-dataset", "--backgrounds", "."],
         ["make-versions", "--backgrounds", ".", "--data", "."],
+        ["import-dataset", "ho3d", "."],
         ["filter-backgrounds", "."],
         ["backgrounds", "report", "."],
         ["render", ".", "--backgrounds", "."],

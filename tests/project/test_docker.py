@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 import cli
 from render_worker.ray_farm.slots import RESOURCE

@@ -133,16 +133,20 @@ def write_mano_pickle(path: Path, **changes: Any) -> Path:
     return path
 
 
-def write_left_mano_pickle(path: Path, *, shapes_as_published: bool = True) -> Path:
-    """Write the mirrored hand as MANO_LEFT.pkl is: its shapes have, by mistake, the right hand's x."""
-    fields = {name: np.asarray(value) for name, value in mano_content().items() if name in _TURNED}
+def write_left_mano_pickle(path: Path, *, shapes_as_published: bool = True, **right: Any) -> Path:
+    """Write the mirrored hand as MANO_LEFT.pkl is: its shapes have, by mistake, the right hand's x.
+
+    What is given are fields of the right hand.
+    """
+    content = mano_content(**right)
+    fields = {name: np.asarray(value) for name, value in content.items() if name in _TURNED}
     shapes = open_hand_fields()["shapedirs"].astype(np.float64)
     left: dict[str, Any] = mirrored_fields({**fields, "shapedirs": shapes})
     if shapes_as_published:
         left["shapedirs"][:, 0] *= -1
     left["f"] = left["f"].astype(np.uint32)
     left["shapedirs"] = Select(Ch(left["shapedirs"]), np.arange(shapes.size), shapes.shape)
-    return write_mano_pickle(path, **left)
+    return write_mano_pickle(path, **{**right, **left})
 
 
 _TURNED = ("v_template", "f", "posedirs", "hands_mean", "hands_components")

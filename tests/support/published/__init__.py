@@ -1,0 +1,1 @@
+"""Miniatures of published datasets, written exactly in their formats."""

@@ -1,0 +1,1 @@
+"""Other hand datasets, written in FreiHAND's layout: one file for each, and one line in `registry`."""

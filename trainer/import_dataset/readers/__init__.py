@@ -1,0 +1,1 @@
+"""One file for each published dataset format, and what several of them need."""
