@@ -27,8 +27,10 @@ _NOT_FOR_FREIHAND = ("left_hand_model", "protocol", "evaluation", "every", "marg
 @click.argument("dataset", type=click.Choice([*READERS, FREIHAND]))
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @output_path("Folder of the dataset; an unfinished import is continued.", required=True)
-@file_path("--hand-model", help_text="MANO_RIGHT.pkl, with which the labels were made. Not needed for freihand.")
-@file_path("--left-hand-model", help_text="MANO_LEFT.pkl, for DexYCB. Default: the right hand in a mirror.")
+@file_path(
+    "--hand-model", help_text="MANO_RIGHT.pkl, with which the labels were made. Not needed for freihand."
+)
+@file_path("--left-hand-model", help_text="MANO_LEFT.pkl, for left hands of DexYCB, which need it.")
 @click.option("--protocol", help="The dataset's own way to split: s0 to s3 of DexYCB. Default: its first.")
 @click.option(
     "--evaluation",
