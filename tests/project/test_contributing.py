@@ -59,6 +59,7 @@ def test_every_kind_of_addition_is_explained() -> None:
     section = TEXT.split("## How to add")[1].split("\n## ")[0]
     assert re.findall(r"^\*\*(.+?)\.\*\*", section, re.MULTILINE) == [
         "A network",
+        "A dataset reader",
         "A camera",
         "A light",
         "A metric",

@@ -102,6 +102,8 @@ COVERED_BY = {
     "trainer/evaluation/report.py": "trainer/evaluation/test_evaluate.py",
     "trainer/evaluation/sheet.py": "trainer/evaluation/test_evaluate.py",
     "trainer/hands/real_poses.py": "trainer/hands/test_gestures.py",
+    "trainer/import_dataset/hand_models.py": "trainer/import_dataset/test_registry.py",
+    "trainer/import_dataset/reader.py": "trainer/import_dataset/test_registry.py",
     "trainer/inspection/context.py": "trainer/inspection/test_shards.py",
     "trainer/inspection/gallery_twins.py": "trainer/inspection/test_shards.py",
     "trainer/inspection/repredict.py": "trainer/inspection/test_shards.py",
