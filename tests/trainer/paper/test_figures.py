@@ -96,7 +96,7 @@ def test_a_hand_that_cannot_be_drawn_leaves_its_place_empty(
     figure = draw_recycle_figure({"a": plain}, photographs, tmp_path / "figure.png", renderer)
     assert figure.drift_mm["a"][0] is None
     assert figure.drift_mm["a"][1] is not None
-    assert "not drawn" in str(figure)
+    assert "not drawn" in figure.to_text()
 
 
 def test_what_no_figure_can_be_made_of_is_refused(
