@@ -24,6 +24,7 @@ from bg_filter.pipeline import inspect
 from bg_filter.selection import SelectionRules
 from bg_filter.sources import PhotoSource, open_sources
 from shared.backgrounds import BackgroundWriter
+from shared.backgrounds.environment import require_database_or_nothing
 from shared.errors import BackgroundError
 
 
@@ -118,6 +119,7 @@ def filter_backgrounds(
     """
     start_s = time.perf_counter()
     _check_apart(sources, out)
+    require_database_or_nothing(out)
     opened = open_sources(sources)
     listing = Listing(opened, cache=out / "names")
     numbers = listing.choose(limit=limit, seed=subset_seed)

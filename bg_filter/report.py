@@ -23,6 +23,7 @@ from bg_filter.sources import PhotoSource, open_sources
 from shared.backgrounds.verdict_reader import VerdictReader
 from shared.backgrounds.verdicts import CODECS, VerdictRows
 from shared.errors import BackgroundError
+from shared.storage.outputs import write_output
 
 SAMPLE_SEED = 0
 NAMED_CATEGORIES = 5  # in the picture; the page names all
@@ -93,9 +94,11 @@ def write_report(
     )
     files = ReportFiles(html=(out or database) / "report.html", png=(out or database) / "report.png")
     try:
-        files.png.parent.mkdir(parents=True, exist_ok=True)
-        page.save(files.png)
-        files.html.write_text(_html(reader, rules, by_category, page), encoding="utf-8", errors="replace")
+        picture = io.BytesIO()
+        page.save(picture, "PNG")
+        write_output(files.png, [picture.getvalue()])
+        html = _html(reader, rules, by_category, page)
+        write_output(files.html, [html.encode(errors="replace")])
     except OSError as error:
         raise BackgroundError(
             f"{files.png.parent}: expected a folder to write the report to, found a problem: {error}.",

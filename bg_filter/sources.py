@@ -16,6 +16,7 @@ import numpy as np
 from shared.errors import BackgroundError
 from shared.lmdb.intact import require_whole
 from shared.lmdb.keys import NameArray, list_keys
+from shared.storage.files import read_regular_file
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 MAX_KEY_BYTES = 511  # LMDB's limit, for the source's name, a slash and the picture's name
@@ -146,7 +147,7 @@ class FolderSource:
     def read(self, name: str) -> bytes:
         """Return the content of a file; empty if it has gone since it was listed, or cannot be read."""
         try:
-            return (self.path / name).read_bytes()
+            return read_regular_file(self.path / name)
         except OSError as error:
             if not self.path.is_dir():  # a mount that went away is no reason to call every picture bad
                 raise BackgroundError(

@@ -29,6 +29,7 @@ from shared.errors import ConfigError, MeshcycleError
 from shared.hand_model import load_hand_model
 from shared.records import Record
 from shared.seams.renderer import RenderSettings
+from shared.storage.outputs import require_replaceable, write_output
 from shared.types import WeakPerspective
 
 _USAGE: Final = "usage: python -m render_worker request.json out.jpg"
@@ -79,6 +80,7 @@ def main(request_path: Path, out: Path) -> None:
             f"{out}: expected a file to write in an existing folder, found {found}.",
             remedy=_USAGE,
         )
+    require_replaceable(out)
     model = load_hand_model()
     if request.verts_m is None:
         verts_m = (model.template_m - model.template_m.mean(axis=0)) @ _PALM_TO_CAMERA.T
@@ -109,7 +111,7 @@ def main(request_path: Path, out: Path) -> None:
         round_index=0,
         run_seed=request.seed,
     )
-    out.write_bytes(twin.draw(context).jpeg)
+    write_output(out, [twin.draw(context).jpeg])
 
 
 def _read(path: Path) -> HandRequest:

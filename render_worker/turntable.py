@@ -1,5 +1,6 @@
 """A hand from all sides: Blender turns a predicted mesh once around, on paper white, without Ray."""
 
+import io
 import math
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from render_worker.worker import SceneStarter, start_blender
 from shared.colour import srgb_to_linear
 from shared.hand_model import HandModel
 from shared.seams.renderer import RenderSettings
+from shared.storage.outputs import write_output
 from shared.twins.sample import Light
 from shared.types import WeakPerspective
 
@@ -80,7 +82,9 @@ class Turntable:
             frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames
         )
         duration_ms = _MS_PER_TURN // self._num_views
-        first.save(path, save_all=True, append_images=others, duration=duration_ms, loop=0)
+        file = io.BytesIO()
+        first.save(file, "GIF", save_all=True, append_images=others, duration=duration_ms, loop=0)
+        write_output(path, [file.getvalue()])
 
     def _draw(
         self, verts_m: Float32[np.ndarray, "verts 3"], camera: WeakPerspective

@@ -28,7 +28,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from shared.errors import ConfigError, ExportError
-from shared.storage.files import sha256_of, write_durably
+from shared.storage.files import sha256_of
+from shared.storage.outputs import write_output
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_SD
 from trainer.evaluation.predict import at_the_origin
 from trainer.run.checkpoint import WEIGHTS
@@ -113,7 +114,7 @@ def export_onnx(trained: TrainedHand, path: Path, *, tolerance: float = TOLERANC
                 f"{path}: expected outputs within {tolerance:.0e} of PyTorch's, found {worst:.1e}.",
                 remedy="Raise --tolerance if that is close enough for you.",
             )
-        write_durably(path, [draft.read_bytes()])
+        write_output(path, [draft.read_bytes()])
     return ExportReport(path, path.stat().st_size, differences, tolerance)
 
 

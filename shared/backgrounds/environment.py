@@ -58,6 +58,19 @@ def reading_environment(path: Path) -> lmdb.Environment:
     return environment
 
 
+def require_database_or_nothing(folder: Path) -> None:
+    """Make sure that a folder holds a background database, finished or not, or no LMDB.
+
+    Raises:
+        BackgroundError: It holds another LMDB, which was only read.
+    """
+    data = folder / "data.mdb"
+    if data.exists() and data.stat().st_size:  # a kill can leave an empty one
+        environment = reading_environment(folder)
+        if environment.stat()["entries"]:
+            open_databases(environment, folder)
+
+
 def open_databases(environment: lmdb.Environment, path: Path) -> dict[bytes, Any]:
     """Return the handles of the named databases, after a check of the format."""
     try:

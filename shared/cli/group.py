@@ -32,7 +32,13 @@ Completion of commands, options and files:
   fish       _MESHCYCLE_COMPLETE=fish_source meshcycle | source
 """
 
-_NOT_OURS: Final = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
+_WRONG_PLACE: Final = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR),
+        *(errno.EEXIST, errno.ENOENT, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.ENOTEMPTY),
+    }
+)
+"""Numbers of the errors that another path would mend."""
 
 
 class UserError(click.ClickException):
@@ -57,7 +63,7 @@ class ErrorReportingGroup(click.Group):
                     f"{error.filename or 'disk'}: expected space on the disk, found {error.strerror}. "
                     "Free some; the same command resumes.",
                 ) from error
-            if error.errno in _NOT_OURS and error.filename is not None:
+            if error.errno in _WRONG_PLACE and error.filename is not None:
                 raise UserError(
                     f"{error.filename}: expected a path that this user can read and write, found "
                     f"{error.strerror}. Change its permissions, or give another path."

@@ -1,13 +1,16 @@
 """Options that the commands of all parts share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from shared.errors import StorageError
 from shared.seams.parts import Parts
 from shared.storage.location import is_url
+from shared.storage.outputs import require_replaceable
 
 pass_parts: Final = click.make_pass_decorator(Parts)
 """Gives a command what the other parts lend, as its first argument."""
@@ -21,13 +24,29 @@ class LocationType(click.Path):
         return value if is_url(value) else super().convert(value, param, ctx)
 
 
-class PngType(click.Path):
+class OutputType(click.Path):
+    """The name of a file to write, which is refused before any work if it is not ours to replace."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Look at what is there."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        try:
+            require_replaceable(path)
+        except StorageError as error:
+            self.fail(str(error), param, ctx)
+        return path
+
+
+class PngType(OutputType):
     """A path that ends in ``.png``."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Check the suffix, too."""
         path = super().convert(value, param, ctx)
-        if isinstance(path, Path) and path.suffix.lower() != ".png":
+        if path.suffix.lower() != ".png":
             self.fail(f"expected a name that ends in .png, found {path.name}.", param, ctx)
         return path
 
@@ -61,15 +80,20 @@ def output_location(help_text: str) -> Decorator:
     return click.option("--out", type=kind, help=help_text, required=True)
 
 
+def output_file(*names: str, help_text: str, required: bool = False) -> Decorator:
+    """Make an option for a file to be written."""
+    return click.option(*names, type=OutputType(), help=help_text, required=required)
+
+
 def file_path(*names: str, help_text: str, required: bool = False) -> Decorator:
-    """Make an option for a file to be read or written."""
+    """Make an option for a file to be read."""
     kind = click.Path(dir_okay=False, path_type=Path)
     return click.option(*names, type=kind, help=help_text, required=required)
 
 
 def png_path(name: str, help_text: str) -> Decorator:
     """Make an option for a PNG to be written; another suffix is refused before there is anything to write."""
-    return click.option(name, type=PngType(dir_okay=False, path_type=Path), help=help_text)
+    return click.option(name, type=PngType(), help=help_text)
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of text.")

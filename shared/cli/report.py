@@ -49,4 +49,5 @@ def report(result: Report, *, as_json: bool) -> None:
     Of the processes that torchrun starts, the first one reports.
     """
     if is_first_process():
-        click.echo(json.dumps(result.to_json(), indent=1, default=str) if as_json else result.to_text())
+        shown = json.dumps(result.to_json(), indent=1, default=str) if as_json else result.to_text()
+        click.echo(shown.encode(errors="backslashreplace").decode())  # file names need not be UTF-8

@@ -8,21 +8,28 @@ archive of their own and are not needed to predict.
 """
 
 import functools
+import io
 import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from shared.errors import DatasetError
 from shared.freihand.annotations import read_annotation
+from shared.storage.files import read_regular_file
 from shared.types import NUM_JOINTS, Intrinsics
 
 type SplitName = Literal["training", "evaluation"]
 
+_UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError),
+    *(RuntimeError, TypeError, LookupError, ArithmeticError, struct.error),  # of damaged files of other kinds
+)
 LABELS_ADVICE = "Predicting works without labels; to train or to score, unpack them beside the images."
 
 
@@ -158,11 +165,12 @@ class FreiHandSplit:
 
     def _decode(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
         try:
-            with Image.open(path) as picture:
+            with Image.open(io.BytesIO(read_regular_file(path))) as picture:
                 return np.array(picture.convert("RGB"))
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        except _UNREADABLE as error:
+            found = "it is none" if isinstance(error, UnidentifiedImageError) else error
             raise DatasetError(
-                f"{path}: expected a decodable image, {error}.",
+                f"{path}: expected a decodable image, {found}.",
                 remedy="Unpack or copy the file again.",
             ) from error
 

@@ -17,6 +17,7 @@ import numpy as np
 from shared.errors import DatasetError
 from shared.freihand.reader import FreiHandSplit, LabelledHand, SplitName
 from shared.storage.files import write_durably
+from shared.storage.lock import Lock, take_lock
 from shared.types import NUM_JOINTS, Intrinsics
 
 FORMAT = "meshcycle-dataset-journal-1"
@@ -33,7 +34,7 @@ type _Plan = dict[str, int | str | None]
 class FreiHandWriter:
     """Adds labelled images to one split, and turns them into a dataset when all are there.
 
-    Only one writer may work on a split at a time.
+    Only one process works on a split at a time; another one is refused.
 
     Args:
         root: Folder of the dataset; made if it is missing.
@@ -84,7 +85,9 @@ class FreiHandWriter:
         self._identity_path = root / f".{split}.identity"
         if self.is_finished:
             self._check_identity()
-        self._journal = _Journal(root / f".{split}.journal", self._plan)
+        self._journal = _Journal(root / f".{split}.journal", self._plan, whole=root / f"{split}_K.json")
+        if not self.is_finished and not self._journal.path.exists():
+            self._require_nothing_of_others()
 
     @property
     def num_images(self) -> int:
@@ -117,6 +120,7 @@ class FreiHandWriter:
         if not 0 <= hand.index < one_more:
             raise IndexError(f"image {hand.index}: the {self.split} split will have {self.num_images} images")
         name = f"{hand.index:08d}.jpg"
+        self._journal.begin(len(hand.verts_m))  # from then on what lies here is ours
         write_durably(self.root / self.split / "rgb" / name, [jpeg])
         if mask_jpeg is not None and (self._given_images is None or hand.index < self.num_poses):
             write_durably(self.root / self.split / "mask" / name, [mask_jpeg])
@@ -147,7 +151,22 @@ class FreiHandWriter:
             for kind in LABEL_KINDS:
                 self._write_labels(kind)
             self._found_images, self.is_finished = self.num_images, True
-        self._journal.path.unlink(missing_ok=True)
+        self._journal.forget()
+
+    def _require_nothing_of_others(self) -> None:
+        """Make sure that no picture and no label file has a name that this split will need."""
+        folders = [self.root / self.split / kind for kind in ("rgb", "mask")]
+        files = [self.root / f"{self.split}_{kind}.json" for kind in LABEL_KINDS]
+        theirs = [path for path in folders if path.exists() and next(path.iterdir(), None) is not None]
+        theirs += [path for path in files if path.exists()]
+        if theirs:
+            raise DatasetError(
+                (
+                    f"{theirs[0]}: expected a folder without a {self.split} split, or one that was begun "
+                    "here, found somebody's files."
+                ),
+                remedy="Give another --out; nothing was changed.",
+            )
 
     def _check_identity(self) -> None:
         try:
@@ -196,21 +215,37 @@ class FreiHandWriter:
 
 
 class _Journal:
-    """The labels of the images so far, each in a record of fixed size."""
+    """The labels of the images so far, each in a record of fixed size.
 
-    def __init__(self, path: Path, plan: _Plan) -> None:
+    Args:
+        path: Of the journal.
+        plan: What is being written.
+        whole: The file that says that it is not needed any more.
+    """
+
+    def __init__(self, path: Path, plan: _Plan, *, whole: Path) -> None:
         self.path = path
+        self._whole = whole
+        self._lock: Lock | None = None
         self._plan: _Plan = {"format": FORMAT, **plan}
         self.rows: dict[int, int] = {}
         self._record_type: np.dtype[np.void] | None = None
         self._start = 0
         if path.exists():
+            self._take_lock()
             self._recover()
+
+    def forget(self) -> None:
+        """Delete the journal, and let others in."""
+        self.path.unlink(missing_ok=True)
+        if self._lock is not None:
+            self._lock.path.unlink(missing_ok=True)
+            self._lock.release()
 
     def append(self, hand: LabelledHand) -> None:
         """Add the labels of one image and wait until the disk has them."""
-        if self._record_type is None:
-            self._begin(len(hand.verts_m))
+        self.begin(len(hand.verts_m))
+        assert self._record_type is not None, "it has begun"
         record = np.zeros((), self._record_type)
         record["index"] = hand.index
         record["K"] = _matrix(hand.camera)
@@ -232,10 +267,27 @@ class _Journal:
             read: np.void = np.frombuffer(file.read(size), self._record_type)[0]
         return read
 
-    def _begin(self, num_verts: int) -> None:
+    def begin(self, num_verts: int) -> None:
+        """Write the first line, unless that was done before."""
+        if self._record_type is not None:
+            return
+        self._take_lock()
+        if self.path.exists() or self._whole.exists():
+            raise self._other_writer()
         header = json.dumps(self._plan | {"verts": num_verts}).encode() + b"\n"
         write_durably(self.path, [header])
         self._record_type, self._start = _record_type(num_verts), len(header)
+
+    def _take_lock(self) -> None:
+        self._lock = take_lock(self.path.with_name(f"{self.path.name}.lock"))
+        if self._lock is None:
+            raise self._other_writer()
+
+    def _other_writer(self) -> DatasetError:
+        return DatasetError(
+            f"{self.path.parent}: expected a folder that nobody writes to, found another writer at work.",
+            remedy="Wait for it, end it, or give another folder.",
+        )
 
     def _recover(self) -> None:
         with self.path.open("rb") as file:

@@ -3,7 +3,10 @@
 import errno
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
@@ -12,22 +15,80 @@ DISK_IS_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Numbers of the errors that room on the disk would mend."""
 
 
+_TEMPORARY: Final = re.compile(r"\..+\.(\d+)\.tmp", re.DOTALL)
+_NAME_BYTES: Final = 200
+"""So much of a file's name is in that of its temporary file, which may have 255 bytes."""
+
+_swept: set[Path] = set()
+"""Folders in which this process has looked for what others left behind."""
+
+
 def write_durably(path: Path, chunks: Iterable[bytes]) -> None:
     """Write a file so that no reader, and no power cut, can leave half of it under its final name.
 
     The directory is created if needed, and flushed too: when this returns, the name is on the disk.
     """
+    with written_aside(path) as temporary, temporary.open("wb") as file:
+        file.writelines(chunks)
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Give the path of a temporary file to write, which gets its final name at the end of the block.
+
+    If the block fails, nothing is left, and whatever had the final name keeps it. A kill leaves the temporary
+    file, until another process first writes into its folder.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    if path.parent not in _swept:
+        _swept.add(path.parent)
+        sweep_leftovers(path.parent)
+    stem = os.fsdecode(os.fsencode(path.name)[:_NAME_BYTES])
+    temporary = path.with_name(f".{stem}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.writelines(chunks)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        _flush(temporary)
         temporary.replace(path)
+    except OSError as error:
+        if error.filename == str(temporary):  # a name that nobody has heard of
+            error.filename = str(path)
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
-    _flush_directory(path.parent)
+        with suppress(OSError):  # of the name itself, which the block has met already
+            temporary.unlink(missing_ok=True)
+    _flush(path.parent)
+
+
+def sweep_leftovers(folder: Path) -> None:
+    """Delete the temporary files in a folder whose processes are gone."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = _TEMPORARY.fullmatch(entry.name)
+            if match is not None and not _is_running(int(match[1])):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def read_regular_file(path: Path) -> bytes:
+    """Return the content of a file; unlike `Path.read_bytes`, this never waits for the writer of a pipe.
+
+    Raises:
+        OSError: It cannot be read, or is no file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file", str(path))
+        return file.read()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it is somebody else's
+        return True
+    return True
 
 
 def sha256_of(path: Path) -> str:
@@ -52,8 +113,8 @@ def visible_files(folder: Path, patterns: Sequence[str]) -> list[str]:
     )
 
 
-def _flush_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import lmdb
 import pytest
 
 from bg_filter.apply_selection import reselect
@@ -198,6 +199,17 @@ def test_nothing_is_written_into_a_source(tmp_path: Path, inside: str) -> None:
     with pytest.raises(BackgroundError, match="found it inside"):
         filtered(source, source / inside)
     assert [file.name for file in source.iterdir()] == ["a.jpg"]
+
+
+def test_an_lmdb_of_somebody_else_is_refused_and_stays_as_it_is(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "theirs"
+    with lmdb.open(str(out)) as environment, environment.begin(write=True) as transaction:
+        transaction.put(b"key", b"value")
+    (out / "lock.mdb").unlink()
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(BackgroundError, match="found another LMDB"):
+        filtered(source, out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_a_missing_database_cannot_be_selected_from(tmp_path: Path) -> None:

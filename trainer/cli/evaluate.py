@@ -13,6 +13,7 @@ from shared.cli.options import (
     file_path,
     hand_model_option,
     location,
+    output_file,
     png_path,
 )
 from shared.cli.report import report
@@ -38,8 +39,8 @@ from trainer.cli.options import device_option
     help="Which photographs of the dataset to score.",
 )
 @file_path("--predictions", help_text="Score this pred.json or pred.zip instead of a run.")
-@file_path("--pred-json", help_text="Write the predictions here, in FreiHAND's format (.json or .zip).")
-@file_path("--csv", "csv_path", help_text="Write the scores of every hand here.")
+@output_file("--pred-json", help_text="Write the predictions here, in FreiHAND's format (.json or .zip).")
+@output_file("--csv", "csv_path", help_text="Write the scores of every hand here.")
 @png_path("--sheet", "Write a contact sheet (PNG) of photographs, predictions and labels here.")
 @click.option("--worst", is_flag=True, help="Show the worst hands on the sheet.")
 @click.option("--tta", is_flag=True, help="Average over 19 rotations and 5 scales; 95 times the work.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from shared.cli.options import as_json, examples, hand_model_option, location
+from shared.cli.options import OutputType, as_json, examples, hand_model_option, location
 from shared.cli.report import report
 from shared.storage.location import Location
 
@@ -16,7 +16,7 @@ from shared.storage.location import Location
     )
 )
 @click.argument("run", type=location)
-@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("out", type=OutputType())
 @click.option("--onnx", "file_format", flag_value="onnx", default="onnx", help="Write ONNX, the only format.")
 @click.option(
     "--tolerance",

@@ -9,9 +9,9 @@ from shared.cli.options import (
     as_json,
     examples,
     existing_folder,
-    file_path,
     hand_model_option,
     location,
+    output_file,
     png_path,
 )
 from shared.cli.report import report
@@ -27,8 +27,8 @@ from shared.storage.location import Location
 )
 @click.argument("paths", metavar="SHARD|RUN...", nargs=-1, required=True, type=location)
 @png_path("--sheet", "Write a contact sheet (PNG) of the latest round here.")
-@file_path("--gallery", help_text="Write a self-contained HTML page to browse and filter the twins here.")
-@file_path("--curves", help_text="Write the curves of the runs (PNG, PDF or SVG) here.")
+@output_file("--gallery", help_text="Write a self-contained HTML page to browse and filter the twins here.")
+@output_file("--curves", help_text="Write the curves of the runs (PNG, PDF or SVG) here.")
 @click.option("--count", default=12, show_default=True, help="Samples on the sheet.")
 @click.option(
     "--gallery-count", default=500, show_default=True, help="Samples of every round in the gallery."

@@ -9,8 +9,8 @@ from shared.cli.options import (
     as_json,
     backgrounds_option,
     examples,
-    file_path,
     hand_model_option,
+    output_file,
     pass_parts,
     ray_address_option,
 )
@@ -78,7 +78,7 @@ def figure() -> None:
 @photographs_argument
 @runs_option
 @backgrounds_option("Background database that no run was trained with, or its URL.", required=True)
-@file_path("--out", help_text="The figure: PNG, PDF or SVG.", required=True)
+@output_file("--out", help_text="The figure: PNG, PDF or SVG.", required=True)
 @click.option("--seed", default=0, show_default=True, help="Of backgrounds and light.")
 @render_options
 @hand_model_option
@@ -124,7 +124,7 @@ def recycle(
 )
 @photographs_argument
 @runs_option
-@file_path("--out", help_text="The figure: PNG, PDF or SVG.", required=True)
+@output_file("--out", help_text="The figure: PNG, PDF or SVG.", required=True)
 @click.option(
     "--joint",
     "joints",

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int32, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from shared.storage.files import write_durably
+from shared.storage.outputs import write_output
 from trainer.drawing.overlay import HandInPicture, draw_mesh, draw_skeleton
 
 TILE_PX = 256
@@ -83,7 +83,7 @@ def save_sheet(sheet: Image.Image, path: Path) -> None:
     """Write a sheet as PNG, whole or not at all."""
     file = io.BytesIO()
     sheet.save(file, "PNG")
-    write_durably(path, [file.getvalue()])
+    write_output(path, [file.getvalue()])
 
 
 def _draw_panel(panel: Panel, faces: Int32[np.ndarray, "faces 3"]) -> Image.Image:

@@ -1,5 +1,6 @@
 """The page of a figure: rows of pictures under headings, as PNG, PDF or SVG."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from shared.errors import ConfigError
+from shared.storage.outputs import write_output
 
 TILE_PX = 448
 """Side of a picture inside the page."""
@@ -69,7 +71,7 @@ def draw_page(
     start = 0
     for title, num_columns in groups:
         axes[0][start].annotate(
-            title, (0, 1), (0, 16), xycoords="axes fraction", textcoords="offset points",
+            literal(title), (0, 1), (0, 16), xycoords="axes fraction", textcoords="offset points",
             fontsize=10, color=_INK, fontweight="bold",
         )  # fmt: skip
         start += num_columns
@@ -78,8 +80,14 @@ def draw_page(
 
 def save_page(figure: Figure, out: Path) -> None:
     """Write the page; its suffix decides the format."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, bbox_inches="tight", pad_inches=0.05)
+    file = io.BytesIO()
+    figure.savefig(file, format=out.suffix.lstrip(".").lower(), bbox_inches="tight", pad_inches=0.05)
+    write_output(out, [file.getvalue()])
+
+
+def literal(name: str) -> str:
+    """Return a name as matplotlib shows it unchanged: without formulas, and without what is no UTF-8."""
+    return name.encode(errors="replace").decode().replace("$", r"\$")
 
 
 def _draw_tile(axes: Axes, tile: Tile) -> None:

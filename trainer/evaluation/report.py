@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from shared.storage.files import write_durably
+from shared.storage.outputs import write_output
 from trainer.evaluation.metrics import HandScores, SampleScores, Scores, average, looks_mirrored
 
 MIRROR_ADVICE = (
@@ -109,4 +109,4 @@ class EvaluationReport:
         columns = [getattr(self.samples, name) for name in names]
         for row, sample_id in enumerate(self.sample_ids):
             writer.writerow([sample_id, *(f"{column[row]:.6g}" for column in columns)])
-        write_durably(path, [text.getvalue().encode()])
+        write_output(path, [text.getvalue().encode()])

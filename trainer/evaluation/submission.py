@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from shared.errors import DatasetError
-from shared.storage.files import write_durably
+from shared.storage.outputs import output_aside, write_output
 from shared.types import NUM_JOINTS
 
 MEMBER = "pred.json"
@@ -56,16 +56,14 @@ def write_submission(path: Path, submission: Submission) -> None:
                 remedy="Choose another checkpoint.",
             )
     if path.suffix != ".zip":
-        write_durably(path, _json_text(submission))
+        write_output(path, _json_text(submission))
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
     with (
+        output_aside(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open(MEMBER, "w") as member,
     ):
         member.writelines(_json_text(submission))
-    temporary.replace(path)
 
 
 def read_submission(path: Path, *, num_hands: int, num_verts: int) -> Submission:

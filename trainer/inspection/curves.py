@@ -1,5 +1,6 @@
 """Learning curves of one or several runs as a picture: held-out error, losses, and where the time went."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from shared.errors import ConfigError
+from shared.storage.outputs import write_output
+from trainer.drawing.figure_page import literal
 from trainer.run.folder import RunFolder
 from trainer.run.log import RoundRecord, read_records
 
@@ -32,13 +35,16 @@ def draw_curves(runs: Sequence[Path], out: Path) -> None:
             remedy="Give .png or .pdf.",
         )
     is_named_alike = len({path.name for path in runs}) < len(runs)
-    records = {str(path) if is_named_alike else path.name: _records_of(path) for path in runs}
+    records = {
+        literal(str(path) if is_named_alike else path.absolute().name): _records_of(path) for path in runs
+    }
     errors, losses, times = figure.subplots(1, 3)
     _draw_errors(errors, records)
     _draw_losses(losses, records)
     _draw_times(times, records)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out)
+    file = io.BytesIO()
+    figure.savefig(file, format=out.suffix.lstrip("."))
+    write_output(out, [file.getvalue()])
 
 
 def _records_of(run: Path) -> list[RoundRecord]:

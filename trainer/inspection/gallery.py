@@ -21,7 +21,7 @@ from shared.camera import project_px
 from shared.freihand import FreiHandSplit
 from shared.hand_model import HandModel
 from shared.skeleton import BONES
-from shared.storage.files import write_durably
+from shared.storage.outputs import write_output
 from trainer.drawing.overlay import JOINT_COLOURS, HandInPicture
 from trainer.inspection.twin_strips import photo_index
 from trainer.run.log import RoundRecord
@@ -88,7 +88,7 @@ def write_gallery(
     head, tail = TEMPLATE.read_text(encoding="utf-8").split(MARKER)
     faces = _block("faces", _base64(hand_model.faces.astype("<u2").tobytes()))
     blocks = _blocks(twins, title=title, split=split, records=records)
-    write_durably(out, (piece.encode() for piece in itertools.chain([head, faces], blocks, [tail])))
+    write_output(out, (piece.encode() for piece in itertools.chain([head, faces], blocks, [tail])))
     return out.stat().st_size
 
 

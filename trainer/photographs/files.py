@@ -1,15 +1,18 @@
 """People's own photographs: listed, decoded whatever their format, and turned upright."""
 
+import io
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from shared.errors import ConfigError, DatasetError
 from shared.images import turn_of
 from shared.seams.hand_finder import Rgb
+from shared.storage.files import read_regular_file
 
 SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
@@ -31,10 +34,15 @@ def read_photograph(path: Path) -> Rgb:
         DatasetError: The file is missing, damaged, no picture, or larger than Pillow trusts (179 megapixels).
     """
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as file:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(io.BytesIO(read_regular_file(path))) as file,
+        ):
             file.load()
             turn = turn_of(file)
             return np.array(_eight_bit_rgb(file if turn is None else file.transpose(turn)))
+    except UnidentifiedImageError as error:
+        raise DatasetError(f"{path}: expected a photograph, found a problem: it is no picture.") from error
     except _UNREADABLE as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DatasetError(f"{path}: expected a photograph, found a problem: {reason}.") from error
@@ -77,7 +85,8 @@ def names_of(paths: Sequence[Path], folder: Path) -> list[Path]:
     """Return a name for what belongs to each picture, without its suffix unless two would be alike."""
     relative = [path.relative_to(folder) for path in paths]
     short = [path.with_suffix("") for path in relative]
-    return [name if short.count(name) == 1 else full for name, full in zip(short, relative, strict=True)]
+    taken = Counter(short) + Counter(relative)  # a.jpg.png would be called a.jpg, as a.jpg is beside a.png
+    return [name if taken[name] == 1 else full for name, full in zip(short, relative, strict=True)]
 
 
 def _eight_bit_rgb(image: Image.Image) -> Image.Image:

@@ -21,7 +21,7 @@ import numpy as np
 import trimesh
 
 from shared.hand_model import HandModel
-from shared.storage.files import write_durably
+from shared.storage.outputs import write_output
 from trainer.photographs.hand import PhotographedHand
 
 FORMAT = "meshcycle-hands-1"
@@ -64,7 +64,7 @@ def write_mesh(path: Path, hand: PhotographedHand, hand_model: HandModel) -> Non
     mesh = trimesh.Trimesh(hand.verts_m, hand.faces(hand_model.faces), process=False)
     buffer = io.BytesIO()
     mesh.export(buffer, file_type=path.suffix.lstrip("."))
-    write_durably(path, [buffer.getvalue()])
+    write_output(path, [buffer.getvalue()])
 
 
 def _hand(hand: PhotographedHand, mesh: str | None) -> dict[str, Any]:

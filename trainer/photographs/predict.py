@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ from tqdm import tqdm
 
 from shared.errors import DatasetError
 from shared.seams.hand_finder import HandFinder, Rgb
-from shared.storage.files import write_durably
+from shared.storage.outputs import output_aside, write_output
 from trainer.photographs.files import VIDEO_SUFFIXES, list_photographs, names_of, read_photograph
 from trainer.photographs.hand import PhotographedHand, predict_hands
 from trainer.photographs.output import MeshFormat, hands_as_json, write_mesh
@@ -129,10 +130,10 @@ def _write(
             view(each, hand)
     overlay = io.BytesIO()
     draw_hands(rgb, hands, model.faces).save(overlay, "PNG")
-    write_durably(stem.with_name(f"{stem.name}-overlay.png"), [overlay.getvalue()])
+    write_output(stem.with_name(f"{stem.name}-overlay.png"), [overlay.getvalue()])
     names = [mesh.name for mesh in meshes]
     content = hands_as_json(photograph, (rgb.shape[1], rgb.shape[0]), hands, model, meshes=names)
-    write_durably(stem.with_name(f"{stem.name}.json"), [json.dumps(content).encode()])
+    write_output(stem.with_name(f"{stem.name}.json"), [json.dumps(content).encode()])
 
 
 def _predict_video(trained: TrainedHand, source: Path, out: Path, finder: HandFinder) -> PredictReport:
@@ -143,11 +144,15 @@ def _predict_video(trained: TrainedHand, source: Path, out: Path, finder: HandFi
     num_frames = num_hands = 0
     bar = tqdm(video, total=video.num_frames, desc="Predicting", unit="frame", disable=None)
     names = (f"{source.stem}.jsonl", f"{source.stem}-overlay.mp4")
-    with tempfile.TemporaryDirectory(prefix=".", dir=out) as aside:
-        lines_path, overlay_path = (Path(aside) / name for name in names)
+    with (
+        output_aside(out / names[0]) as lines_path,
+        output_aside(out / names[1]) as overlay_path,
+        tempfile.TemporaryDirectory() as aside,
+    ):
+        drawn_path = Path(aside) / "overlay.mp4"  # OpenCV chooses by the suffix
         with (
             lines_path.open("w", encoding="utf-8") as lines,
-            VideoWriter(overlay_path, video.fps) as overlay,
+            VideoWriter(drawn_path, video.fps) as overlay,
         ):
             for number, rgb in enumerate(bar):
                 hands = predict_hands(trained, rgb, finder.find(rgb))
@@ -157,6 +162,5 @@ def _predict_video(trained: TrainedHand, source: Path, out: Path, finder: HandFi
                 lines.write(json.dumps(content) + "\n")
                 num_frames += 1
                 num_hands += len(hands)
-        for path in (lines_path, overlay_path):
-            path.replace(out / path.name)
+        shutil.copyfile(drawn_path, overlay_path)
     return PredictReport(out, num_frames, num_hands, {})

@@ -25,6 +25,13 @@ class VideoReader:
     """
 
     def __init__(self, path: Path) -> None:
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:  # OpenCV dies of it
+            raise DatasetError(
+                f"{path}: expected a video whose name is UTF-8, found another name.",
+                remedy="Rename it.",
+            ) from error
         self._capture = cv2.VideoCapture(str(path))
         self._first = self._next() if self._capture.isOpened() else None
         if self._first is None:

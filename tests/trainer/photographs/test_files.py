@@ -1,5 +1,6 @@
 """Whatever people's cameras and programs write becomes an upright 8-bit RGB picture, or one clear error."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -136,6 +137,19 @@ def test_a_folder_is_listed_in_order_and_without_earlier_output(tmp_path: Path) 
 def test_pictures_of_the_same_name_keep_their_suffix(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("hand.jpg", "hand.png", "other.jpg")]
     assert [str(name) for name in names_of(paths, tmp_path)] == ["hand.jpg", "hand.png", "other"]
+
+
+def test_names_stay_apart_whatever_the_suffixes(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.jpg", "a.png", "a.jpg.png", "a.jpg.png.gif", "b.png")]
+    names = names_of(paths, tmp_path)
+    assert len(set(names)) == len(paths)
+    assert names[-1] == Path("b")
+
+
+def test_a_pipe_among_the_photographs_is_no_photograph(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(DatasetError, match="Not a regular file"):
+        read_photograph(tmp_path / "pipe.jpg")
 
 
 def test_output_above_the_photographs_hides_none_and_output_among_them_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """From photographs to files, through the command line where it decides something."""
 
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cli import main
-from shared.errors import DatasetError
+from shared.errors import DatasetError, StorageError
 from shared.seams.hand_finder import HandSquare, Rgb
 from tests.support.small_trained import TINY_REGRESSOR, tiny_trained, write_run
 from trainer.photographs.finders import CentreCrop, GivenBoxes
@@ -124,6 +125,22 @@ def test_an_interrupted_video_leaves_nothing_that_looks_whole(trained: TrainedHa
     with pytest.raises(KeyboardInterrupt):
         predict_photographs(trained, video, tmp_path / "out", Impatient())
     assert files_in(tmp_path / "out") == set()
+
+
+def test_a_video_whose_name_is_not_utf8_is_an_error(trained: TrainedHand, tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/hand-\xff.mp4"))
+    path.write_bytes(b"a film")
+    with pytest.raises(DatasetError, match="whose name is UTF-8"):
+        predict_photographs(trained, path, tmp_path / "out", MIDDLE)
+
+
+def test_nothing_of_somebody_elses_is_overwritten(trained: TrainedHand, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.json").write_text("my own")
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    with pytest.raises(StorageError, match="did not write"):
+        predict_photographs(trained, tmp_path / "a.png", tmp_path / "out", MIDDLE)
+    assert (tmp_path / "out" / "a.json").read_text() == "my own"
 
 
 def test_what_only_looks_like_a_video_is_an_error(trained: TrainedHand, tmp_path: Path) -> None:

@@ -1,0 +1,59 @@
+"""Files that are whole or absent, and what a kill leaves behind."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from shared.storage.files import read_regular_file, sweep_leftovers, write_durably
+
+
+def ended_process() -> int:
+    """Return the number of a process that is gone."""
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    write_durably(path, [b"old"])
+    with pytest.raises(TypeError):
+        write_durably(path, [b"half", None])  # type: ignore[list-item]
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_names_of_255_bytes_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("é" * 127 + "x")
+    write_durably(path, [b"content"])
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_leftovers_of_processes_that_are_gone_are_swept_and_nothing_else(tmp_path: Path) -> None:
+    left = tmp_path / f".metrics.jsonl.{ended_process()}.tmp"
+    kept = [tmp_path / f".best.{os.getppid()}.tmp", tmp_path / ".notes.tmp", tmp_path / "mine.1.tmp"]
+    for path in (left, *kept):
+        path.touch()
+    sweep_leftovers(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+def test_the_first_write_into_a_folder_sweeps_it(tmp_path: Path) -> None:
+    left = tmp_path / f".best.{ended_process()}.tmp"
+    left.touch()
+    write_durably(tmp_path / "best", [b"round-0001"])
+    assert not left.exists()
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"x{300}'") as caught:
+        write_durably(tmp_path / ("x" * 300), [b""])
+    assert ".tmp" not in str(caught.value)
+
+
+def test_nobody_waits_for_the_writer_of_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "hand.jpg")
+    with pytest.raises(OSError, match="Not a regular file"):
+        read_regular_file(tmp_path / "hand.jpg")
