@@ -168,10 +168,15 @@ def test_the_page_on_troubleshooting_explains_messages() -> None:
     assert len(messages()) > 15
 
 
+def linked(page: Path, link: str) -> Path:
+    """A link that begins with a slash counts from the root of the repository."""
+    return ROOT / link[1:] if link.startswith("/") else page.parent / link
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_linked_file_exists(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text())
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    assert [link for link in links if not linked(page, link).exists()] == []
 
 
 def test_readme_leads_to_every_page_and_names_configurations_that_exist() -> None:
@@ -194,12 +199,12 @@ def test_every_versioned_format_is_on_the_page_on_formats() -> None:
     files = [path for part in PARTS for path in (ROOT / part).rglob("*.py")]
     owners = [path for path in files if re.search(r'^FORMAT\b.* = "', path.read_text(), re.MULTILINE)]
     assert len(owners) > 4
-    assert [path.name for path in owners if f"](../{path.relative_to(ROOT)})" not in text] == []
+    assert [path.name for path in owners if f"](/{path.relative_to(ROOT)})" not in text] == []
 
 
 @pytest.mark.parametrize("row", format_rows())
 def test_a_row_on_the_page_on_formats_links_the_file_that_knows_its_names(row: str) -> None:
-    sources = [(ROOT / link).read_text() for link in re.findall(r"\]\(\.\./([^)]+\.py)\)", row)]
+    sources = [(ROOT / link).read_text() for link in re.findall(r"\]\(/([^)]+\.py)\)", row)]
     names = re.findall(r"[\w-]+\.jsonl?(?=`)|(?<=\(`)[A-Z]\w+(?=`\))", row)
     assert [name for name in names if not any(name in source for source in sources)] == []
     for dotted in re.findall(r"`(shared(?:\.\w+)+)`", row):
