@@ -15,7 +15,11 @@ if not PAGE.is_file():
 
 TEXT = re.sub(r"```.*?```", "", PAGE.read_text(), flags=re.DOTALL)
 QUOTED = re.findall(r"`([^`]+)`", TEXT)
-PATHS = sorted({word for word in QUOTED if re.fullmatch(r"[\w./-]*(?:/|\.(?:py|md|toml))", word)})
+PATHS = sorted(
+    word
+    for word in set(QUOTED)
+    if re.fullmatch(r"[\w./-]*(?:/|\.(?:py|md|toml))", word) and not word.startswith("scenes/")  # assets
+)
 DEFINED_IN = re.findall(r"`(\w+)`(?:\s+(?:in|of))?\s+\(?`([\w/]+\.py)`\)?", TEXT)
 """Names that the page puts before a file."""
 PROSE = ("verts_m", "fx_px", "wall_s", "MESHCYCLE_TEST_ASSETS", "meshcycle", "sh", "sign_language_digits")

@@ -1,6 +1,7 @@
 """Where a module is tested: in the mirrored test module, or in the one that this table names."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -51,6 +52,7 @@ COVERED_BY = {
     "render_worker/ray_farm/ray_start.py": "render_worker/ray_farm/test_node.py",
     "render_worker/ray_farm/ray_token.py": "render_worker/ray_farm/test_node.py",
     "render_worker/ray_farm/slots.py": "render_worker/ray_farm/test_workers.py",
+    "render_worker/ray_farm/with_parent.py": "render_worker/ray_farm/test_head.py",
     "render_worker/release.py": "render_worker/ray_farm/test_node.py",
     "render_worker/requests.py": "render_worker/ray_farm/test_pool.py",
     "render_worker/worker.py": "render_worker/ray_farm/test_pool.py",
@@ -60,7 +62,6 @@ COVERED_BY = {
     "shared/camera/lens.py": "render_worker/blender/test_scene.py",
     "shared/cli/doctor.py": "project/test_doctor.py",
     "shared/cli/doctor_command.py": "project/test_doctor.py",
-    "shared/cli/group.py": CLI,
     "shared/cli/options.py": CLI,
     "shared/cli/render_options.py": CLI,
     "shared/cli/report.py": CLI,
@@ -160,6 +161,7 @@ def imports_of(path: Path) -> frozenset[Path]:
             names.add(node.value.partition(":")[0])
     stems = [ROOT / name.replace(".", "/") for name in names if name.replace(".", "").isidentifier()]
     candidates = [file for stem in stems for file in (stem.with_suffix(".py"), stem / "__init__.py")]
+    candidates += [path.with_name(name) for name in names if re.fullmatch(r"\w+\.py", name)]  # a program
     return frozenset(file for file in candidates if file.is_file())
 
 

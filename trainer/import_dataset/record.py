@@ -1,8 +1,8 @@
 """What became of every hand of a split: a line of JSON each, in the order of the dataset.
 
-``training_sources.jsonl`` or ``evaluation_sources.jsonl`` stays beside the labels. A line says ``photograph`` and ``side``, and either
-``image``, the number of the image that shows this hand, or ``left_out``, the reason why none does. A line is
-written after its image is on the disk, so that an interrupted import knows where it was.
+``training_sources.jsonl`` or ``evaluation_sources.jsonl`` stays beside the labels. A line says ``photograph``
+and ``side``, and either ``image``, the number of the image that shows this hand, or ``left_out``, the reason
+why none does. A line is written after its image is on the disk, so that an interrupted import can resume.
 """
 
 import json
