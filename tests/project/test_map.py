@@ -2,6 +2,7 @@
 
 import ast
 import re
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -149,9 +150,18 @@ def mirrored(module: str) -> Path:
 
 @cache
 def imports_of(path: Path) -> frozenset[Path]:
-    """Return the modules of ours that a file imports, or names in a string as checks and children are."""
+    """Return the modules of ours that a file imports, runs, or names in a string, as doctor's checks are."""
+    names = names_in(path.read_text())
+    stems = [ROOT / name.replace(".", "/") for name in names if name.replace(".", "").isidentifier()]
+    candidates = [file for stem in stems for file in (stem.with_suffix(".py"), stem / "__init__.py")]
+    candidates += [path.with_name(name) for name in names if re.fullmatch(r"\w+\.py", name)]  # a program
+    return frozenset(file for file in candidates if file.is_file())
+
+
+def names_in(code: str) -> set[str]:
+    """Return what some code imports, and its strings; those of code in a string as well."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -159,10 +169,10 @@ def imports_of(path: Path) -> frozenset[Path]:
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             names.add(node.value.partition(":")[0])
-    stems = [ROOT / name.replace(".", "/") for name in names if name.replace(".", "").isidentifier()]
-    candidates = [file for stem in stems for file in (stem.with_suffix(".py"), stem / "__init__.py")]
-    candidates += [path.with_name(name) for name in names if re.fullmatch(r"\w+\.py", name)]  # a program
-    return frozenset(file for file in candidates if file.is_file())
+            if "\nimport " in node.value:  # what a test gives to ``python -c``
+                with suppress(SyntaxError):
+                    names |= names_in(node.value)
+    return names
 
 
 def reached_from(path: Path) -> set[Path]:
