@@ -9,7 +9,7 @@ import pytest
 from tests.support.repository import ROOT
 
 NUMBERS = range(1, 12)
-ROW = re.compile(r"^\| Eq\. (\d+) \|.*\| `([\w.]+)` \| \[`([\w/.]+)`\]\(\.\./([\w/.]+)\) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| Eq\. (\d+) \|.*\| `([\w.]+)` \| \[`([\w/.]+)`\]\(/([\w/.]+)\) \|$", re.MULTILINE)
 
 
 def table() -> dict[int, tuple[str, str]]:
