@@ -19,6 +19,7 @@ from bg_filter.cli.filter import filter_backgrounds
 from render_worker.cli.bench import bench_farm, bench_render
 from render_worker.cli.dataset import make_dataset, make_photographs, make_versions
 from render_worker.cli.farm import render_workers
+from render_worker.cli.kernels import render_kernels
 from render_worker.cli.render import render
 from shared.cli.doctor_command import doctor
 from shared.cli.group import EXIT_CODES, ErrorReportingGroup
@@ -81,6 +82,7 @@ CHECKS = (
     Check("GPU, PyTorch", "trainer.checks:torch_gpus"),
     Check("Blender", "render_worker.checks:blender"),
     Check("GPU, Blender", "render_worker.checks:cycles_gpus"),
+    Check("GPU, kernels", "render_worker.checks:gpu_kernels"),
     Check("Ray", "render_worker.ray_farm.checks:ray_works", arguments={"address": "ray_address"}),
     Check("ImageNet weights", "trainer.checks:pretrained_weights"),
     Check("hand model", "trainer.checks:hand_model", arguments={"path": "hand_model"}),
@@ -140,7 +142,7 @@ for command in (
     import_dataset,
 ):
     main.add_command(command)
-for command in (train, evaluate, predict, inspect, export, ablate, figure, render, render_workers, doctor):
+for command in (train, evaluate, predict, inspect, export, ablate, figure, render, render_workers, render_kernels, doctor):
     main.add_command(command)
 
 

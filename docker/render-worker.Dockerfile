@@ -14,6 +14,16 @@ COPY trainer trainer
 COPY render_worker render_worker
 COPY bg_filter bg_filter
 RUN /opt/meshcycle/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .
+# Blender's wheel has no CUDA kernels for A100 (sm_80) and H100 (sm_90), whose driver would compile them in every new
+# container. The assembler comes with Triton and stays behind. Minutes on a core each; "" leaves them out.
+ARG GPU_GENERATIONS="sm_80 sm_90"
+COPY docker/kernel-assembler.in ./
+# hadolint ignore=SC2086
+RUN python locked_subset.py requirements.lock kernel-assembler.in > assembler.lock \
+    && pip install --no-cache-dir --disable-pip-version-check --no-deps --target /opt/assembler --require-hashes -r assembler.lock \
+    && if [ -n "$GPU_GENERATIONS" ]; then \
+        /opt/meshcycle/bin/meshcycle render-kernels --ptxas /opt/assembler/triton/backends/nvidia/bin/ptxas $GPU_GENERATIONS; \
+    fi
 
 FROM python:3.13.9-slim-bookworm
 # What Blender's wheel loads from the system.

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from render_worker.blender.cuda_kernels import TYPICAL_BUILD_S, kernel_folder, kernels_for, nvidia_gpus
 from render_worker.picture.light import choose_light
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest
@@ -47,3 +48,18 @@ def drawing_device(device: RenderDevice) -> str:
     """Name what Blender draws with if it is asked for this kind of device."""
     settings = RenderSettings(device=device, samples=1)
     return start_blender(CappedMesh.of(load_hand_model()), settings).device
+
+
+def gpu_kernels() -> str:
+    """Say of every NVIDIA GPU whether Blender has kernels for it, and how long it would wait for them."""
+    folder = kernel_folder()
+    found = []
+    for gpu in dict.fromkeys(nvidia_gpus()):
+        if kernels_for(gpu.generation, folder) is not None:
+            found.append(f"{gpu.name} ({gpu.generation}): there")
+        else:
+            found.append(
+                f"{gpu.name} ({gpu.generation}): none, so the driver compiles them for its first picture, "
+                f"about {TYPICAL_BUILD_S / 60:.0f} minutes; `meshcycle render-kernels` does it beforehand"
+            )
+    return "; ".join(found) or "the driver reports no NVIDIA GPU"

@@ -109,12 +109,12 @@ def _try_graphics(wanted: RenderDevice) -> None:
     if done.returncode < 0:
         died = signal.Signals(-done.returncode).name
         raise DeviceError(
-            f"--device {wanted}: expected a GPU for EEVEE, found that Blender died of {died}. "
-            "Install the EGL library of the driver, which containers often lack, or use Cycles."
+            f"--device {wanted}: expected a GPU for EEVEE, found that Blender died of {died}.",
+            remedy="Install the EGL library of the driver, which containers often lack, or use Cycles.",
         )
     if done.returncode > 0:
         said = (done.stderr.decode(errors="replace").strip() or "nothing").splitlines()[-1]
         raise DeviceError(
-            f"--device {wanted}: expected a GPU for EEVEE, found that Blender cannot look for one: {said}. "
-            "Use Cycles, or a machine with a GPU."
+            f"--device {wanted}: expected a GPU for EEVEE, found that Blender cannot look for one: {said}.",
+            remedy="Use Cycles, or a machine with a GPU.",
         )

@@ -169,3 +169,15 @@ def test_the_worker_image_carries_neither_pytorch_nor_the_detector() -> None:
 def test_a_name_that_the_lock_lacks_is_an_error() -> None:
     with pytest.raises(SystemExit, match="expected nonsense in the lock"):
         locked_subset().locked_subset(LOCK.read_text(), {"numpy", "nonsense"})
+
+
+def test_the_worker_image_builds_kernels_that_blenders_wheel_lacks() -> None:
+    """The command is a real one, and what it starts comes from the lock."""
+    text = (DOCKER / "render-worker.Dockerfile").read_text()
+    (generations,) = re.findall(r'^ARG GPU_GENERATIONS="(.*)"$', text, flags=re.M)
+    (command,) = re.findall(r"/bin/meshcycle (render-kernels .*) \$GPU_GENERATIONS", text)
+    words = command.replace("/opt/assembler/triton/backends/nvidia/bin/ptxas", str(LOCK)).split()
+    parsed([*words, *generations.split()])
+    assert generations == "sm_80 sm_90"
+    names = set((DOCKER / "kernel-assembler.in").read_text().split())
+    assert re.findall(r"^(\S+)==", locked_subset().locked_subset(LOCK.read_text(), names), re.M) == ["triton"]
