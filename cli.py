@@ -142,7 +142,19 @@ for command in (
     import_dataset,
 ):
     main.add_command(command)
-for command in (train, evaluate, predict, inspect, export, ablate, figure, render, render_workers, render_kernels, doctor):
+for command in (
+    train,
+    evaluate,
+    predict,
+    inspect,
+    export,
+    ablate,
+    figure,
+    render,
+    render_workers,
+    render_kernels,
+    doctor,
+):
     main.add_command(command)
 
 

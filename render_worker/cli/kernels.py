@@ -16,7 +16,7 @@ from shared.cli.report import report
     )
 )
 @click.argument("generations", nargs=-1)
-@file_path("--ptxas", help="NVIDIA's assembler. Default: Triton's, else that of a CUDA toolkit.")
+@file_path("--ptxas", help_text="NVIDIA's assembler. Default: Triton's, else that of a CUDA toolkit.")
 @as_json
 def render_kernels(generations: tuple[str, ...], ptxas: Path | None, as_json: bool) -> None:
     """Build Blender's kernels for GPUs that it lacks them for.

@@ -1,0 +1,1 @@
+"""Steps that run in the packed Python 3.13, with Blender."""

@@ -1,0 +1,1 @@
+"""Steps that run in the node's own Python, with PyTorch."""

@@ -1,0 +1,219 @@
+"""Trains a configuration on the data that travelled, for some minutes, and packs the best checkpoint.
+
+python3 -m tools.offline_gpu.node train configs/made_hands.toml --minutes 4 [--rounds N] [--no-recycle] …
+
+Without --rounds, a short trial decides how many rounds fit. A configuration with [recycle] also wants all
+parts and backgrounds; its twins are drawn on the GPU by the packed Blender.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import shutil
+import signal
+import sys
+import tarfile
+import threading
+import time
+import tomllib
+import traceback
+from pathlib import Path
+from typing import Any, Final
+
+from tools.offline_gpu.node.layout import DATA, OFFLINE, RESULTS
+from tools.offline_gpu.node.report import report
+from tools.offline_gpu.node.unpack import unpacked
+
+RUN: Final = OFFLINE / "run"
+_LARGEST_BYTES: Final = 60 << 20
+"""Larger weights are halved to 16 bits on their way back."""
+_SHARE_OF_TIME: Final = 0.8
+"""That rounds are planned for; evaluation and packing take the rest."""
+
+
+def main() -> None:
+    """Train, evaluate, pack; whatever happens, leave a note that it is over."""
+    os.environ["STEP_RESULT"] = str(RESULTS / "train.json")
+    try:
+        _train_and_pack(_options().parse_args())
+    except BaseException:
+        text = traceback.format_exc()
+        print(text, file=sys.stderr)
+        report({"error": text}, f"failed: {text.splitlines()[-1]}")
+        raise
+    finally:
+        (RESULTS / "train-over").touch()
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--minutes", type=float, default=6.0)
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--workers", type=int, default=12)
+    parser.add_argument("--precision", default="bf16-mixed")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--no-recycle", action="store_true")
+    parser.add_argument("--not-pretrained", action="store_true")
+    parser.add_argument("--render-device", default="cuda")
+    parser.add_argument("--render-workers", type=int, default=4)
+    parser.add_argument("--accelerator", default="cuda")
+    return parser
+
+
+def _train_and_pack(asked: argparse.Namespace) -> None:
+    values = _values(asked)
+    _wait_for({"train", "data", *(["render"] if "recycle" in values else [])})
+    end_s = time.monotonic() + 60 * asked.minutes
+
+    from shared.freihand import FreiHandSplit
+    from tools.offline_gpu.node.render.bridge import BridgedRenderer
+    from trainer.config.run import TrainConfig
+    from trainer.training.loop import train
+
+    if asked.rounds is None:
+        values["rounds"] = _rounds_that_fit(values, end_s - time.monotonic())
+    config = TrainConfig.model_validate(values)
+    images = len(FreiHandSplit(DATA / "set", "training"))
+    print(f"{config.rounds} rounds of {config.epochs_per_round} epochs of {images} images", flush=True)
+    _interrupt_at(end_s)
+    renderer: Any = contextlib.nullcontext()
+    if config.recycle is not None:
+        renderer = BridgedRenderer(config.render, config.hand_model, DATA / "backgrounds")
+    found: dict[str, Any] = {"config": values, "images": images, "stopped": False}
+    with renderer as draws:
+        try:
+            train(config, renderer=draws, resume=False)
+        except KeyboardInterrupt:
+            found["stopped"] = True
+    _score_and_pack(found)
+
+
+def _values(asked: argparse.Namespace) -> dict[str, Any]:
+    """Return the configuration with everything that belongs to this node."""
+    values = tomllib.loads(asked.config.read_text(encoding="utf-8"))
+    values.pop("mirror", None)
+    values["run_dir"] = str(RUN)
+    data = values.setdefault("data", {})
+    data.pop("num_versions", None)
+    data |= {"root": str(DATA / "set"), "workers": asked.workers}
+    values["compute"] = {
+        "accelerator": asked.accelerator,
+        "precision": asked.precision,
+        "compile": asked.compile,
+    }
+    if asked.batch:
+        data["batch_size"] = asked.batch
+    if asked.learning_rate:
+        values.setdefault("optimiser", {})["learning_rate"] = asked.learning_rate
+    if asked.rounds:
+        values["rounds"] = asked.rounds
+    if asked.not_pretrained:
+        values.setdefault("model", {})["pretrained"] = False
+    if asked.no_recycle:
+        values.pop("recycle", None)
+    if "recycle" in values:
+        values["recycle"]["backgrounds"] = str(DATA / "backgrounds")
+        render = {"device": asked.render_device, "workers": asked.render_workers}
+        values["render"] = values.get("render", {}) | render
+    return values
+
+
+def _wait_for(needs: set[str]) -> None:
+    while missing := needs - unpacked():
+        print(f"waiting for {', '.join(sorted(missing))}", flush=True)
+        time.sleep(1)
+
+
+def _rounds_that_fit(values: dict[str, Any], seconds: float) -> int:
+    """Train a round without recycling, and count how many fit; drawing twins is guessed to double a round."""
+    from trainer.config.run import TrainConfig
+    from trainer.training.loop import train
+
+    recycle = values.get("recycle")
+    trial = {key: value for key, value in values.items() if key != "recycle"}
+    trial |= {"rounds": 1, "run_dir": str(OFFLINE / "trial")}
+    started_s = time.monotonic()
+    record = train(TrainConfig.model_validate(trial), renderer=None, resume=False).records[-1]
+    shutil.rmtree(OFFLINE / "trial", ignore_errors=True)
+    round_s = sum(record.wall_s.values()) * (1 if recycle is None else 2)
+    left_s = seconds - (time.monotonic() - started_s)
+    least = 1 if recycle is None else int(recycle.get("warmup_rounds", 1)) + 1
+    rounds = max(least, int(_SHARE_OF_TIME * left_s / round_s))
+    print(
+        f"a round takes {round_s:.1f} s, {record.photos_per_s:.0f} photographs/s: {rounds} rounds", flush=True
+    )
+    return rounds
+
+
+def _interrupt_at(end_s: float) -> None:
+    """Interrupt training at its next good moment when the time is up, as Ctrl-C would."""
+
+    def interrupt(_which: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    timer = threading.Timer(end_s - time.monotonic(), os.kill, (os.getpid(), signal.SIGTERM))
+    timer.daemon = True
+    timer.start()
+
+
+def _score_and_pack(found: dict[str, Any]) -> None:
+    """Score the best checkpoint on the evaluation split, and pack it."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    from shared.freihand import FreiHandSplit
+    from trainer.evaluation.evaluate import evaluate_checkpoint
+    from trainer.run.trained import load_trained
+
+    metrics = RUN / "metrics.jsonl"
+    found["rounds"] = metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []
+    if not found["rounds"]:
+        report(found, "no round has ended; nothing to bring back")
+        return
+    trained = load_trained(RUN)
+    line = f"{len(found['rounds'])} rounds"
+    if (DATA / "set/evaluation").is_dir():
+        scored = evaluate_checkpoint(trained, FreiHandSplit(DATA / "set", "evaluation")).report
+        if scored is not None:
+            found["evaluation"] = scored.to_json()
+            means = scored.scores
+            line += f"; PA-MPJPE {means.pa_mpjpe_mm:.2f}, PA-MPVPE {means.pa_mpvpe_mm:.2f} mm"
+    _pack(trained.folder)
+    report(found, line)
+
+
+def _pack(best: Path) -> None:
+    """Write run.tar: a run folder whose only checkpoint is the best; in 16 bits if it is large."""
+    weights = best / "model.safetensors"
+    if weights.stat().st_size > _LARGEST_BYTES:
+        _halve(weights)
+    files = [RUN / name for name in ("config.toml", "provenance.json", "metrics.jsonl")]
+    files += [path for path in best.iterdir() if path.name != "state.pt"]
+    files += sorted(RUN.glob("coarse-mesh-*.npz"))
+    with tarfile.open(RESULTS / "run.part", "w") as tar:
+        for path in files:
+            if path.exists():
+                tar.add(path, path.relative_to(RUN).as_posix())
+        name = best.name.encode()
+        info = tarfile.TarInfo("checkpoints/best")
+        info.size = len(name)
+        tar.addfile(info, io.BytesIO(name))
+    (RESULTS / "run.part").rename(RESULTS / "run.tar")
+
+
+def _halve(weights: Path) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    with safe_open(weights, "pt") as file:
+        about = file.metadata()
+    tensors = load_file(weights)
+    halved = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    save_file(halved, weights, metadata=about)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Unpacks one part with all cores, and leaves a note when it is complete."""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+
+from tools.offline_gpu.node.layout import DATA, NOTE, OFFLINE, UNPACKED
+
+
+def unpack(part: Path) -> None:
+    """Unpack the archives of a part.
+
+    Raises:
+        SystemExit: An archive is not what was packed.
+    """
+    started_s = time.monotonic()
+    note = json.loads((part / NOTE).read_text(encoding="utf-8"))
+    archives = sorted((part / name for name in note["sha256"]), key=lambda path: -path.stat().st_size)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for archive, digest in zip(archives, pool.map(_unpack, archives), strict=True):
+            if digest != note["sha256"][archive.name]:
+                raise SystemExit(
+                    f"{archive}: expected the bytes that were packed, found others. Copy it again."
+                )
+    if note["kind"] == "data" and (DATA / "labels").exists():
+        subprocess.run([sys.executable, "-m", "tools.offline_gpu.node.labels"], check=True)
+    done = {"kind": note["kind"], "number": note["number"], "count": note["count"]}
+    path = UNPACKED / f"{part.name}.json"
+    path.write_text(json.dumps({**done, "seconds": round(time.monotonic() - started_s, 1)}), encoding="utf-8")
+
+
+def unpacked() -> set[str]:
+    """Tell what is there: ``train`` comes with part 1, ``render`` with all, ``data`` with all of its own."""
+    notes = [json.loads(path.read_text(encoding="utf-8")) for path in UNPACKED.glob("*.json")]
+    there = set()
+    for kind, name in (("tree", "render"), ("data", "data")):
+        some = [note for note in notes if note["kind"] == kind]
+        if some and len(some) == some[0]["count"]:
+            there.add(name)
+    if any(note["kind"] == "tree" and note["number"] == 1 for note in notes):
+        there.add("train")
+    return there
+
+
+def _unpack(archive: Path) -> str:
+    with tarfile.open(archive, "r:xz") as tar:
+        tar.extractall(OFFLINE, filter="fully_trusted")
+    return sha256(archive.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    unpack(Path(sys.argv[1]))

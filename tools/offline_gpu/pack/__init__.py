@@ -1,0 +1,1 @@
+"""Packs what a node without network lacks; runs in the project's .venv."""
