@@ -37,14 +37,14 @@ the training then holds nearly every hand."""
 
 _MARGIN_PX = 4.0
 
-_ARM_TOWARDS_CAMERA = 0.5
+_ARM_TOWARDS_CAMERA = 0.35
 """Greatest cosine between the forearm and the line of sight: behind its arm, a hand would not be seen."""
 
 _VIEW_SHARES = (0.4, 0.25, 0.35)
 """How often a hand is seen from anywhere, raised before a camera, and at work."""
 
 _RAISED_SPREAD_DEG = 30.0
-_AT_WORK_DEG = (-20.0, 50.0)
+_AT_WORK_DEG = (-20.0, 38.0)
 """How far fingers point away from the camera of somebody who looks at own hands."""
 
 _PALM_TO_CAMERA = Rotation.from_matrix([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
