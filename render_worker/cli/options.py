@@ -28,11 +28,25 @@ def realism_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--occluded",
             type=float,
-            help="Share of pictures with an object in front of the hand. Default: 0.",
+            help="Share of the other pictures with an object in front of the hand. Default: 0.1.",
         ),
+        click.option("--held", type=float, help="Share of hands that touch or hold a thing. Default: 0.3."),
+        click.option("--second-hand", type=float, help="Share of pictures with another hand. Default: 0.12."),
+        click.option(
+            "--jewellery", type=float, help="Share with nail polish, rings, or bands each. Default: 0.12."
+        ),
+        click.option("--shadow", type=float, help="Share of hands near what is behind them. Default: 0.3."),
         click.option("--defocus-px", type=float, help="Largest blur of the background, s.d. Default: 30."),
-        click.option("--blur-px", type=float, help="Largest blur of the picture, s.d. Default: 0.6."),
-        click.option("--noise", type=float, help="Largest noise of the sensor, s.d. in 1/255. Default: 3."),
+        click.option("--blur-px", type=float, help="Largest blur of the picture, s.d. Default: 0.8."),
+        click.option("--motion-px", type=float, help="Largest motion blur. Default: 5."),
+        click.option("--noise", type=float, help="Largest noise in good light, s.d. in 1/255. Default: 3."),
+        click.option("--exposure-stops", type=float, help="Largest wrong exposure. Default: 1.2."),
+        click.option("--white-balance", type=float, help="Wrong colour of light, s.d. Default: 0.07."),
+        click.option("--sharpening", type=float, help="Largest sharpening. Default: 1."),
+        click.option(
+            "--least-resolution", type=float, help="Coarsest camera, pixels per pixel. Default: 0.4."
+        ),
+        click.option("--least-jpeg-quality", type=int, help="Of pictures; masks stay fine. Default: 40."),
     )
     for option in reversed(options):
         command = option(command)

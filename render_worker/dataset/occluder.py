@@ -3,29 +3,24 @@
 from typing import Final
 
 import numpy as np
-import trimesh
-from jaxtyping import Float32, Int32
+from jaxtyping import Float32
 from scipy.spatial.transform import Rotation
 
-_BALL: Final = trimesh.creation.icosphere(subdivisions=2)
+from render_worker.dataset.things import Thing, unit_thing
+
 _GAP_M: Final = 0.01
 
 
-def occluder_faces(*, first: int) -> Int32[np.ndarray, "faces 3"]:
-    """Return the triangles of every occluder, whose first vertex has a given number."""
-    faces: Int32[np.ndarray, "faces 3"] = (_BALL.faces + first).astype(np.int32)
-    return faces
-
-
-def occluder_verts(
+def choose_occluder(
     verts_m: Float32[np.ndarray, "verts 3"], joints_m: Float32[np.ndarray, "21 3"], rng: np.random.Generator
-) -> Float32[np.ndarray, "verts 3"]:
+) -> Thing:
     """Return an object in front of one joint of a hand, as large as a pen, a cup, or a book's corner.
 
     It comes from beyond the joint, seen from the middle of the hand, so that most of the hand stays visible.
     """
+    ball = unit_thing("ball").verts
     squareness = rng.uniform(0.25, 1.0)  # of a superquadric: 1 is a ball, 0 a box
-    unit = np.sign(_BALL.vertices) * np.abs(_BALL.vertices) ** squareness
+    unit = np.sign(ball) * np.abs(ball) ** squareness
     half_m = np.array([rng.uniform(0.006, 0.03), rng.uniform(0.006, 0.03), rng.uniform(0.02, 0.12)])
     shaped_m = Rotation.random(rng=rng).apply(unit * half_m)
     target_m = joints_m[rng.integers(len(joints_m))]
@@ -36,5 +31,4 @@ def occluder_verts(
     place_m[2] = verts_m[:, 2].min() - _GAP_M - shaped_m[:, 2].max()
     # A pinhole sees nearer things farther out; towards the axis by the ratio of depths, it covers the joint.
     place_m[:2] *= place_m[2] / target_m[2]
-    placed_m: Float32[np.ndarray, "verts 3"] = (shaped_m + place_m).astype(np.float32)
-    return placed_m
+    return Thing("ball", (shaped_m + place_m).astype(np.float32))

@@ -5,23 +5,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
+import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import Image, ImageFilter
+from PIL import Image
 
-from render_worker.dataset.body import ARM, CLOTH, HAND, OCCLUDER, Body, pose_body
+from render_worker.dataset.body import ARM, CLOTH, HAND, OTHER_HAND, THING, Body, Other, pose_body
 from render_worker.dataset.forearm import choose_arm
+from render_worker.dataset.held import find_thing
+from render_worker.dataset.occluder import choose_occluder
 from render_worker.dataset.realism import Realism
 from render_worker.dataset.room_light import choose_room_light
 from render_worker.dataset.skin import (
+    adorn,
     fresnel,
     paint_skin,
     patches,
     softened,
     specular,
 )
+from render_worker.dataset.things import Thing
 from render_worker.picture.background import choose_background
 from render_worker.picture.camera import hand_box
+from render_worker.picture.camera_traces import CameraTraces, cast_shadow
 from render_worker.picture.composite import composite, encode_jpeg
 from render_worker.picture.exposure import expose
 from render_worker.picture.light import Lighting, choose_plain_light
@@ -58,11 +64,13 @@ class PortraitRequest:
         hand: Its labels; the picture has the size that its camera says.
         seed: Of the whole set; with the number of the hand it decides every random choice.
         realism: What the picture shows besides the hand.
+        other: Labels of the hand that becomes the second one; None leaves it out.
     """
 
     hand: LabelledHand
     seed: int
     realism: Realism
+    other: LabelledHand | None = None
 
     @property
     def sample_id(self) -> str:
@@ -78,13 +86,14 @@ class PortraitRequest:
         hand, camera, realism = self.hand, self.hand.camera, self.realism
         hand_box(hand.verts_m, camera, width_px=camera.width_px, height_px=camera.height_px)
         seed = seed_of(self.seed, "portrait", hand.index)
-        hidden = rng_of(seed, "occluder")
+        other = self.other
         figure = pose_body(
             context.mesh,
             hand.verts_m,
             hand.joints_m,
             arm=choose_arm(rng_of(seed, "arm")) if realism.forearm else None,
-            thing_rng=hidden if hidden.uniform() < realism.occluded else None,
+            thing=_thing(context, hand, realism, rng_of(seed, "thing")),
+            other=None if other is None else Other(other.verts_m, other.joints_m, rng_of(seed, "other")),
         )
         rng = rng_of(seed, "skin")
         tone = choose_tone(rng)
@@ -94,16 +103,66 @@ class PortraitRequest:
             context.photographs, rng_of(seed, "background"), image_px=camera.width_px
         )
         rng = rng_of(seed, "camera")
-        behind = _blurred(background.pixels, float(rng.uniform(0, 1) ** 2 * realism.defocus_px))
+        behind = _blurred(background.pixels, float(rng.uniform(0, 1) ** 3 * realism.defocus_px))
         colour = seen_colour(tone, rng, background_rgb=background.mean_rgb)
         layer = replace(layer, rgba=expose(_tinted(layer.rgba, background.mean_rgb), colour))
-        picture = composite(layer, behind)
+        if rng.random() < realism.shadow:
+            behind = _shadowed(behind, layer, rng)
+        picture = choose_traces(realism, rng).leave(composite(layer, behind).pixels, rng)
+        best = context.settings.jpeg_quality
         return Portrait(
             jpeg=encode_jpeg(
-                _photographed(picture.pixels, realism, rng), quality=context.settings.jpeg_quality
+                picture,
+                quality=int(rng.integers(min(realism.least_jpeg_quality, best), best + 1)),
+                halves_colour=realism.least_jpeg_quality < best and bool(rng.random() < 0.7),
             ),
             mask_jpeg=_grey_jpeg(_silhouette(layer, behind.shape[:2])),
         )
+
+
+def _thing(
+    context: RenderContext, hand: LabelledHand, realism: Realism, rng: np.random.Generator
+) -> Thing | None:
+    """Return what the hand holds, or what hides a part of it."""
+    if rng.random() < realism.held:
+        held = find_thing(hand.verts_m, context.mesh.open_faces, hand.joints_m, hand.camera, rng)
+        if held is not None:
+            return held
+    return choose_occluder(hand.verts_m, hand.joints_m, rng) if rng.random() < realism.occluded else None
+
+
+def choose_traces(realism: Realism, rng: np.random.Generator) -> CameraTraces:
+    """Return a camera: most take good pictures, few leave every trace."""
+    most = realism.exposure_stops
+    stops = float(np.clip(rng.normal(-0.1 * most, 0.35 * most), -most, most / 3))
+    cast = np.exp(rng.normal(0, realism.white_balance, 3))
+    red, green, blue = (float(gain) for gain in 2**stops * cast / cast.mean())
+    angle, length_px = rng.uniform(0, 2 * np.pi), realism.motion_px * rng.uniform() ** 3
+    return CameraTraces(
+        gains=(red, green, blue),
+        blur_px=float(rng.uniform(0, realism.blur_px)),
+        motion_px=(float(length_px * np.cos(angle)), float(length_px * np.sin(angle))),
+        resolution=float(1 - (1 - realism.least_resolution) * max(0.0, rng.uniform(-1, 1))),
+        noise=float(realism.noise * rng.uniform(0.3, 1.0) ** 2),
+        grain_px=float(max(0.0, rng.uniform(-0.8, 0.7))),
+        sharpening=float(realism.sharpening * max(0.0, rng.uniform(-0.7, 1))),
+    )
+
+
+def _shadowed(
+    behind: UInt8[np.ndarray, "height width 3"], layer: HandLayer, rng: np.random.Generator
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Return the background with a shadow of everything before it, on a side of the lamp's choice."""
+    coverage = np.zeros(behind.shape[:2], np.float32)
+    coverage[layer.box.rows, layer.box.columns] = layer.rgba[..., 3]
+    angle, far_px = rng.uniform(0, 2 * np.pi), rng.uniform(3, 40)
+    return cast_shadow(
+        behind,
+        coverage,
+        offset_px=(float(far_px * np.cos(angle)), float(far_px * np.sin(angle))),
+        blur_px=float(1 + far_px * rng.uniform(0.08, 0.5)),
+        strength=float(rng.uniform(0.2, 0.75)),
+    )
 
 
 def _colours(
@@ -112,10 +171,11 @@ def _colours(
     """Return the scene-linear colour of every vertex."""
     skin = paint_skin(figure.skin_map, tone=tone, rng=rng, has_detail=realism.skin_detail)
     pattern = 1 + 0.15 * patches(figure.skin_map.place_m, rng)[:, None]
+    skin = adorn(skin, figure.skin_map, rng, share=realism.jewellery)
     cloth, thing = (srgb_to_linear(_some_colour(rng)) * pattern for _ in range(2))
     weights = figure.parts
-    mixed = weights[:, [HAND, ARM]].sum(axis=1)[:, None] * skin
-    mixed = mixed + weights[:, [CLOTH]] * cloth + weights[:, [OCCLUDER]] * thing
+    mixed = weights[:, [HAND, ARM, OTHER_HAND]].sum(axis=1)[:, None] * skin
+    mixed = mixed + weights[:, [CLOTH]] * cloth + weights[:, [THING]] * thing
     colours: Float32[np.ndarray, "verts 3"] = np.clip(mixed, 0, 0.95).astype(np.float32)
     return colours
 
@@ -139,7 +199,7 @@ def _lit(
     key, glow = colours, colours * white * softened(figure.visible)
     if realism.skin_detail:
         nail = figure.skin_map.nail
-        is_skin = figure.parts[:, HAND] + figure.parts[:, ARM]
+        is_skin = figure.parts[:, [HAND, ARM, OTHER_HAND]].sum(axis=1)
         sharpness = rng.uniform(*_SHARPNESS) * (1 - nail) + _NAIL_SHARPNESS * nail
         shine = specular(figure.normals, to_camera, np.array(light.lamp.direction), sharpness=sharpness)
         key = key + (rng.uniform(0.2, 0.9) * is_skin * shine)[:, None]
@@ -177,19 +237,18 @@ def _silhouette(layer: HandLayer, shape: tuple[int, ...]) -> UInt8[np.ndarray, "
     return mask
 
 
-def _photographed(
-    pixels: UInt8[np.ndarray, "height width 3"], realism: Realism, rng: np.random.Generator
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Return the picture with the slight blur of a lens and the noise of a sensor."""
-    blurred = _blurred(pixels, float(rng.uniform(0.0, realism.blur_px)))
-    noise = rng.normal(0.0, rng.uniform(realism.noise / 6, realism.noise), pixels.shape)
-    return np.clip(np.rint(blurred + noise), 0, 255).astype(np.uint8)
-
-
 def _blurred(
     pixels: UInt8[np.ndarray, "height width 3"], sigma_px: float
 ) -> UInt8[np.ndarray, "height width 3"]:
-    return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(sigma_px)))
+    """Return a photograph out of focus, found at fewer pixels where the blur is wide, which is faster."""
+    if sigma_px < 0.3:
+        return pixels
+    coarseness = max(1, int(sigma_px / 3))
+    height, width = pixels.shape[:2]
+    size = (max(8, width // coarseness), max(8, height // coarseness))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if coarseness > 1 else pixels
+    soft = cv2.GaussianBlur(small, (0, 0), sigma_px / coarseness, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _grey_jpeg(mask: UInt8[np.ndarray, "height width"]) -> bytes:

@@ -1,15 +1,15 @@
 """How made-up photographs look: what `meshcycle make-dataset` may be asked for."""
 
-from pydantic import Field, NonNegativeFloat
-
-from shared.records import Section
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
 
 
-class Realism(Section):
+class Realism(BaseModel):
     """What makes a render pass for a photograph. Labels do not depend on it, and masks show the visible hand.
 
-    On by default is what photographs of hands have; an object before the hand is something else.
+    On by default is what photographs of hands have, as often as they have it.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     forearm: bool = True
     """Go on beyond the wrist, with a bare arm or a sleeve, instead of ending in a cut."""
@@ -17,13 +17,42 @@ class Realism(Section):
     """Light from the panoramas that come with Blender, instead of a white lamp under a plain sky."""
     skin_detail: bool = True
     """Creases, nails, and sheen, instead of broad patches alone."""
-    occluded: float = Field(default=0.0, ge=0.0, le=1.0)
-    """Share of the pictures in which an object hides a part of the hand."""
+    jewellery: float = Field(default=0.12, ge=0.0, le=1.0)
+    """How often there is nail polish, and how often a ring, and a band around the wrist."""
+    held: float = Field(default=0.3, ge=0.0, le=1.0)
+    """Share of the pictures in which the hand touches a thing, or holds it."""
+    occluded: float = Field(default=0.1, ge=0.0, le=1.0)
+    """Share of the other pictures in which an object hides a part of the hand."""
+    second_hand: float = Field(default=0.12, ge=0.0, le=1.0)
+    """Share of the pictures with a left hand near the labelled one, which may cover a part of it."""
+    shadow: float = Field(default=0.3, ge=0.0, le=1.0)
+    """Share of the pictures in which the hand is near enough to what is behind it for a shadow."""
     defocus_px: NonNegativeFloat = 30.0
     """Largest blur of the background, as a standard deviation: hands are photographed from near. Some stay
     sharp, and some become as plain as a wall, which is strange to a network that has seen places alone
     (EXPERIMENTS.md)."""
-    blur_px: NonNegativeFloat = 0.6
+    blur_px: NonNegativeFloat = 0.8
     """Largest blur of the picture, as a standard deviation."""
+    motion_px: NonNegativeFloat = 5.0
+    """How far a picture moves at most while it is taken; most stand nearly still."""
     noise: NonNegativeFloat = 3.0
-    """Largest noise of the sensor, as a standard deviation in 1/255."""
+    """Largest noise in good light, as a standard deviation in 1/255; dark parts and dim light have more."""
+    exposure_stops: NonNegativeFloat = 1.2
+    """How many stops a picture is too dark at most; it is too bright by a third of that at most."""
+    white_balance: NonNegativeFloat = 0.07
+    """How far, as a standard deviation of the logarithm, each channel is off."""
+    sharpening: NonNegativeFloat = 1.0
+    """Largest sharpening by the camera: the share of the fine detail that is added again."""
+    least_resolution: float = Field(default=0.4, gt=0.0, le=1.0)
+    """Pixels of the coarsest camera per pixel of the picture."""
+    least_jpeg_quality: int = Field(default=40, ge=1, le=100)
+    """Worst quality of a JPEG; the best is that of `RenderSettings`."""
+
+    @classmethod
+    def without_flaws(cls, **chosen: object) -> "Realism":
+        """Return a look whose camera is perfect, and nothing but the hand and its arm is in the picture."""
+        perfect: dict[str, object] = dict.fromkeys(
+            ("jewellery", "held", "occluded", "second_hand", "shadow", "defocus_px", "blur_px"), 0
+        )
+        perfect |= dict.fromkeys(("motion_px", "noise", "exposure_stops", "white_balance", "sharpening"), 0)
+        return cls.model_validate(perfect | {"least_resolution": 1, "least_jpeg_quality": 100} | chosen)

@@ -14,6 +14,7 @@ from render_worker.requests import Drawer, FailedRequest
 from shared.errors import RenderError
 from shared.freihand import LabelledHand, SplitName
 from shared.freihand.writer import FreiHandWriter
+from shared.seeds import rng_of
 from shared.twins.sample import LOOK_VERSION
 
 
@@ -90,7 +91,12 @@ def render_dataset(
     if missing:
         drawer.start()
     requests = (
-        PortraitRequest(replace(hand_of(index % writer.num_poses), index=index), seed, realism)
+        PortraitRequest(
+            replace(hand_of(index % writer.num_poses), index=index),
+            seed,
+            realism,
+            _other(hand_of, index, writer.num_poses, seed=seed, share=realism.second_hand),
+        )
         for index in missing
     )
     with FrameBar(f"Making {split} images", total=len(missing)) as bar:
@@ -102,3 +108,11 @@ def render_dataset(
             bar.update(drawer.stats)
     writer.finish()
     return DatasetReport(split, len(missing), num_images - len(missing), wall_s=time.monotonic() - start_s)
+
+
+def _other(
+    hand_of: Callable[[int], LabelledHand], index: int, num_poses: int, *, seed: int, share: float
+) -> LabelledHand | None:
+    """Return any other hand of the set, to be the second one in a share of the pictures."""
+    rng = rng_of(seed, "second hand", index)
+    return hand_of(int(rng.integers(num_poses))) if rng.random() < share else None

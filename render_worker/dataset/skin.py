@@ -3,7 +3,7 @@
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from render_worker.dataset.skin_map import SkinMap
 from shared.colour import srgb_to_linear
@@ -43,6 +43,36 @@ def paint_skin(
     redder = (flush + 0.8 * nail + 0.7 * crease)[:, None] * _FLUSH
     colour = srgb_to_linear(np.array(tone)) * brightness[:, None] * (1 + redder)
     painted: Float32[np.ndarray, "verts 3"] = np.clip(colour, 0.0, 0.95).astype(np.float32)
+    return painted
+
+
+def adorn(
+    colours: Float32[np.ndarray, "verts 3"], where: SkinMap, rng: np.random.Generator, *, share: float
+) -> Float32[np.ndarray, "verts 3"]:
+    """Return colours of skin with nail polish, a ring or two, and a watch or a band, each now and then."""
+    if rng.random() < share:
+        colours = _over(colours, where.nail, srgb_to_linear(rng.uniform(0.05, 0.95, 3)))
+    if rng.random() < share:
+        for finger in rng.choice(5, size=int(rng.integers(1, 3)), replace=False):
+            metal = np.array([0.85, 0.65 + 0.2 * rng.random(), 0.35 + 0.5 * rng.random()])
+            colours = _over(colours, where.ring[:, finger], metal * rng.uniform(0.4, 1.0))
+    if rng.random() < share:
+        middle_m, half_m = rng.uniform(0.02, 0.05), rng.uniform(0.002, 0.013)
+        beyond_m = np.abs(where.up_arm_m - middle_m)
+        colours = _over(
+            colours,
+            np.clip((half_m - beyond_m) / 0.0015 + 0.5, 0, 1),
+            srgb_to_linear(rng.uniform(0.03, 0.9) * rng.uniform(0.4, 1.0, 3)),
+        )
+    return colours
+
+
+def _over(
+    colours: Float32[np.ndarray, "verts 3"], share: Float[np.ndarray, " verts"], paint: np.ndarray
+) -> Float32[np.ndarray, "verts 3"]:
+    painted: Float32[np.ndarray, "verts 3"] = (colours + share[:, None] * (paint[None] - colours)).astype(
+        np.float32
+    )
     return painted
 
 

@@ -13,6 +13,9 @@ _REACH_M: Final = 0.009
 _LINE_M: Final = 0.0011
 """How wide a crease is."""
 _FINGER_RADIUS_M: Final = 0.016
+_RING_AT: Final = 0.62
+"""Where on the first bone of a finger a ring is worn."""
+_RING_M: Final = 0.0022
 _NAIL_M: Final = (0.0065, 0.0048)
 _THUMBNAIL_M: Final = (0.008, 0.0065)
 """Half the length and half the width of a nail."""
@@ -34,6 +37,8 @@ class SkinMap(NamedTuple):
         nail: Nails.
         flush: Fingertips.
         knuckle: Knuckles.
+        ring: Where a ring would be, for each finger.
+        up_arm_m: How far up the arm, from the wrist.
     """
 
     place_m: Float32[np.ndarray, "verts 3"]
@@ -42,6 +47,8 @@ class SkinMap(NamedTuple):
     nail: Float[np.ndarray, " verts"]
     flush: Float[np.ndarray, " verts"]
     knuckle: Float[np.ndarray, " verts"]
+    ring: Float[np.ndarray, "verts 5"]
+    up_arm_m: Float[np.ndarray, " verts"]
 
     @classmethod
     def of(
@@ -53,6 +60,7 @@ class SkinMap(NamedTuple):
         """Look at an open right hand, in any place and view."""
         out_of_palm = palm_direction(joints_m)
         palm = normals @ out_of_palm
+        rings = []
         crease, nail = _palm_lines(verts_m, joints_m) * np.clip(2 * palm, 0, 1), np.zeros(len(verts_m))
         for name, chain in FINGERS.items():
             bones_m = joints_m[list(chain)]
@@ -64,6 +72,10 @@ class SkinMap(NamedTuple):
                 near = np.linalg.norm(verts_m - place_m, axis=1) < _FINGER_RADIUS_M
                 crease = np.maximum(crease, mine * near * line * strength * np.where(facing < 0.1, 1.0, 0.45))
             nail = np.maximum(nail, mine * _nail(name, verts_m, facing, bones_m, back, mine))
+            base_m, step_m = bones_m[0], bones_m[1] - bones_m[0]
+            beyond_m = np.abs((verts_m - base_m - _RING_AT * step_m) @ _unit(step_m))
+            near = np.linalg.norm(verts_m - base_m - _RING_AT * step_m, axis=1) < _FINGER_RADIUS_M
+            rings.append(mine * near * np.clip((_RING_M - beyond_m) / 0.0006, 0, 1))
         knuckles = [joint for chain in FINGERS.values() for joint in chain[:-1]]
         return cls(
             verts_m,
@@ -72,6 +84,8 @@ class SkinMap(NamedTuple):
             nail,
             _near(verts_m, joints_m[list(TIPS)]),
             _near(verts_m, joints_m[knuckles]) * np.clip(-palm, 0, 1),
+            np.stack(rings, axis=1),
+            (verts_m - joints_m[WRIST]) @ _unit(joints_m[WRIST] - joints_m[FINGERS["middle"][0]]),
         )
 
 

@@ -12,6 +12,7 @@ from shared.colour import decode_srgb8, encode_srgb8
 from shared.errors import RenderError
 
 _FULL_COLOUR: Final = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
+_HALF_COLOUR: Final = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420)
 _RUNS: Final = (
     cv2.IMWRITE_PNG_COMPRESSION,
     1,
@@ -55,9 +56,18 @@ def composite(layer: HandLayer, photograph: UInt8[np.ndarray, "height width 3"])
     return Composite(pixels, mask)
 
 
-def encode_jpeg(pixels: UInt8[np.ndarray, "height width *channels"], *, quality: int) -> bytes:
-    """Return a JPEG with full colour resolution, so that the hand's colour does not bleed over its edge."""
-    return _encoded(".jpg", pixels, [*_FULL_COLOUR, cv2.IMWRITE_JPEG_QUALITY, quality])
+def encode_jpeg(
+    pixels: UInt8[np.ndarray, "height width *channels"], *, quality: int, halves_colour: bool = False
+) -> bytes:
+    """Return a JPEG.
+
+    Args:
+        pixels: sRGB, or grey.
+        quality: From 1 to 100.
+        halves_colour: Keep colour at half the resolution, as cameras do; it bleeds over edges then.
+    """
+    colour = _HALF_COLOUR if halves_colour else _FULL_COLOUR
+    return _encoded(".jpg", pixels, [*colour, cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
 def encode_png(pixels: UInt8[np.ndarray, "height width *channels"]) -> bytes:

@@ -10,7 +10,7 @@ from jaxtyping import Float32
 from shared.records import Record
 from shared.types import WeakPerspective
 
-LOOK_VERSION: Final = 6
+LOOK_VERSION: Final = 7
 """To be raised whenever the same request gives another picture, for example in another light.
 
 So no round and no data set mixes two looks.

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import trimesh
+from scipy.spatial import cKDTree
 
-from render_worker.dataset.body import ARM, CLOTH, HAND, OCCLUDER, Body, pose_body
+from render_worker.dataset.body import ARM, CLOTH, HAND, OTHER_HAND, THING, Body, Other, pose_body
 from render_worker.dataset.forearm import ArmShape, choose_arm
+from render_worker.dataset.occluder import choose_occluder
 from render_worker.dataset.skin_map import SkinMap
 from render_worker.dataset.subdivision import Subdivision
 from render_worker.picture.mesh import CappedMesh
@@ -23,8 +25,10 @@ def hand(index: int) -> LabelledHand:
 
 def figure(index: int, *, arm: ArmShape | None = None, thing: int | None = None) -> Body:
     labelled = hand(index)
-    rng = None if thing is None else np.random.default_rng(thing)
-    return pose_body(MESH, labelled.verts_m, labelled.joints_m, arm=arm, thing_rng=rng)
+    hides = None
+    if thing is not None:
+        hides = choose_occluder(labelled.verts_m, labelled.joints_m, np.random.default_rng(thing))
+    return pose_body(MESH, labelled.verts_m, labelled.joints_m, arm=arm, thing=hides)
 
 
 @pytest.mark.parametrize("index", range(3))
@@ -63,7 +67,7 @@ def test_a_sleeve_begins_where_it_should() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_an_object_is_nearer_to_the_camera_than_all_of_the_hand(seed: int) -> None:
     posed = figure(1, thing=seed)
-    is_thing = posed.parts[:, OCCLUDER] == 1
+    is_thing = posed.parts[:, THING] == 1
     assert is_thing.sum() > 500
     assert posed.verts_m[is_thing, 2].min() > 0
     assert posed.verts_m[is_thing, 2].max() < hand(1).verts_m[:, 2].min()
@@ -112,3 +116,44 @@ def test_creases_lie_in_the_palm_and_across_the_fingers(skin_map: SkinMap) -> No
     is_line = skin_map.crease > 0.5
     assert 0.01 < is_line.mean() < 0.15
     assert skin_map.palm[is_line].mean() > 0.4
+
+
+def with_other(index: int) -> Body:
+    """A hand with another of the set, and both their arms."""
+    first, second = hand(index), hand(index + 100)
+    other = Other(second.verts_m, second.joints_m, np.random.default_rng(index))
+    arm = choose_arm(np.random.default_rng(index))
+    return pose_body(MESH, first.verts_m, first.joints_m, arm=arm, other=other)
+
+
+def test_a_second_hand_is_a_left_one_that_looks_outwards_and_keeps_its_distance() -> None:
+    found = 0
+    for index in range(10):
+        posed, labelled = with_other(index), hand(index)
+        np.testing.assert_array_equal(posed.verts_m[: len(labelled.verts_m)], labelled.verts_m)
+        assert (posed.parts[: len(labelled.verts_m), HAND] == 1).all()
+        if not posed.parts[:, OTHER_HAND].any():
+            continue
+        found += 1
+        corners = posed.parts[posed.mesh.faces][..., OTHER_HAND].min(axis=1)
+        shape = trimesh.Trimesh(posed.verts_m, posed.mesh.faces, process=False)
+        halves = shape.split(only_watertight=True)
+        assert len(halves) == 2
+        assert all(half.volume > 0 for half in halves)  # also the mirrored one
+        theirs_m = posed.verts_m[posed.parts[:, OTHER_HAND] == 1]
+        ours_m = posed.verts_m[posed.parts[:, HAND] == 1]
+        assert corners.sum() > 1000
+        assert cKDTree(ours_m).query(theirs_m)[0].min() > 0.004
+    assert found >= 5
+
+
+def test_a_second_hand_goes_through_nothing_of_the_first() -> None:
+    for index in range(10):
+        posed = with_other(index)
+        if not posed.parts[:, OTHER_HAND].any():
+            continue
+        solid = trimesh.Trimesh(posed.verts_m, posed.mesh.faces, process=False)
+        first, second = solid.split(only_watertight=True)
+        for one, other in ((first, second), (second, first)):
+            inside = one.contains(other.vertices[::5])
+            assert inside.mean() < 0.01, index

@@ -28,7 +28,8 @@ from tests.support.small_scene import FlatScene, HomeDrawer, PlainPhotographs, o
 from trainer.hands.sampled import labelled_hand
 
 MESH = CappedMesh.of(open_hand())
-PLAIN = Realism(forearm=False, room_light=False)
+PLAIN = Realism.without_flaws(forearm=False, room_light=False)
+ALONE = Realism(held=0, occluded=0, second_hand=0)
 
 
 def hand_of(index: int) -> LabelledHand:
@@ -157,7 +158,7 @@ def test_the_same_request_gives_the_same_bytes_whatever_was_photographed_before(
 
 
 @pytest.mark.blender
-@pytest.mark.parametrize("realism", [PLAIN, Realism()], ids=["cut", "arm"])
+@pytest.mark.parametrize("realism", [PLAIN, ALONE], ids=["cut", "arm"])
 def test_the_mask_is_the_hand_without_its_arm(context: RenderContext, realism: Realism) -> None:
     """What rays see of the labelled mesh, less what the arm hides of it or adds to it at the wrist."""
     for index in range(8):
@@ -173,7 +174,7 @@ def test_the_mask_is_the_hand_without_its_arm(context: RenderContext, realism: R
 @pytest.mark.blender
 def test_an_object_hides_a_part_of_the_hand_and_changes_nothing_else(context: RenderContext) -> None:
     clear, hidden = (
-        mask_of(PortraitRequest(hand_of(2), seed=0, realism=Realism(occluded=share)).draw(context))
+        mask_of(PortraitRequest(hand_of(2), seed=0, realism=Realism(held=0, occluded=share)).draw(context))
         for share in (0.0, 1.0)
     )
     assert 0.3 * clear.sum() < hidden.sum() < 0.98 * clear.sum()
@@ -183,9 +184,60 @@ def test_an_object_hides_a_part_of_the_hand_and_changes_nothing_else(context: Re
 @pytest.mark.blender
 def test_without_flaws_of_the_camera_the_background_is_the_photograph(context: RenderContext) -> None:
     """Nothing but hand and arm covers it; JPEG is all that remains."""
-    realism = Realism(defocus_px=0, blur_px=0, noise=0)
+    realism = Realism.without_flaws()
     picture = np.asarray(
         Image.open(io.BytesIO(PortraitRequest(hand_of(0), seed=0, realism=realism).draw(context).jpeg))
     ).astype(int)
     behind = np.abs(np.array(PlainPhotographs.colours)[:, None, None] - picture).max(axis=3).min(axis=0)
     assert (behind < 6).mean() > 0.5
+
+
+def draw(context: RenderContext, index: int, *, other: int | None = None, **chosen: object) -> Portrait:
+    """Photograph a hand of the set, alone or with another one."""
+    companion = None if other is None else hand_of(other)
+    realism = Realism.without_flaws(**chosen)
+    return PortraitRequest(hand_of(index), seed=0, realism=realism, other=companion).draw(context)
+
+
+@pytest.mark.blender
+def test_what_a_hand_holds_may_hide_a_part_of_it_and_adds_nothing(context: RenderContext) -> None:
+    hidden = []
+    for index in range(6):
+        clear, holding = (mask_of(draw(context, index, held=share)) for share in (0.0, 1.0))
+        assert (holding & ~clear).sum() < 25  # JPEG, and the sampling noise of the edge
+        assert holding.sum() > 0.2 * clear.sum()
+        hidden.append((clear & ~holding).sum() / clear.sum())
+    assert max(hidden) > 0.05
+
+
+@pytest.mark.blender
+def test_a_second_hand_changes_the_picture_but_is_not_in_the_mask(context: RenderContext) -> None:
+    changed = []
+    for index in range(5):
+        alone, both = draw(context, index), draw(context, index, other=index + 50)
+        assert (mask_of(both) & ~mask_of(alone)).sum() < 25
+        first, second = (np.asarray(Image.open(io.BytesIO(one.jpeg)), np.int16) for one in (alone, both))
+        changed.append((np.abs(first - second).max(axis=2) > 40).mean())
+    assert max(changed) > 0.05
+
+
+@pytest.mark.blender
+def test_rings_bands_and_polish_change_colours_alone(context: RenderContext) -> None:
+    plain, adorned = draw(context, 1), draw(context, 1, jewellery=1)
+    assert plain.mask_jpeg == adorned.mask_jpeg
+    assert plain.jpeg != adorned.jpeg
+
+
+def test_a_second_hand_is_shown_as_often_as_asked_for(drawer: HomeDrawer, tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def counted(index: int) -> LabelledHand:
+        asked.append(index)
+        return hand_of(index)
+
+    for share, calls in ((0.0, 6), (1.0, 12)):
+        asked.clear()
+        look = PLAIN.model_copy(update={"second_hand": share})
+        out = tmp_path / f"set {share}"
+        render_dataset(drawer, out, "training", counted, num_images=6, seed=0, realism=look)
+        assert len(asked) == calls
