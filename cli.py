@@ -133,28 +133,11 @@ def bench() -> None:
 
 for command in (bench_filter, bench_render, bench_farm, bench_train, bench_round):
     bench.add_command(command)
-for command in (
-    filter_backgrounds,
-    backgrounds,
-    make_photographs,
-    make_dataset,
-    make_versions,
-    import_dataset,
-):
+for command in (filter_backgrounds, backgrounds, import_dataset, train, evaluate, predict, inspect, export):
     main.add_command(command)
-for command in (
-    train,
-    evaluate,
-    predict,
-    inspect,
-    export,
-    ablate,
-    figure,
-    render,
-    render_workers,
-    render_kernels,
-    doctor,
-):
+for command in (make_photographs, make_dataset, make_versions, render, render_workers, render_kernels):
+    main.add_command(command)
+for command in (ablate, figure, doctor):
     main.add_command(command)
 
 

@@ -55,3 +55,10 @@ def test_the_lock_names_no_index() -> None:
     lock = ROOT / "requirements.lock"
     addresses = [line for line in lock.read_text().splitlines() if "://" in line or line.startswith("-")]
     assert addresses == []
+
+
+def test_the_file_where_the_parts_meet_stays_small() -> None:
+    """What grows belongs into the ``cli/`` folder of a part."""
+    if not (ROOT / "cli.py").is_file():
+        pytest.skip("the source tree is elsewhere")
+    assert len((ROOT / "cli.py").read_text().splitlines()) <= 150

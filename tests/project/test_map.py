@@ -32,6 +32,7 @@ COVERED_BY = {
     "render_worker/cli/bench.py": CLI,
     "render_worker/cli/dataset.py": CLI,
     "render_worker/cli/farm.py": CLI,
+    "render_worker/cli/kernels.py": CLI,
     "render_worker/cli/options.py": CLI,
     "render_worker/cli/render.py": CLI,
     "render_worker/dataset/forearm.py": "render_worker/dataset/test_body.py",
