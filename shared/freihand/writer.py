@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from shared.errors import DatasetError
 from shared.freihand.reader import FreiHandSplit, LabelledHand, SplitName
@@ -26,6 +27,8 @@ LABEL_KINDS = ("xyz", "verts", "mano", "scale", "K")
 """The last one to appear says that the split is whole."""
 SCALE_BONE = (9, 10)
 """FreiHAND's scale is the length of the first bone of the middle finger."""
+_LONG = 2000
+"""Hands from which writing their labels takes so long that a bar shows how far it is."""
 
 
 type _Plan = dict[str, int | str | None]
@@ -206,7 +209,14 @@ class FreiHandWriter:
     def _write_labels(self, kind: str) -> None:
         def text() -> Iterable[bytes]:
             yield b"["
-            for pose in range(self.num_poses):
+            poses = tqdm(
+                range(self.num_poses),
+                desc=f"Writing {self.split}_{kind}.json",
+                unit="hand",
+                leave=False,
+                disable=self.num_poses < _LONG,
+            )
+            for pose in poses:
                 numbers = np.round(self._journal.record(pose)[kind].astype(np.float64), LABEL_DECIMALS)
                 yield (b", " if pose else b"") + json.dumps(numbers.tolist()).encode()
             yield b"]"

@@ -9,6 +9,7 @@ made from the placeholders afterwards, so no code chosen by the file ever runs.
 import io
 import pickle
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,10 @@ class _Array(_Placeholder):
     """``numpy.ndarray`` with state (version, shape, dtype, is_fortran, bytes)."""
 
 
+class _Scalar(_Placeholder):
+    """A number of NumPy's own, beside the arrays."""
+
+
 class _Text(_Placeholder):
     """``codecs.encode(text, "latin1")``: how Python 3 writes bytes in protocol 2."""
 
@@ -94,14 +99,26 @@ _PERMITTED: dict[tuple[str, str], type] = {
 }
 
 
+_SCALARS: dict[tuple[str, str], type] = {
+    ("numpy.core.multiarray", "scalar"): _Scalar,
+    ("numpy._core.multiarray", "scalar"): _Scalar,
+}
+"""What other pickles have, besides."""
+
+
 class _Refused(pickle.UnpicklingError):
     """The pickle names something that is not part of a hand model."""
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
+    def __init__(self, data: bytes, permitted: Mapping[tuple[str, str], type]) -> None:
+        # latin1 maps the bytes of a Python 2 string to the characters of the same number.
+        super().__init__(io.BytesIO(data), encoding="latin1")
+        self._permitted = permitted
+
     def find_class(self, module: str, name: str) -> type:
         try:
-            return _PERMITTED[module, name]
+            return self._permitted[module, name]
         except KeyError:
             raise _Refused(f"{module}.{name}") from None
 
@@ -115,6 +132,7 @@ def read_mano_pickle(data: bytes, *, where: str, fields: tuple[str, ...]) -> dic
         expected="MANO's",
         error_class=HandModelError,
         advice="Download the model again from its official site.",
+        permitted=_PERMITTED,
     )
 
 
@@ -126,6 +144,7 @@ def read_pickled_arrays(
     expected: str,
     error_class: type[MeshcycleError],
     advice: str,
+    permitted: Mapping[tuple[str, str], type] = _PERMITTED | _SCALARS,
 ) -> dict[str, np.ndarray]:
     """Return those of the named fields that a pickled dictionary has, as plain arrays of numbers.
 
@@ -136,13 +155,13 @@ def read_pickled_arrays(
         expected: Whose pickle it should be, for messages.
         error_class: What to raise.
         advice: What to do about a damaged file.
+        permitted: Placeholders for the names that the file may use.
 
     Raises:
-        MeshcycleError: The pickle is damaged, no dictionary, or names a class that MANO does not use.
+        MeshcycleError: The pickle is damaged, no dictionary, or names a class that is not permitted.
     """
     try:
-        # latin1 maps the bytes of a Python 2 string to the characters of the same number.
-        content = load_modestly(data, _RestrictedUnpickler(io.BytesIO(data), encoding="latin1").load)
+        content = load_modestly(data, _RestrictedUnpickler(data, permitted).load)
         if not isinstance(content, dict):
             raise TypeError(f"a dictionary was expected, not {type(content).__name__}")
         return {field: _plain(content[field]) for field in fields if content.get(field) is not None}

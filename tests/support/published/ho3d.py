@@ -61,7 +61,7 @@ def _write_photograph(folder: Path, name: str, hand: PublishedHand, model: HandM
     content: dict[str, object] = {
         "camMat": INTRINSICS,
         "objName": "003_cracker_box",
-        "objLabel": 2,
+        "objLabel": np.int64(2),
         "objRot": np.zeros((3, 1), np.float32),
         "objTrans": np.zeros(3, np.float32),
         "objCorners3D": np.zeros((8, 3), np.float32),

@@ -105,7 +105,7 @@ class InterHand:
                 for side in _SIDES.get(annotations.hand_types.get(image["id"], ""), ()):
                     yield SourceHand(
                         photograph=f"{name}/{image['file_name']}",
-                        subject=f"subject-{image['subject']}",
+                        subject=f"subject-{image.get('subject', 'unknown')}",
                         sequence=f"{name}/Capture{image['capture']}/{image['seq_name']}",
                         side=side,
                         split=_SPLITS[name],
@@ -120,11 +120,7 @@ class InterHand:
         mano = annotations.mano.get(capture, {}).get(frame, {}).get(hand.side)
         if mano is None:
             raise LeftOut("there are no MANO parameters")
-        seen_by = annotations.cameras[capture]
-        position_mm, to_camera, focal_px, centre_px = (
-            np.array(seen_by[name][camera], dtype=np.float64)
-            for name in ("campos", "camrot", "focal", "princpt")
-        )
+        position_mm, to_camera, focal_px, centre_px = _camera(annotations.cameras, capture, camera)
         offset_m = -to_camera @ position_mm / 1000
         pose = np.array(mano["pose"], dtype=np.float64).reshape(48)
         return HandLabels(
@@ -151,6 +147,17 @@ class InterHand:
         if name not in self._read_splits:
             self._read_splits[name] = _read(self.source, name)
         return self._read_splits[name]
+
+
+def _camera(cameras: Mapping[str, Any], capture: str, camera: str) -> list[np.ndarray]:
+    """Return position in mm, rotation, focal lengths and principal point."""
+    try:
+        seen_by = cameras[capture]
+        return [
+            np.array(seen_by[name][camera], np.float64) for name in ("campos", "camrot", "focal", "princpt")
+        ]
+    except KeyError as error:
+        raise LeftOut("the camera is not annotated") from error
 
 
 def _joints_m(joints: Mapping[str, Any], capture: str, frame: str, side: Side) -> Float[np.ndarray, "21 3"]:

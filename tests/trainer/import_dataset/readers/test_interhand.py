@@ -69,6 +69,10 @@ def test_invalid_joints_are_unknown_and_hands_without_parameters_left_out(
     for hand in hands[1:4]:
         with pytest.raises(LeftOut, match="there are no MANO parameters"):
             reader.labels(hand)
+    cameras = folder / "InterHand2.6M_train_camera.json"
+    cameras.write_text("{}")
+    with pytest.raises(LeftOut, match="the camera is not annotated"):
+        InterHand(tmp_path).labels(hands[0])
 
 
 def test_a_photograph_with_two_hands_is_decoded_once(
