@@ -19,7 +19,7 @@ from shared.cli.report import report
 @file_path("--ptxas", help_text="NVIDIA's assembler. Default: Triton's, else that of a CUDA toolkit.")
 @as_json
 def render_kernels(generations: tuple[str, ...], ptxas: Path | None, as_json: bool) -> None:
-    """Build Blender's kernels for GPUs that it lacks them for.
+    """Build the GPU kernels that Blender does not bring.
 
     GENERATIONS are names such as sm_90; those of this machine's GPUs if left out. Blender has none for A100,
     H100 and newer cards of data centres: their driver compiles them at the first picture, for minutes, once
