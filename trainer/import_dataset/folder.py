@@ -1,6 +1,5 @@
 """The folder that an import writes: nobody else's, not two imports at once, and with one set of settings."""
 
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from typing import Final
 
 from shared.errors import DatasetError
 from shared.storage.files import write_durably
+from shared.storage.lock import take_lock
 
 _LOCK: Final = ".import.lock"
 _SETTINGS: Final = "import.json"
@@ -27,28 +27,28 @@ def import_folder(out: Path, settings: Mapping[str, object]) -> Iterator[None]:
         DatasetError: The folder holds other things, or another import is at work there.
     """
     _refuse_other_things(out, settings)
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / _LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DatasetError(
-                f"{out}: expected a folder that nobody writes, found another import at work there.",
-                remedy="Wait for it, end it, or give another folder.",
-            ) from error
+    lock = take_lock(out / _LOCK)
+    if lock is None:
+        raise DatasetError(
+            f"{out}: expected a folder that nobody writes, found another import at work there.",
+            remedy="Wait for it, end it, or give another folder.",
+        )
+    try:
         if not (out / _SETTINGS).exists():
             write_durably(out / _SETTINGS, [json.dumps(settings, indent=1).encode() + b"\n"])
-        try:
-            yield
-        except DatasetError:
-            _leave_no_trace(out)
-            raise
+        yield
+    except DatasetError:
+        _leave_no_trace(out)
+        raise
+    finally:
+        lock.path.unlink(missing_ok=True)
+        lock.release()
 
 
 def _leave_no_trace(out: Path) -> None:
     """Forget an import that has no image yet, so that it can be tried with other options."""
     if not any(out.glob("*/rgb/*.jpg")):
-        for path in (out / _SETTINGS, *out.glob("*_sources.jsonl"), out / _LOCK):
+        for path in (out / _SETTINGS, *out.glob("*_sources.jsonl")):
             path.unlink(missing_ok=True)
 
 
@@ -59,13 +59,13 @@ def _refuse_other_things(out: Path, settings: Mapping[str, object]) -> None:
     if not there:
         return
     try:
-        found = json.loads((out / _SETTINGS).read_bytes())
+        found = dict(json.loads((out / _SETTINGS).read_bytes()))
     except FileNotFoundError:
         raise DatasetError(
             f"{out}: expected an empty folder or an unfinished import, found {', '.join(there[:4])}.",
             remedy="Give another folder; nothing is ever overwritten.",
         ) from None
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise DatasetError(
             f"{out / _SETTINGS}: expected the settings of an import, {error}.",
             remedy="Give another folder.",

@@ -34,8 +34,9 @@ def test_an_unfinished_import_is_opened_again_with_the_same_settings_only(tmp_pa
         raise AssertionError
 
 
-def test_settings_that_cannot_be_read_are_one_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "import.json").write_text("{")
+@pytest.mark.parametrize("content", ["{", "[1]", "3"])
+def test_settings_that_cannot_be_read_are_one_clear_error(tmp_path: Path, content: str) -> None:
+    (tmp_path / "import.json").write_text(content)
     with (
         pytest.raises(DatasetError, match="expected the settings of an import"),
         import_folder(tmp_path, SETTINGS),
@@ -82,4 +83,4 @@ def test_an_import_that_fails_before_its_first_image_leaves_nothing(tmp_path: Pa
 def test_an_import_that_fails_later_keeps_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="in vain"):
         fail(tmp_path, "training/rgb/00000000.jpg")
-    assert {path.name for path in tmp_path.iterdir()} == {".import.lock", "import.json", "training"}
+    assert {path.name for path in tmp_path.iterdir()} == {"import.json", "training"}
