@@ -1,6 +1,7 @@
 """What ``meshcycle doctor`` looks at for the render worker: Blender and its GPUs."""
 
 import time
+from dataclasses import asdict
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest
 from render_worker.worker import start_blender
 from shared.hand_model import load_hand_model
+from shared.seams.check import Answer
 from shared.seams.renderer import RenderDevice, RenderSettings
 from shared.seeds import rng_of
 from shared.types import WeakPerspective
@@ -41,13 +43,14 @@ def blender() -> str:
 def cycles_gpus() -> str:
     """Name what Cycles would draw with if it may choose; a machine without a GPU draws on its CPU."""
     scene = start_blender(CappedMesh.of(load_hand_model()), RenderSettings(device="auto", samples=1))
-    return scene.device if not scene.device.startswith("CPU") else "none for Cycles; it renders on the CPU"
+    return "none for Cycles; it renders on the CPU" if scene.device.is_cpu else str(scene.device)
 
 
-def drawing_device(device: RenderDevice) -> str:
+def drawing_device(device: RenderDevice) -> Answer:
     """Name what Blender draws with if it is asked for this kind of device."""
     settings = RenderSettings(device=device, samples=1)
-    return start_blender(CappedMesh.of(load_hand_model()), settings).device
+    found = start_blender(CappedMesh.of(load_hand_model()), settings).device
+    return Answer(str(found), asdict(found))
 
 
 def gpu_kernels() -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
+from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.background import Photographs
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import Scene
@@ -81,12 +82,12 @@ class WorkerState:
 
     Attributes:
         bpy_version: Version of Blender.
-        device: Device that really draws.
+        device: What really draws.
         release: What is installed around it.
     """
 
     bpy_version: str
-    device: str
+    device: DrawingDevice
     release: Release
 
 

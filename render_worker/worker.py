@@ -88,7 +88,7 @@ class RenderWorker:
 
     def _limit_s(self) -> float:
         """Return how long the next picture may take."""
-        compiles = not self._has_drawn and not self._context.scene.device.startswith("CPU")
+        compiles = not self._has_drawn and not self._context.scene.device.is_cpu
         return self._context.settings.timeout_s + (KERNELS_S if compiles else 0.0)
 
     def state(self) -> WorkerState:

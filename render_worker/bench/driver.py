@@ -17,6 +17,7 @@ import psutil
 from tqdm import tqdm
 
 from render_worker.bench.frames import noise_photographs, template_twin
+from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.camera import hand_box
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest, HandGeometry, HandLayer
@@ -162,7 +163,7 @@ class FlatScene:
     """Covers the box of a hand: a `render_worker.picture.request.Scene` without Blender."""
 
     bpy_version = "none"
-    device = "none"
+    device = DrawingDevice("none")
 
     def __init__(self, mesh: CappedMesh, settings: RenderSettings) -> None:
         pass

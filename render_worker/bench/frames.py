@@ -83,7 +83,7 @@ def bench_render(
                 request.draw(context)
         parts = _parts(scene, requests, photographs, settings)
         memory = watch_memory(context, requests, frames=steady_frames) if steady_frames else ()
-        device, bpy_version = scene.device, scene.bpy_version
+        device, bpy_version = str(scene.device), scene.bpy_version
         quality = _curve(mesh, settings, requests[:_CURVE_HANDS]) if measure_quality else ()
         rates = {
             workers: pool_rate(_ray_pool, settings, hand_model, photographs.path, requests, workers)

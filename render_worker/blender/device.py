@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import bpy
 
+from render_worker.drawing_device import DrawingDevice
 from shared.errors import DeviceError
 from shared.seams.renderer import RenderDevice, RenderSettings
 
@@ -16,8 +17,8 @@ _GPU_KINDS: Final = ("OPTIX", "CUDA", "HIP", "METAL", "ONEAPI")  # in the order 
 _SOFTWARE_RENDERERS: Final = ("llvmpipe", "softpipe", "swiftshader")
 
 
-def configure_engine(scene: Any, settings: RenderSettings) -> str:
-    """Set engine, device, and sampling, and return the device as Blender names it."""
+def configure_engine(scene: Any, settings: RenderSettings) -> DrawingDevice:
+    """Set engine, device, and sampling, and return what will draw."""
     scene.render.engine = _ENGINES[settings.engine]
     scene.render.use_persistent_data = True
     scene.render.threads_mode, scene.render.threads = "FIXED", 1  # parallelism comes from more processes
@@ -34,7 +35,7 @@ def configure_engine(scene: Any, settings: RenderSettings) -> str:
     return _compute_device(cycles, settings.device)
 
 
-def _compute_device(cycles: Any, wanted: RenderDevice) -> str:
+def _compute_device(cycles: Any, wanted: RenderDevice) -> DrawingDevice:
     """Enable the wanted kind of device for Cycles, and return kind and names as Blender reports them.
 
     Raises:
@@ -66,7 +67,7 @@ def _compute_device(cycles: Any, wanted: RenderDevice) -> str:
                 f"--device {wanted}: expected to use {found[kind]}, found {used}.",
                 remedy="Report this.",
             )
-    return f"{kind}: {', '.join(found[kind])}"
+    return DrawingDevice(kind, tuple(found[kind]))
 
 
 def _device_names(preferences: Any, kind: str) -> list[str]:
@@ -77,8 +78,8 @@ def _device_names(preferences: Any, kind: str) -> list[str]:
     return [device.name for device in devices if device.type == kind]
 
 
-def _graphics_device(wanted: RenderDevice) -> str:
-    """Return the name of the GPU that EEVEE draws with.
+def _graphics_device(wanted: RenderDevice) -> DrawingDevice:
+    """Return the GPU that EEVEE draws with.
 
     Raises:
         DeviceError: There is none, or the CPU was asked for; in software a frame takes tens of seconds.
@@ -89,7 +90,7 @@ def _graphics_device(wanted: RenderDevice) -> str:
         gpu.init()
         name = str(gpu.platform.renderer_get())
         if not any(software in name.lower() for software in _SOFTWARE_RENDERERS):
-            return f"EEVEE: {name}"
+            return DrawingDevice("EEVEE", (name,))
     else:
         name = "the CPU"
     raise DeviceError(

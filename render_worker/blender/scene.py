@@ -21,6 +21,7 @@ from jaxtyping import Float32
 from render_worker.blender.device import configure_engine
 from render_worker.blender.exr import read_exr
 from render_worker.blender.material import GLOW, LIT, MARKED, SkinMaterial
+from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.camera import hand_box, to_blender
 from render_worker.picture.fill_light import Skylight
 from render_worker.picture.mesh import CappedMesh
@@ -73,8 +74,8 @@ class HandScene:
         return str(bpy.app.version_string)
 
     @property
-    def device(self) -> str:
-        """Device that really draws, as read back from Blender."""
+    def device(self) -> DrawingDevice:
+        """What really draws, as read back from Blender."""
         return self._device
 
     def draw(self, request: DrawRequest) -> HandLayer:

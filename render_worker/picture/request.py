@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Float32
 
+from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.mesh import CappedMesh
 from shared.twins.sample import Light
 from shared.types import Camera
@@ -99,8 +100,8 @@ class Scene(Protocol):
         ...
 
     @property
-    def device(self) -> str:
-        """Device that really draws, as read back from Blender."""
+    def device(self) -> DrawingDevice:
+        """What really draws, as read back from Blender."""
         ...
 
     def draw(self, request: DrawRequest) -> HandLayer:

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from render_worker.drawing_device import DrawingDevice
 from render_worker.ray_farm.head import wait_for_head
 from render_worker.ray_farm.ray_start import LOOPBACK_ONLY
 from render_worker.ray_farm.ray_token import make_token, require_token, token_path
@@ -121,11 +122,10 @@ class FarmNode:
         (finding,) = examine([check], {"device": self.device})
         if finding.status != "ok":
             raise DeviceError(finding.found, finding.remedy)
-        kind, _, names = finding.found.partition(": ")
-        default = len(os.sched_getaffinity(0)) if kind == "CPU" else len(names.split(", "))
-        slots = self.workers or default
-        logger.info("Offering %d render slots: %s, %s.", slots, this_release(), finding.found)
-        return {RESOURCE + kind.lower(): slots}
+        device = DrawingDevice(finding.value["kind"], tuple(finding.value["names"]))
+        slots = self.workers or device.num_gpus or len(os.sched_getaffinity(0))
+        logger.info("Offering %d render slots: %s, %s.", slots, this_release(), device)
+        return {RESOURCE + device.kind.lower(): slots}
 
     def _take_part(
         self, offered: dict[str, int], started: Callable[[dict[str, Any]], None]

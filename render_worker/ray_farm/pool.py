@@ -218,7 +218,7 @@ class RenderPool:
         for call in running.values():
             limit_s = len(call.chunk.requests) * self.settings.timeout_s + _GRACE_S
             state = call.worker.state
-            if state is not None and not state.device.startswith("CPU"):
+            if state is not None and not state.device.is_cpu:
                 limit_s += KERNELS_S
             if now_s - call.started_s > limit_s:
                 ray.kill(call.worker.actor)

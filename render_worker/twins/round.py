@@ -170,7 +170,7 @@ class _RoundUnderWay:
             bpy_version=state.bpy_version,
             engine=settings.engine,
             samples=settings.samples,
-            device=state.device,
+            device=str(state.device),
             settings_sha256=hashlib.sha256(f"{LOOK_VERSION} {picture}".encode()).hexdigest(),
             hand_model_sha256=drawer.hand_model.sha256,
             backgrounds_fingerprint=drawer.photographs.fingerprint,

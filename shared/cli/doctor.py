@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from shared.errors import MeshcycleError
 from shared.seams.check import Check, Finding
@@ -82,9 +82,11 @@ def _remedy(values: Mapping[str, str]) -> str:
 def main(function: str, arguments: str, answer: str) -> None:
     """Run one check in this process, and write down what it found."""
     module, _, name = function.partition(":")
-    found: dict[str, str]
+    found: dict[str, Any]
     try:
-        found = {"status": "ok", "found": getattr(import_module(module), name)(**json.loads(arguments))}
+        said = getattr(import_module(module), name)(**json.loads(arguments))
+        text, value = (said, None) if isinstance(said, str) else said
+        found = {"status": "ok", "found": text, "value": value}
     except MeshcycleError as error:
         found = {"status": "problem", "found": error.message, "remedy": error.remedy}
     Path(answer).write_text(json.dumps(found), encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 _WIDTH: Final = 16
 
@@ -11,8 +11,8 @@ _WIDTH: Final = 16
 class Check:
     """Something to look at.
 
-    A check is a function without side effects. It takes strings and returns what it found in a few words;
-    what is wrong it raises as a `MeshcycleError`. It runs in a process of its own, hence is named, not held.
+    A check is a function without side effects. It takes strings and returns what it found in a few words, or
+    an `Answer`; what is wrong it raises as a `MeshcycleError`. It runs in a process of its own, hence is named, not held.
 
     Attributes:
         name: Printed in front of its line.
@@ -28,6 +28,18 @@ class Check:
     asked_by: str | None = None
 
 
+class Answer(NamedTuple):
+    """What a check found, for people and for a program that computes with it.
+
+    Attributes:
+        text: In a few words.
+        value: The same, as anything that JSON can hold.
+    """
+
+    text: str
+    value: Any
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What a check found.
@@ -37,12 +49,14 @@ class Finding:
         status: How it is.
         found: In words; a problem in a sentence.
         remedy: What to do about a problem.
+        value: The same as `found` for programs, as JSON; None if the check only speaks.
     """
 
     check: str
     status: Literal["ok", "problem", "skipped"]
     found: str
     remedy: str = ""
+    value: Any = None
 
     def __str__(self) -> str:
         line = f"{self.status:8} {self.check:{_WIDTH}} {self.found}"

@@ -68,6 +68,13 @@ def test_a_check_that_dies_hangs_or_fails_is_a_finding_like_any_other() -> None:
     assert failed.remedy
 
 
+@pytest.mark.usefixtures("importable")
+def test_a_check_may_answer_with_a_value_that_programs_read() -> None:
+    finding = examined(Check("house", "tests.support.broken_checks:measures"))
+    assert (finding.status, finding.found) == ("ok", "two rooms")
+    assert finding.value == {"rooms": ["a, b", "c"]}
+
+
 def test_what_was_not_asked_for_is_skipped() -> None:
     finding = examined(Check("photographs", "never:called", asked_by="data"))
     assert finding == Finding("photographs", "skipped", "not asked for; give --data")

@@ -1,7 +1,9 @@
-"""Checks for the doctor that do what checks of broken things do."""
+"""Checks for the doctor: those of broken things, and one that measures."""
 
 import os
 import signal
+
+from shared.seams.check import Answer
 
 
 def dies() -> str:
@@ -16,3 +18,7 @@ def hangs() -> str:
 
 def fails() -> str:
     raise ZeroDivisionError("a bug")
+
+
+def measures() -> Answer:
+    return Answer("two rooms", {"rooms": ["a, b", "c"]})

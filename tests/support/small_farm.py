@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 import ray
 
+from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest, HandGeometry, HandLayer, Scene
 from render_worker.ray_farm.pool import RenderPool
@@ -120,7 +121,7 @@ class MinedBlender:
         return self.blender.bpy_version
 
     @property
-    def device(self) -> str:
+    def device(self) -> DrawingDevice:
         return self.blender.device
 
     def draw(self, request: DrawRequest) -> HandLayer:

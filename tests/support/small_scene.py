@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.camera import hand_box
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import DrawRequest, HandGeometry, HandLayer
@@ -32,7 +33,7 @@ class FlatScene:
     """Draws the box of a hand, all covered, in its brightest colour: a `Scene`."""
 
     bpy_version = "none"
-    device = "flat"
+    device = DrawingDevice("flat")
 
     def __init__(self, mesh: CappedMesh | None = None, settings: RenderSettings | None = None) -> None:
         pass

@@ -28,6 +28,7 @@ from render_worker.release import this_release
 from shared.backgrounds import BackgroundWriter
 from shared.backgrounds.verdicts import Verdict
 from shared.errors import RenderError, ShardError
+from shared.seams.check import Finding
 from shared.seams.renderer import RenderJob, RenderSettings
 from shared.twins.rounds import SyntheticRound
 from tests.support.listening import listening_hosts
@@ -363,3 +364,19 @@ def test_a_ray_that_starts_too_slowly_is_started_again_and_in_the_end_named(
     assert caplog.text.count("trying again") == 2
     with pytest.raises(RenderError, match="expected Ray to run, found that it ended"):
         FarmNode(workers=0).serve(lambda _: None)
+
+
+def test_a_gpu_with_a_comma_in_its_name_is_one_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"kind": "OPTIX", "names": ["Quadro, rev. 2: mobile", "Quadro"]}
+    finding = Finding(check="Blender", status="ok", found="whatever is said", value=found)
+    offered: list[dict[str, int]] = []
+
+    def take_part(_: FarmNode, slots: dict[str, int], *others: object) -> tuple[bool, bool, list[str]]:
+        offered.append(slots)
+        return True, True, []
+
+    monkeypatch.setattr("render_worker.ray_farm.node.make_token", lambda: None)
+    monkeypatch.setattr("render_worker.ray_farm.node.examine", lambda checks: iter([finding]))
+    monkeypatch.setattr(FarmNode, "_take_part", take_part)
+    FarmNode(device="optix").serve(lambda farm: None)
+    assert offered == [{"render_optix": 2}]
