@@ -7,12 +7,11 @@ from typing import Any, Final
 
 from ray._private import worker as ray_worker
 
+from render_worker.ray_farm.patience import Patience
 from shared.errors import RenderError
 
 logger = logging.getLogger(__name__)
 
-_SILENT_S: Final = 20.0
-"""A head that does not answer for so long is lost. Ray ends the whole process, without a word, after 60."""
 _TIMEOUT_S: Final = 5.0
 _ANSWER_S: Final = 8.0
 _MAX_PORT: Final = 65535
@@ -35,26 +34,25 @@ def wait_for_head(address: str, patience_s: float) -> None:
     """Wait until the head of a farm answers at an address.
 
     Raises:
-        RenderError: Nobody did in time, or it is no address.
+        RenderError: None did in time, or it is no address.
     """
     if _split(address) is None:
         raise RenderError(
             f"render farm: expected HOST:PORT of its head, found {address}.",
             remedy="Write, for example, 10.0.0.5:6379.",
         )
-    give_up_s = time.monotonic() + patience_s
-    has_told = False
+    patience = Patience(patience_s)
     while reason := _silence(address):
-        if time.monotonic() > give_up_s:
+        patience.begin()
+        if patience.is_over:
             raise RenderError(
                 f"head at {address}: expected it to answer within {patience_s:g} s, found: {reason}.",
                 remedy=(
                     "Start it with `meshcycle render-workers --head --host ADDRESS`, or correct the address."
                 ),
             )
-        if not has_told:
+        if patience.warns_now():
             logger.info("Waiting up to %g s for the head at %s (%s).", patience_s, address, reason)
-            has_told = True
         time.sleep(1)
 
 
@@ -63,16 +61,18 @@ class HeadWatch:
 
     Args:
         address: Of the head; None if this process has a Ray of its own, whose processes are its children.
+        lost_after_s: A head that does not answer for so long is lost. Ray ends the whole process, without a
+            word, after 60.
     """
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, *, lost_after_s: float = 20.0) -> None:
         self._address = address
-        self._silent_since_s: float | None = None
+        self._silence = Patience(lost_after_s)
 
     @property
     def is_silent(self) -> bool:
         """Whether it did not answer when last asked; whatever else Ray is asked then takes a minute."""
-        return self._silent_since_s is not None
+        return self._silence.is_waiting
 
     def ask(self) -> None:
         """Ask the head whether it is there.
@@ -88,28 +88,27 @@ class HeadWatch:
             return
         reason = _silence(self._address)
         if reason is None:
-            self._silent_since_s = None
+            self._silence.end()
             return
-        now_s = time.monotonic()
-        since_s = self._silent_since_s = self._silent_since_s or now_s
-        if now_s - since_s > _SILENT_S:
+        self._silence.begin()
+        if self._silence.is_over:
             raise self.lost(reason)
 
     def lost(self, reason: str) -> RenderError:
         """Return the error that says that Ray is gone, and ask it nothing more."""
-        self._silent_since_s = self._silent_since_s or time.monotonic()
+        self._silence.begin()
         where = "Ray on this machine" if self._address is None else f"render farm at {self._address}"
         start = "" if self._address is None else "Start its head again, which render workers wait for. "
         return RenderError(
-            f"{where}: expected it to go on, found that it has ended: {reason}.",
+            f"{where}: expected it to keep running, found that it has ended: {reason}.",
             remedy=f"{start}Repeat the command; it resumes.",
         )
 
 
 def _silence(address: str) -> str | None:
-    """Return why nobody answers at an address, or None if somebody does."""
+    """Return why there is no answer at an address, or None if there is one."""
     host_and_port = _split(address)
-    assert host_and_port is not None, "whoever asks has looked at the address"
+    assert host_and_port is not None, "callers have checked the address"
     try:
         with socket.create_connection(host_and_port, timeout=_TIMEOUT_S) as connection:
             connection.sendall(_HTTP2_HELLO)

@@ -37,7 +37,7 @@ from shared.storage.location import Location
 _CHUNK: Final = 8
 """Pictures per call: enough to forget the cost of a call, few enough for all workers to finish together."""
 _STRIKES: Final = 2
-"""Workers that a single request may kill before it is given up."""
+"""Workers that a single request may kill before it fails."""
 _LOSSES: Final = 5
 """Calls of a chunk that may be lost with their machine until it is blamed: a request kills no machines."""
 _GRACE_S: Final = 30.0
@@ -65,7 +65,7 @@ class _Call[Picture]:
 class RenderPool:
     """Draws whatever it is asked for; a `shared.seams.renderer.Renderer`.
 
-    Entering it is cheap. The first use starts or joins Ray and hires the workers, and they stay for the next.
+    Entering it is cheap. The first use starts or joins Ray and starts the workers, which stay for the next.
     Machines may join and leave at any time, also in the middle of a round.
 
     Args:
@@ -115,14 +115,14 @@ class RenderPool:
             self._workers = None
 
     def start(self) -> WorkerState:
-        """Hire workers unless they are there, and return what one of them draws with.
+        """Start workers unless they run, and return what one of them draws with.
 
         Raises:
-            RenderError: There is no cluster, nobody to draw, or no Blender for this Python.
+            RenderError: There is no cluster, no worker, or no Blender for this Python.
             DeviceError: The device that the settings ask for does not exist.
         """
-        workers = self._ready_crew()
-        assert workers.state is not None, "a workers is ready when one worker is"
+        workers = self._ready_workers()
+        assert workers.state is not None, "_ready_workers waits for one"
         return workers.state
 
     def render_round(self, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
@@ -139,11 +139,11 @@ class RenderPool:
     ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
         """Yield every request with its picture, or with the reason why there is none, as they become ready.
 
-        Requests are taken from the iterable only as workers become free. When a worker dies, another takes
-        its place; each of the requests that it was drawing is tried again alone, and one that kills workers
-        alone is refused. What is lost with a whole machine is drawn again as it was.
+        Requests are taken from the iterable only as workers become free. When a worker dies, another replaces
+        it; each of the requests that it was drawing is tried again alone, and one that kills workers alone
+        fails. What is lost with a whole machine is drawn again as it was.
         """
-        workers = self._ready_crew()
+        workers = self._ready_workers()
         self.stats = PoolStats(workers=workers.num_ready)
         fresh = map(_Chunk, itertools.batched(requests, _CHUNK))
         again: deque[_Chunk[Picture]] = deque()
@@ -163,7 +163,7 @@ class RenderPool:
                     else:
                         yield from self._finish(workers, running.pop(reference), reference, again)
                 self._end_overdue(running)
-                workers.give_up_if_alone()
+                workers.warn_once_or_give_up()
                 self.stats.record(workers=workers.num_ready)
                 waiting = waiting or (again.popleft() if again else None)
         finally:
@@ -198,7 +198,7 @@ class RenderPool:
     def _blame[Picture](
         self, call: _Call[Picture], again: deque[_Chunk[Picture]]
     ) -> Iterator[tuple[Request[Picture], FailedRequest]]:
-        """Try every request of a chunk that killed a worker alone; refuse one that kills them alone."""
+        """Try every request of a chunk that killed a worker alone; fail one that kills them alone."""
         chunk = call.chunk
         if len(chunk.requests) > 1:
             again.extend(_Chunk((request,)) for request in chunk.requests)
@@ -223,8 +223,8 @@ class RenderPool:
             if now_s - call.started_s > limit_s:
                 ray.kill(call.worker.actor)
 
-    def _ready_crew(self) -> WorkerSet:
-        """Return the workers, with at least one worker who is ready."""
+    def _ready_workers(self) -> WorkerSet:
+        """Return the workers, of which at least one is ready."""
         if self._workers is None:
             connect(self._address)
             self._workers = WorkerSet(
@@ -237,7 +237,7 @@ class RenderPool:
                 return workers
             for reference in workers.ready([*workers.starting]):
                 workers.admit(reference)
-            workers.give_up_if_alone()
+            workers.warn_once_or_give_up()
 
     def _offered(self) -> Any:
         if self._address is not None:

@@ -1,4 +1,4 @@
-"""The workers of a pool: as many as the machines at hand offer, who join, leave, and die at any time."""
+"""The workers of a pool: as many as its machines offer. They may join, leave and die at any time."""
 
 import logging
 import time
@@ -11,6 +11,7 @@ import ray
 from ray.exceptions import ActorUnschedulableError, OutOfMemoryError, RayActorError, RayTaskError
 
 from render_worker.ray_farm.head import HeadWatch
+from render_worker.ray_farm.patience import Patience
 from render_worker.ray_farm.slots import RenderSlots
 from render_worker.release import Release, this_release
 from render_worker.requests import WorkerState
@@ -19,10 +20,10 @@ from shared.seams.renderer import RenderSettings
 
 logger = logging.getLogger(__name__)
 
-_LOOK_EVERY_S: Final = 1.0
+_READ_OFFERS_EVERY_S: Final = 1.0
 _TICK_S: Final = 1.0
 _FAILED_STARTS: Final = 3
-"""Workers of a machine that may die before they are ready, one after the other, until it is left alone."""
+"""Workers of a machine that may die in a row before they are ready, until it is refused."""
 
 
 @dataclass(eq=False)
@@ -31,7 +32,7 @@ class Worker:
 
     Attributes:
         actor: Its handle.
-        offer: The slot that it takes.
+        slots: Those of which it takes one.
         state: What it said about itself when it was ready; None before.
     """
 
@@ -41,13 +42,13 @@ class Worker:
 
 
 class WorkerSet:
-    """Hires a worker for every slot that is offered, and knows who is ready and idle.
+    """Starts a worker for every slot that is offered, and knows which are ready and idle.
 
     Args:
         start_worker: Starts a worker's process in a slot.
-        look: Returns what is offered at this moment.
+        offered: Returns the slots that are offered at this moment.
         settings: Device, number of workers, and patience.
-        address: Of the farm; None if everything happens on this machine, where nobody else will join.
+        address: Of the farm; None if all workers are on this machine, which no other will join.
     """
 
     def __init__(
@@ -69,9 +70,8 @@ class WorkerSet:
         self._refused: dict[tuple[str, str], MeshcycleError] = {}
         self._failed_starts: Counter[tuple[str, str]] = Counter()
         self._release = this_release()
-        self._looked_s = float("-inf")
-        self._alone_since_s: float | None = None
-        self._has_complained = False
+        self._offers_read_s = float("-inf")
+        self._patience = Patience(settings.patience_s)
 
     @property
     def num_ready(self) -> int:
@@ -84,17 +84,17 @@ class WorkerSet:
         return next((worker.state for worker in self._workers if worker.state is not None), None)
 
     def follow(self) -> None:
-        """Hire for slots that are free, and let idle workers go whose machine is about to leave.
+        """Start workers in free slots, and stop idle ones whose machine is about to leave.
 
         Raises:
             RenderError: The head of the farm is lost.
         """
         now_s = time.monotonic()
-        if now_s - self._looked_s < _LOOK_EVERY_S:
+        if now_s - self._offers_read_s < _READ_OFFERS_EVERY_S:
             return
-        self._looked_s = now_s
+        self._offers_read_s = now_s
         self._head.ask()
-        if self._head.is_silent:  # it would not say what is offered either
+        if self._head.is_silent:  # Ray could not say what is offered
             return
         offered_slots = {_slot_key(slots): slots for slots in self._offered()}
         for slots in offered_slots.values():
@@ -112,17 +112,17 @@ class WorkerSet:
                 self._start(slots)
 
     def is_wanted(self, worker: Worker) -> bool:
-        """Tell whether a worker may go on: its machine is there, and stays."""
+        """Tell whether a worker may take more work: its machine is there, and stays."""
         return _slot_key(worker.slots) in self._slot_keys
 
     def is_there(self, worker: Worker) -> bool:
-        """Tell whether the machine of a worker that was lost still is part of the cluster."""
-        self._looked_s = float("-inf")
+        """Tell whether the machine of a lost worker is still part of the cluster."""
+        self._offers_read_s = float("-inf")
         self.follow()
         return self.is_wanted(worker)
 
     def admit(self, reference: Any) -> None:
-        """Take in a worker that says it is ready, or find out why it never will be."""
+        """Admit a worker that is ready, or find out why it never will be."""
         worker = self.starting.pop(reference)
         slot_key = _slot_key(worker.slots)
         try:
@@ -149,7 +149,7 @@ class WorkerSet:
         self._workers.remove(worker)
         if worker in self.idle:
             self.idle.remove(worker)
-        self._looked_s = float("-inf")
+        self._offers_read_s = float("-inf")
 
     def close(self) -> None:
         """Stop all workers."""
@@ -172,43 +172,40 @@ class WorkerSet:
             raise self._head.lost(str(error)) from error
         return cast("list[Any]", ready)
 
-    def give_up_if_alone(self) -> None:
-        """Let it be known that no worker is there, and give up after a while.
+    def warn_once_or_give_up(self) -> None:
+        """Warn that no worker is ready, and give up after a while.
 
         Raises:
-            RenderError: Nobody came in time.
-            MeshcycleError: Nobody can come: the reason why the only machine was refused.
+            RenderError: No worker came in time.
+            MeshcycleError: None can come: the reason why the last machine was refused.
         """
         if self.num_ready:
-            if self._has_complained:
-                logger.info("A render worker is there; going on.")
-            self._alone_since_s, self._has_complained = None, False
+            if self._patience.end():
+                logger.info("A render worker is ready; rendering resumes.")
             return
-        now_s = time.monotonic()
-        since_s = self._alone_since_s = self._alone_since_s or now_s
-        nobody_comes = self._slot_keys and all(slot_key in self._refused for slot_key in self._slot_keys)
-        last_reason = next(reversed(self._refused.values()), None)
-        if last_reason and nobody_comes and (self._address is None or self._is_late(since_s)):
-            raise last_reason
-        if self._is_late(since_s):
+        self._patience.begin()
+        if self._all_are_refused and (self._address is None or self._patience.is_over):
+            raise next(reversed(self._refused.values()))
+        if self._patience.is_over:
             raise RenderError(
                 (
-                    f"{self._where}: expected a render worker within {self._settings.patience_s:g} s, found "
+                    f"{self._where}: expected a render worker within {self._patience.limit_s:g} s, found "
                     f"{len(self.starting)} starting and none ready."
                 ),
                 remedy=f"{self._remedy} Then repeat the command; it resumes.",
             )
-        if not self.starting and not self._has_complained:
-            self._has_complained = True
+        if not self.starting and self._patience.warns_now():
             logger.warning(
-                "%s: no render worker is there; waiting for one up to %g s. %s",
+                "%s: no render worker is ready; waiting for one up to %g s. %s",
                 self._where,
-                self._settings.patience_s,
+                self._patience.limit_s,
                 self._remedy,
             )
 
-    def _is_late(self, since_s: float) -> bool:
-        return time.monotonic() - since_s > self._settings.patience_s
+    @property
+    def _all_are_refused(self) -> bool:
+        """Whether workers are offered, and none of them may be used."""
+        return bool(self._slot_keys) and all(slot_key in self._refused for slot_key in self._slot_keys)
 
     @property
     def _where(self) -> str:
@@ -263,7 +260,7 @@ def _unsuitable(slots: RenderSlots, settings: RenderSettings) -> RenderError:
 
 def _failed(slots: RenderSlots, error: RayActorError | OutOfMemoryError) -> RenderError:
     said = (str(error).strip() or "nothing").splitlines()
-    if isinstance(error, OutOfMemoryError):  # its other lines say how Ray can be told to look away
+    if isinstance(error, OutOfMemoryError):  # its other lines say how to switch Ray's check off
         reason, remedy = said[0], "Give a smaller number of --workers, or end what else takes memory there."
     else:
         reason, remedy = said[-1], "Look at what `meshcycle doctor` says there."

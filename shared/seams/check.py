@@ -12,7 +12,8 @@ class Check:
     """Something to look at.
 
     A check is a function without side effects. It takes strings and returns what it found in a few words, or
-    an `Answer`; what is wrong it raises as a `MeshcycleError`. It runs in a process of its own, hence is named, not held.
+    an `Answer`; what is wrong it raises as a `MeshcycleError`. It runs in a process of its own, hence is
+    named, not held.
 
     Attributes:
         name: Printed in front of its line.

@@ -39,10 +39,10 @@ def test_a_machine_whose_workers_always_die_at_the_start_is_named_with_the_reaso
     actor = SimpleNamespace(state=SimpleNamespace(remote=object))
     workers = WorkerSet(lambda slots: actor, lambda: [OFFER], RenderSettings(), address=None)
     for _ in range(3):
-        workers.give_up_if_alone()
+        workers.warn_once_or_give_up()
         workers.follow()
         workers.admit(*workers.starting)
     with pytest.raises(
         RenderError, match=f"host: expected render workers to start, found that 3 died, .*{said}"
     ):
-        workers.give_up_if_alone()
+        workers.warn_once_or_give_up()
