@@ -1,14 +1,16 @@
-"""What a process is made of: the same release on every machine of a farm draws the same pictures."""
+"""What a process is made of: the same release on every machine of a farm renders the same pictures."""
 
+import ast
 import hashlib
 import importlib.metadata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-_DRAWN_BY: Final = ("render_worker", "shared")
-"""Packages whose code decides what a picture looks like."""
+_DRAWING: Final = tuple(f"render_worker/{folder}" for folder in ("picture", "blender", "twins", "dataset"))
+"""Folders whose code, with all that it imports of ours, decides what a picture looks like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,53 @@ class Release:
 @cache
 def this_release() -> Release:
     """Return the release of this process."""
-    root = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for path in sorted(path for package in _DRAWN_BY for path in (root / package).rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return Release(
         version=_version("meshcycle"),
-        code=digest.hexdigest(),
+        code=hash_of_drawing_code(Path(__file__).parents[1]),
         bpy=_version("bpy"),
     )
+
+
+def hash_of_drawing_code(root: Path) -> str:
+    """Return the hash of the sources that decide what a picture looks like, and of no others.
+
+    So a changed command or help text does not keep the machines of a farm from working together.
+
+    Args:
+        root: Folder of the packages.
+    """
+    digest = hashlib.sha256()
+    for path in drawing_sources(root):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def drawing_sources(root: Path) -> list[Path]:
+    """Return the sources that draw, and those that they import, directly or not."""
+    waiting = [path for folder in _DRAWING for path in (root / folder).rglob("*.py")]
+    found: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += _imports(path, root)
+    return sorted(found)
+
+
+def _imports(path: Path, root: Path) -> Iterator[Path]:
+    """Yield our own files that one of them imports, with the packages that they are in."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            modules = [root.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
+            modules.append(root.joinpath(*parts).with_suffix(".py"))
+            yield from filter(Path.is_file, modules)
 
 
 def _version(distribution: str) -> str:

@@ -1,0 +1,77 @@
+"""Which changes of the code keep the machines of a farm apart: those of what draws, and no others."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from render_worker.release import drawing_sources, hash_of_drawing_code
+from tests.support.repository import ROOT
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of our packages, to be changed."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for package in ("shared", "render_worker", "trainer"):
+        for path in (ROOT / package).rglob("*.py"):
+            (copy / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy / path.relative_to(ROOT))
+    return copy
+
+
+def changes(checkout: Path, name: str, *, old: str = "", new: str = "") -> bool:
+    """Tell whether an edit of a file moves the hash, and undo it; by default, the edit is one more line."""
+    before, path = hash_of_drawing_code(checkout), checkout / name
+    text = path.read_text()
+    edited = text.replace(old, new) if old else f"{text}\nCHANGED = True\n"
+    assert edited != text
+    try:
+        path.write_text(edited)
+        return hash_of_drawing_code(checkout) != before
+    finally:
+        path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "render_worker/picture/exposure.py",
+        "render_worker/blender/material.py",
+        "render_worker/twins/twin.py",
+        "render_worker/dataset/skin.py",
+        "shared/colour.py",  # imported by picture/exposure.py
+        "shared/camera/pinhole.py",  # imported by shared/camera, which picture/camera.py imports
+    ],
+)
+def test_a_change_of_what_draws_moves_the_hash(checkout: Path, name: str) -> None:
+    assert changes(checkout, name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "render_worker/cli/render.py",
+        "render_worker/cli/options.py",
+        "render_worker/ray_farm/node.py",
+        "render_worker/bench/report.py",
+        "shared/cli/options.py",
+        "shared/freihand/label_check.py",
+        "trainer/training/loop.py",
+    ],
+)
+def test_a_change_of_anything_else_does_not(checkout: Path, name: str) -> None:
+    assert not changes(checkout, name)
+
+
+def test_a_changed_help_text_does_not_keep_machines_apart(checkout: Path) -> None:
+    assert not changes(
+        checkout, "render_worker/cli/options.py", old="Samples per pixel.", new="Rays per pixel."
+    )
+
+
+def test_what_draws_is_neither_command_nor_farm() -> None:
+    folders = {path.relative_to(ROOT).parts[:2] for path in drawing_sources(ROOT)}
+    assert ("render_worker", "picture") in folders
+    assert not folders & {("render_worker", name) for name in ("cli", "ray_farm", "bench")}
+    assert ("shared", "cli") not in folders
