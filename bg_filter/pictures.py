@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image, ImageStat
 
 from shared.backgrounds.verdicts import Codec
-from shared.images import turn_of
-
-type Rgb = UInt8[np.ndarray, "height width 3"]
+from shared.images import Rgb, turn_of
 
 MAX_PIXELS = 1 << 26
 JPEG_QUALITY = 95

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from bg_filter.detectors.base import Detector
 from bg_filter.listing import Candidate
-from bg_filter.pictures import Picture, Rgb
+from bg_filter.pictures import Picture
 from shared.backgrounds.verdicts import Verdict
+from shared.images import Rgb
 
 BATCHES_AHEAD = 2
 

@@ -14,11 +14,11 @@ import lmdb
 import numpy as np
 
 from shared.errors import BackgroundError
+from shared.images import DATABASE_SUFFIXES
 from shared.lmdb.intact import require_whole
 from shared.lmdb.keys import NameArray, list_keys
 from shared.storage.files import read_regular_file
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 MAX_KEY_BYTES = 511  # LMDB's limit, for the source's name, a slash and the picture's name
 
 
@@ -126,7 +126,7 @@ class LmdbSource:
 
 
 class FolderSource:
-    """A folder with pictures in it, at any depth. A picture is a file with one of `SUFFIXES`."""
+    """A folder with pictures in it, at any depth. A picture is a file with one of `DATABASE_SUFFIXES`."""
 
     stamp = None
 
@@ -140,7 +140,7 @@ class FolderSource:
             os.fsencode((folder / file).relative_to(self.path).as_posix())
             for folder, _, files in self.path.walk()
             for file in files
-            if Path(file).suffix.lower() in SUFFIXES
+            if Path(file).suffix.lower() in DATABASE_SUFFIXES
         ]
         return np.array(sorted(found), dtype=np.bytes_)
 
@@ -195,9 +195,9 @@ def _sources_at(path: Path) -> list[tuple[type[LmdbSource | FolderSource], Path]
         categories = sorted(file.parent for file in path.glob(level + "data.mdb"))
         if categories:
             return [(LmdbSource, category) for category in categories]
-    if any(file.suffix.lower() in SUFFIXES for file in path.rglob("*")):
+    if any(file.suffix.lower() in DATABASE_SUFFIXES for file in path.rglob("*")):
         return [(FolderSource, path)]
     raise BackgroundError(
-        f"{path}: expected data.mdb or pictures ({', '.join(sorted(SUFFIXES))}), found neither.",
+        f"{path}: expected data.mdb or pictures ({', '.join(sorted(DATABASE_SUFFIXES))}), found neither.",
         remedy="Give a directory such as bedroom_train_lmdb, or a folder with photographs.",
     )

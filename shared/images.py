@@ -1,9 +1,21 @@
-"""How a photograph lies: read from Exif, which can be damaged in a picture whose pixels are whole."""
+"""Pictures as files and as arrays: what they are called, how they are decoded, and which side is up."""
 
+import io
 import struct
 from typing import Final
 
+import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
+
+type Rgb = UInt8[np.ndarray, "height width 3"]
+"""A picture in memory, sRGB."""
+
+DATABASE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+"""Of files whose bytes a database of photographs can keep as they are."""
+PHOTOGRAPH_SUFFIXES: Final = DATABASE_SUFFIXES | {".avif", ".bmp", ".gif", ".ppm", ".tif", ".tiff"}
+"""Of files that people have photographs in."""
+VIDEO_SUFFIXES: Final = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 
 _TAG: Final = 0x0112
 _TURNS: Final = {
@@ -17,10 +29,24 @@ _TURNS: Final = {
 }
 
 
-def turn_of(image: Image.Image) -> Image.Transpose | None:
-    """Return what makes an image upright; None if it is, or does not say.
+def decode_rgb(encoded: bytes) -> Rgb:
+    """Decode a file of ours as it is: neither turned upright nor reduced to 8 bits with care.
 
-    Unlike ``ImageOps.exif_transpose``, this neither fails on damaged Exif nor writes the rest of it anew.
+    Raises:
+        ValueError: It is damaged, or no picture.
+    """
+    try:
+        with Image.open(io.BytesIO(encoded)) as picture:
+            return np.array(picture.convert("RGB"))
+    except (OSError, SyntaxError) as error:
+        raise ValueError(str(error)) from error
+
+
+def turn_of(image: Image.Image) -> Image.Transpose | None:
+    """Return what makes an image upright, by its Exif; None if it is, or does not say.
+
+    Exif can be damaged in a picture whose pixels are complete. Unlike ``ImageOps.exif_transpose``, this
+    neither fails then nor writes the rest of it anew.
     """
     try:
         return _TURNS.get(image.getexif().get(_TAG, 1))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from bg_filter.pictures import Rgb
+from shared.images import Rgb
 
 DEFAULT_WEIGHTS = ("yolov8n.pt",)
 PERSON = ("person",)

@@ -13,7 +13,8 @@ import numpy as np
 
 from bg_filter.detectors.weights import quiet_ultralytics, weights_file
 from shared.errors import BackgroundError
-from shared.seams.hand_finder import HandSquare, Rgb, Sides, sides_of
+from shared.images import Rgb
+from shared.seams.hand_finder import HandSquare, Sides, sides_of
 
 _HAND = re.compile(r"(?<![a-z])hands?(?![a-z])")
 _SIDE = re.compile(r"(?<![a-z])(left|right)(?![a-z])")

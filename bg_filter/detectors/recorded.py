@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
 from bg_filter.detectors.base import Detection
-from bg_filter.pictures import Rgb
 from shared.errors import BackgroundError
+from shared.images import Rgb
 
 RECORDED = "recorded"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from shared.errors import BackgroundError
+from shared.storage.cache import cache_root
 
 _QUIET = {"YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false", "YOLO_OFFLINE": "true"}
 _UNLESS_SET = {"ULTRALYTICS_SAFE_LOAD": "true"}
@@ -61,7 +62,7 @@ def weights_file(name: str, *, option: str = "--weights") -> Path:
             f"{name}: expected a file with detector weights, found nothing.",
             remedy=f"Check {option}; a name that can be downloaded is, for example, yolov8n.pt.",
         )
-    cached = _cache_folder() / name
+    cached = cache_root() / name
     if not cached.exists():
         try:
             with _environment(os.environ | {"YOLO_OFFLINE": "false"}):
@@ -72,10 +73,6 @@ def weights_file(name: str, *, option: str = "--weights") -> Path:
                 f"{str(error).removeprefix('❌').strip()} Give a file with {option}."
             ) from error
     return cached
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meshcycle"
 
 
 @contextmanager

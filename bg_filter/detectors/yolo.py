@@ -18,8 +18,8 @@ from torch.nn import functional
 from bg_filter.detectors.base import Detection, DetectorSettings
 from bg_filter.detectors.letterbox import Letterbox, padded
 from bg_filter.detectors.weights import quiet_ultralytics, weights_file
-from bg_filter.pictures import Rgb
 from shared.errors import BackgroundError, DeviceError
+from shared.images import Rgb
 
 PADDING = 114 / 255  # the grey around a picture that the networks were trained with
 

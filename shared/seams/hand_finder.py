@@ -7,10 +7,8 @@ detector of the background filter all speak it.
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, Self
 
-import numpy as np
-from jaxtyping import UInt8
+from shared.images import Rgb
 
-type Rgb = UInt8[np.ndarray, "height width 3"]
 type Side = Literal["left", "right"]
 type Sides = Literal["left", "right", "both"]
 """Which hand a place shows; ``both`` where nobody knows, so that each is tried."""

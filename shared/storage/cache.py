@@ -1,15 +1,20 @@
-"""Where things lie that can be made or fetched again."""
+"""Where everything is stored that can be made or fetched again."""
 
 import os
 from pathlib import Path
 
 
-def cache_folder(name: str) -> Path:
-    """Return a folder in the user's cache directory; it may not exist yet.
+def cache_root() -> Path:
+    """Return the user's cache directory; it may not exist yet.
 
     That is ``$MESHCYCLE_CACHE``, else ``$XDG_CACHE_HOME/meshcycle``, else ``~/.cache/meshcycle``.
     """
     root = os.environ.get("MESHCYCLE_CACHE")
     if root is None:
         root = str(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meshcycle")
-    return Path(root) / name
+    return Path(root)
+
+
+def cache_folder(name: str) -> Path:
+    """Return a folder in the user's cache directory; it may not exist yet."""
+    return cache_root() / name

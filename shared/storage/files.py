@@ -47,7 +47,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{stem}.{os.getpid()}.tmp")
     try:
         yield temporary
-        _flush(temporary)
+        flush_to_disk(temporary)
         temporary.replace(path)
     except OSError as error:
         if error.filename == str(temporary):  # a name that nobody has heard of
@@ -56,7 +56,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # of the name itself, which the block has met already
             temporary.unlink(missing_ok=True)
-    _flush(path.parent)
+    flush_to_disk(path.parent)
 
 
 def sweep_leftovers(folder: Path) -> None:
@@ -113,7 +113,8 @@ def visible_files(folder: Path, patterns: Sequence[str]) -> list[str]:
     )
 
 
-def _flush(path: Path) -> None:
+def flush_to_disk(path: Path) -> None:
+    """Wait until the names in a folder, or the content of a file, would survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32
 
+from shared.errors import ShardError
+from shared.images import Rgb, decode_rgb
 from shared.records import Record
 from shared.types import WeakPerspective
 
@@ -124,6 +126,20 @@ class SyntheticSample:
     verts_m: Float32[np.ndarray, "verts 3"]
     labels: SyntheticLabels
     extras: Mapping[str, bytes] = field(default_factory=dict)
+
+    def rgb(self) -> Rgb:
+        """Decode the picture.
+
+        Raises:
+            ShardError: It is damaged, although its checksum was right.
+        """
+        try:
+            return decode_rgb(self.jpeg)
+        except ValueError as error:
+            raise ShardError(
+                f"{self.labels.sample_id}: expected a decodable twin, {error}.",
+                remedy="Render the round again.",
+            ) from error
 
     @property
     def joints_m(self) -> Float32[np.ndarray, "joints 3"]:

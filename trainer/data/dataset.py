@@ -5,7 +5,6 @@ normalises them. Height-width-channel order becomes PyTorch's channels_last layo
 """
 
 import functools
-import io
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from multiprocessing.context import BaseContext
@@ -15,12 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64, UInt8
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from shared.camera import project_px, px_to_ndc
-from shared.errors import ConfigError, MeshcycleError, ShardError
+from shared.errors import ConfigError, MeshcycleError
 from shared.freihand import FreiHandSplit
 from shared.seeds import rng_of
 from shared.skeleton import WRIST
@@ -128,7 +126,7 @@ class HandDataset(Dataset[LoadedSample]):
         if twin_round is None or sample_id not in twin_round:
             return LoadedSample(sample_id, photo, None)
         render = twin_round.read(sample_id)
-        twin_rgb = self._crop(_decode(render.jpeg, where=f"{draw.twins}: {sample_id}"), warp, draw, rng)
+        twin_rgb = self._crop(render.rgb(), warp, draw, rng)
         if self.drawn_labels:
             size_px, camera = render.labels.image_px, render.labels.camera
             labels = _warped_labels(render.verts_m, render.joints_m, camera, warp, size_px=size_px)
@@ -217,17 +215,6 @@ def _stack(views: Sequence[CropSample]) -> tuple[Tensor, HandTarget]:
     columns = zip(*(view.labels for view in views), strict=True)
     target = HandTarget(*(torch.from_numpy(np.stack(column)) for column in columns))
     return torch.from_numpy(np.stack([view.rgb for view in views])), target
-
-
-def _decode(jpeg: bytes, *, where: str) -> UInt8[np.ndarray, "height width 3"]:
-    try:
-        with Image.open(io.BytesIO(jpeg)) as picture:
-            return np.array(picture.convert("RGB"))
-    except (OSError, SyntaxError) as error:
-        raise ShardError(
-            f"{where}: expected a decodable image, {error}.",
-            remedy="Render the round again.",
-        ) from error
 
 
 @functools.lru_cache(maxsize=1)

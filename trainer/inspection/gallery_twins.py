@@ -11,7 +11,7 @@ from trainer.inspection.context import ShardContext
 from trainer.inspection.gallery import GalleryTwin, write_gallery
 from trainer.inspection.repredict import BATCH, Reprediction, network_of, repredict
 from trainer.inspection.shards import Inspection
-from trainer.inspection.twin_strips import TwinRef, choose_twins, error_mm, twin_rgb
+from trainer.inspection.twin_strips import TwinRef, choose_twins, error_mm
 from trainer.run.folder import RunFolder
 from trainer.run.log import read_records
 from trainer.run.trained import DeviceName, TrainedHand
@@ -85,7 +85,7 @@ def _gallery_twin(
         recycled_mm=recycled,
         drift_mm=drift,
         staleness=latest_round - labels.round_index,
-        twin=twin_rgb(sample),
+        twin=sample.rgb(),
         mask_png=sample.mask_png,
         drawn=HandInPicture(sample.verts_m, sample.joints_m, labels.camera, labels.image_px),
         again=again,

@@ -16,7 +16,7 @@ from trainer.drawing.overlay import HandInPicture
 from trainer.evaluation.predict import CentreCrops, HandPredictions, join_predictions, predict_groups
 from trainer.evaluation.procrustes import align
 from trainer.inspection.context import ShardContext
-from trainer.inspection.twin_strips import photo_index, twin_rgb
+from trainer.inspection.twin_strips import photo_index
 from trainer.run.folder import RunFolder
 from trainer.run.trained import DeviceName, TrainedHand, load_trained
 
@@ -48,7 +48,7 @@ class TwinCrops(CentreCrops):
 
     def __getitem__(self, index: int) -> Tensor:
         warp = Warp(1 / self.crop_share)
-        return torch.from_numpy(warp.image(twin_rgb(self.samples[index]), size_px=self.input_px))
+        return torch.from_numpy(warp.image(self.samples[index].rgb(), size_px=self.input_px))
 
 
 def network_of(context: ShardContext, *, device: DeviceName = "auto") -> TrainedHand | None:

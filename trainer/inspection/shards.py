@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import ShardError
+from shared.text_table import text_table
 from shared.twins.rounds import MANIFEST, SyntheticRound
 from shared.twins.sample import Provenance
 from shared.twins.shards import index_path, read_index
@@ -104,8 +105,7 @@ class Inspection:
     def to_text(self) -> str:
         """Return the table, the sum and the rounds below it, and what is wrong below that."""
         table = [_HEADER, *(_cells(row) for row in self.rows), self._sum()]
-        widths = [max(len(row[column]) for row in table) for column in range(len(_HEADER))]
-        lines = ["  ".join(_aligned(row, widths)).rstrip() for row in table]
+        lines = text_table(table, left={_HEADER.index(name) for name in _LEFT_ALIGNED})
         lines += [row.to_text() for row in self.rounds]
         lines += [f"unfinished: {path} has no {index_path(path).name}" for path in self.unfinished]
         reasons = [
@@ -262,13 +262,6 @@ def _cells(row: ShardRow) -> tuple[str, ...]:
         str(made.run_seed),
         "committed" if row.is_committed else "kept" if row.num_shown else "not committed",
     )
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [
-        cell.ljust(width) if name in _LEFT_ALIGNED else cell.rjust(width)
-        for name, cell, width in zip(_HEADER, row, widths, strict=True)
-    ]
 
 
 def _megabytes(num_bytes: int) -> str:

@@ -4,15 +4,12 @@ A twin is a picture of the prediction for its photograph, in the photograph's fr
 the prediction; the dataset adds the photograph and, where it has labels, the error.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image
 
 from shared.errors import ShardError
 from shared.freihand import FreiHandSplit
@@ -87,21 +84,9 @@ def strip_of(twin: TwinRef, split: FreiHandSplit | None, *, seen: HandInPicture 
     if split is not None and split.has_labels:
         caption += f"   PA-MPJPE {error_mm(sample, split):.1f} mm"
     prediction = Panel(photo, hand, has_mesh=True, why_empty="no photograph")
-    rgb = twin_rgb(sample)
+    rgb = sample.rgb()
     again = () if seen is None else (Panel(rgb, seen, has_mesh=True),)
     return Strip(caption, (before, prediction, Panel(rgb, hand), *again))
-
-
-def twin_rgb(sample: SyntheticSample) -> UInt8[np.ndarray, "height width 3"]:
-    """Decode the render."""
-    try:
-        with Image.open(io.BytesIO(sample.jpeg)) as picture:
-            return np.array(picture.convert("RGB"))
-    except OSError as error:
-        raise ShardError(
-            f"{sample.labels.sample_id}: expected a decodable twin, {error}.",
-            remedy="Render the round again.",
-        ) from error
 
 
 def error_mm(sample: SyntheticSample, split: FreiHandSplit) -> float:

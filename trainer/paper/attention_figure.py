@@ -19,7 +19,7 @@ from matplotlib.colors import Normalize
 from PIL import Image
 
 from shared.errors import ConfigError
-from shared.seams.hand_finder import Rgb
+from shared.images import Rgb
 from shared.skeleton import JOINT_NAMES
 from shared.types import NUM_JOINTS
 from trainer.data.dataset import normalise

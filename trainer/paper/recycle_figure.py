@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 
 from shared.hand_model import HandModel
-from shared.seams.hand_finder import Rgb
+from shared.images import Rgb
 from shared.seams.renderer import Renderer, RenderJob
 from shared.twins.predictions import PredictionShard, write_predictions
 from shared.twins.rounds import SyntheticRound, round_name
 from trainer.drawing.figure_page import TILE_PX, Tile, draw_page, require_format, save_page
 from trainer.drawing.overlay import draw_mesh
 from trainer.evaluation.procrustes import align
-from trainer.inspection.twin_strips import twin_rgb
 from trainer.paper.square_photographs import (
     camera_rows,
     common_hand_model,
@@ -138,7 +137,7 @@ def _recycle(
             RenderJob(predictions, twins_dir, 0, run_seed=seed, checkpoint_sha256="", config_sha256="")
         )
         drawn = SyntheticRound.open(twins_dir)
-        twins = [twin_rgb(drawn.read(name)) if name in drawn else None for name in names]
+        twins = [drawn.read(name).rgb() if name in drawn else None for name in names]
     return [
         _SecondPass(hand, twin, None if twin is None else predict_square(trained, twin))
         for hand, twin in zip(hands, twins, strict=True)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from shared.errors import ConfigError
 from shared.hand_model import HandModel
-from shared.seams.hand_finder import Rgb
+from shared.images import Rgb
 from trainer.data.resampling import crop_place
 from trainer.drawing.overlay import HandInPicture
 from trainer.photographs.files import read_photograph

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from shared.text_table import markdown_table
 from trainer.paper.plan import VARIANT_LABELS, AblationConfig, VariantName, planned_runs
 from trainer.paper.published import PublishedScores, published_scores
 from trainer.paper.scores import FinishedRun, read_run
@@ -97,7 +98,7 @@ class AblationReport:
             for name, scores in finished.scores.items()
             if name in self.sets and scores.warning
         ]
-        return "\n".join([*_markdown(table), "", *notes])
+        return "\n".join([*markdown_table(table), "", *notes])
 
     def to_json(self) -> dict[str, Any]:
         """Return everything, run by run, ready for `json.dumps`."""
@@ -171,14 +172,3 @@ def _run_json(finished: FinishedRun) -> dict[str, Any]:
         "best_round": finished.best_round,
         "scores": {name: scores.model_dump() for name, scores in finished.scores.items()},
     }
-
-
-def _markdown(table: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a Markdown table that can also be read as it is; its first row is the header."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in table
-    ]
-    rule = "| " + " | ".join("-" * width for width in widths) + " |"
-    return [lines[0], rule, *lines[1:]]

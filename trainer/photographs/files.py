@@ -10,12 +10,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from shared.errors import ConfigError, DatasetError
-from shared.images import turn_of
-from shared.seams.hand_finder import Rgb
+from shared.images import PHOTOGRAPH_SUFFIXES, Rgb, turn_of
 from shared.storage.files import read_regular_file
-
-SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 
 _SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
 _UNREADABLE = (
@@ -69,13 +65,13 @@ def list_photographs(folder: Path, *, without: Path) -> list[Path]:
     found = [
         path
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in SUFFIXES
+        if path.suffix.lower() in PHOTOGRAPH_SUFFIXES
         and path.is_file()
         and not (is_inside and excluded in path.resolve().parents)
     ]
     if not found:
         raise DatasetError(
-            f"{folder}: expected photographs ({', '.join(sorted(SUFFIXES))}), found none.",
+            f"{folder}: expected photographs ({', '.join(sorted(PHOTOGRAPH_SUFFIXES))}), found none.",
             remedy="Give another.",
         )
     return found

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.errors import ConfigError, DatasetError
-from shared.seams.hand_finder import HandSquare, Rgb, Sides, sides_of
+from shared.images import Rgb
+from shared.seams.hand_finder import HandSquare, Sides, sides_of
 
 FREIHAND_PX = 224
 """Side of FreiHAND's photographs, and of those that `make-dataset` draws."""

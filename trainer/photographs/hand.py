@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int32
 
-from shared.seams.hand_finder import HandSquare, Rgb, Side
+from shared.images import Rgb
+from shared.seams.hand_finder import HandSquare, Side
 from shared.types import WeakPerspective
 from trainer.data.resampling import crop_place
 from trainer.evaluation.predict import predict_crops

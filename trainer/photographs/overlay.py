@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int32
 from PIL import Image
 
-from shared.seams.hand_finder import Rgb
+from shared.images import Rgb
 from trainer.drawing.overlay import HandInPicture, draw_mesh
 from trainer.photographs.hand import PhotographedHand
 

@@ -14,9 +14,10 @@ import numpy as np
 from tqdm import tqdm
 
 from shared.errors import DatasetError
-from shared.seams.hand_finder import HandFinder, Rgb
+from shared.images import VIDEO_SUFFIXES, Rgb
+from shared.seams.hand_finder import HandFinder
 from shared.storage.outputs import output_aside, write_output
-from trainer.photographs.files import VIDEO_SUFFIXES, list_photographs, names_of, read_photograph
+from trainer.photographs.files import list_photographs, names_of, read_photograph
 from trainer.photographs.hand import PhotographedHand, predict_hands
 from trainer.photographs.output import MeshFormat, hands_as_json, write_mesh
 from trainer.photographs.overlay import draw_hands

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from shared.errors import DatasetError
-from shared.seams.hand_finder import Rgb
+from shared.images import Rgb
 
 _USUAL_FPS = 25.0
 

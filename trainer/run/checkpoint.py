@@ -9,7 +9,6 @@ round-0003-step-00000500/   a moment inside a round, deleted when the round has 
 """
 
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from shared.errors import CheckpointError
+from shared.storage.files import flush_to_disk
 
 WEIGHTS = "model.safetensors"
 STATE = "state.pt"
@@ -90,9 +90,9 @@ def save_checkpoint(
         for name, text in texts.items():
             (aside / name).write_text(text, encoding="utf-8")
         for file in aside.iterdir():
-            _flush(file)
+            flush_to_disk(file)
         aside.rename(folder)
-        _flush(folder.parent)
+        flush_to_disk(folder.parent)
     except (OSError, SafetensorError, RuntimeError) as error:  # the last is torch's writer on a full disk
         shutil.rmtree(aside, ignore_errors=True)
         raise CheckpointError(
@@ -207,11 +207,3 @@ def prune_checkpoints(checkpoints: Path, *, keep_last: int) -> None:
 def _moments(checkpoints: Path) -> list[CheckpointId]:
     names = [entry.name for entry in checkpoints.iterdir()] if checkpoints.is_dir() else []
     return [moment for name in names if (moment := CheckpointId.parse(name)) is not None]
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from shared.text_table import text_table
 from trainer.run.log import RoundRecord
 
 _HEADER = (
@@ -26,10 +27,7 @@ def round_table(records: Sequence[RoundRecord]) -> str:
     that the round trained with. Where renders overlap with training, a round is shorter than its parts.
     """
     rows = [_HEADER, *(_cells(record) for record in records)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
-    )
+    return "\n".join(text_table(rows))
 
 
 def _cells(record: RoundRecord) -> tuple[str, ...]:

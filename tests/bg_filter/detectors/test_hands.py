@@ -10,7 +10,8 @@ from PIL import Image
 from bg_filter.detectors.hands import HandDetector, hand_class
 from bg_filter.detectors.weights import quiet_ultralytics
 from shared.errors import BackgroundError
-from shared.seams.hand_finder import Rgb, Sides
+from shared.images import Rgb
+from shared.seams.hand_finder import Sides
 
 
 @pytest.fixture(scope="module")

@@ -243,7 +243,7 @@ def test_a_failed_download_says_which_option_helps(monkeypatch: pytest.MonkeyPat
     def refuse(file: Path) -> str:
         raise ConnectionError(f"no way to {file.name}.")
 
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("MESHCYCLE_CACHE", str(tmp_path))
     monkeypatch.setattr(downloads, "attempt_download_asset", refuse)
     with pytest.raises(WeightsUnavailableError, match=r"no way to yolov8s\.pt\. Give a file with --weights"):
         YoloDetector(DetectorSettings(weights=("yolov8s.pt",)), device="cpu")

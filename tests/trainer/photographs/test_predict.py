@@ -12,7 +12,8 @@ from PIL import Image
 
 from cli import main
 from shared.errors import DatasetError, StorageError
-from shared.seams.hand_finder import HandSquare, Rgb
+from shared.images import Rgb
+from shared.seams.hand_finder import HandSquare
 from tests.support.small_trained import TINY_REGRESSOR, tiny_trained, write_run
 from trainer.photographs.finders import CentreCrop, GivenBoxes
 from trainer.photographs.hand import PhotographedHand
