@@ -6,16 +6,15 @@ ours that only remembers its arguments, and every other name is refused before i
 made from the placeholders afterwards, so no code chosen by the file ever runs.
 """
 
-import io
 import pickle
 import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from shared.errors import HandModelError, MeshcycleError
-from shared.hand_model.restricted_pickle import load_modestly
+from shared.hand_model.restricted_pickle import RefusedNameError, load_restricted
 
 _NUMBERS = "biuf"
 """Kinds of dtype that are plain numbers; object arrays are not."""
@@ -84,43 +83,26 @@ class _ChumpySelect(_Placeholder):
     """Chumpy's indexing: elements ``idxs`` of the flattened ``a``, in ``preferred_shape``."""
 
 
-_PERMITTED: dict[tuple[str, str], type] = {
-    ("__builtin__", "set"): set,
-    ("builtins", "set"): set,
-    ("_codecs", "encode"): _Text,
-    ("numpy", "ndarray"): _Type,
-    ("numpy", "dtype"): _Dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _Array,
-    ("numpy._core.multiarray", "_reconstruct"): _Array,
-    ("scipy.sparse.csc", "csc_matrix"): _SparseColumns,
-    ("scipy.sparse._csc", "csc_matrix"): _SparseColumns,
-    ("chumpy.ch", "Ch"): _Chumpy,
-    ("chumpy.reordering", "Select"): _ChumpySelect,
+_PERMITTED: Final[Mapping[str, type]] = {
+    "__builtin__.set": set,
+    "builtins.set": set,
+    "_codecs.encode": _Text,
+    "numpy.ndarray": _Type,
+    "numpy.dtype": _Dtype,
+    "numpy.core.multiarray._reconstruct": _Array,
+    "numpy._core.multiarray._reconstruct": _Array,
+    "scipy.sparse.csc.csc_matrix": _SparseColumns,
+    "scipy.sparse._csc.csc_matrix": _SparseColumns,
+    "chumpy.ch.Ch": _Chumpy,
+    "chumpy.reordering.Select": _ChumpySelect,
 }
 
 
-_SCALARS: dict[tuple[str, str], type] = {
-    ("numpy.core.multiarray", "scalar"): _Scalar,
-    ("numpy._core.multiarray", "scalar"): _Scalar,
+_SCALARS: Final[Mapping[str, type]] = {
+    "numpy.core.multiarray.scalar": _Scalar,
+    "numpy._core.multiarray.scalar": _Scalar,
 }
 """What other pickles have, besides."""
-
-
-class _Refused(pickle.UnpicklingError):
-    """The pickle names something that is not part of a hand model."""
-
-
-class _RestrictedUnpickler(pickle.Unpickler):
-    def __init__(self, data: bytes, permitted: Mapping[tuple[str, str], type]) -> None:
-        # latin1 maps the bytes of a Python 2 string to the characters of the same number.
-        super().__init__(io.BytesIO(data), encoding="latin1")
-        self._permitted = permitted
-
-    def find_class(self, module: str, name: str) -> type:
-        try:
-            return self._permitted[module, name]
-        except KeyError:
-            raise _Refused(f"{module}.{name}") from None
 
 
 def read_mano_pickle(data: bytes, *, where: str, fields: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -144,7 +126,7 @@ def read_pickled_arrays(
     expected: str,
     error_class: type[MeshcycleError],
     advice: str,
-    permitted: Mapping[tuple[str, str], type] = _PERMITTED | _SCALARS,
+    permitted: Mapping[str, type] = {**_PERMITTED, **_SCALARS}, 
 ) -> dict[str, np.ndarray]:
     """Return those of the named fields that a pickled dictionary has, as plain arrays of numbers.
 
@@ -161,14 +143,14 @@ def read_pickled_arrays(
         MeshcycleError: The pickle is damaged, no dictionary, or names a class that is not permitted.
     """
     try:
-        content = load_modestly(data, _RestrictedUnpickler(data, permitted).load)
+        content = load_restricted(data, permitted)
         if not isinstance(content, dict):
             raise TypeError(f"a dictionary was expected, not {type(content).__name__}")
         return {field: _plain(content[field]) for field in fields if content.get(field) is not None}
-    except _Refused as refused:
+    except RefusedNameError as refused:
         raise error_class(
             f"{where}: expected only the classes of {expected} own pickle, found {refused}.",
-            remedy=f"It was not run. {advice}",
+            remedy=advice,
         ) from refused
     except _DAMAGED as error:
         raise error_class(

@@ -18,7 +18,7 @@ from numpy.lib import format as npy
 from scipy.sparse import coo_matrix, csc_matrix, csr_matrix
 
 from shared.errors import HandModelError
-from shared.hand_model.restricted_pickle import load_modestly
+from shared.hand_model.restricted_pickle import load_restricted
 
 _DAMAGED = (
     pickle.UnpicklingError,
@@ -113,14 +113,6 @@ _PERMITTED: dict[str, Any] = {
 }
 
 
-class _RestrictedUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _PERMITTED[f"{module}.{name}"]
-        except KeyError:
-            raise pickle.UnpicklingError(f"{module}.{name}, which was not run") from None
-
-
 def _unpickle(member: bytes) -> list[_Sparse]:
     """Read an array of objects as `numpy.save` writes it: a header, then a pickle."""
     file = io.BytesIO(member)
@@ -128,7 +120,7 @@ def _unpickle(member: bytes) -> list[_Sparse]:
     header = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
     if not header[2].hasobject:
         raise ValueError("plain numbers instead of sparse matrices")
-    return list(load_modestly(member[file.tell() :], _RestrictedUnpickler(file, encoding="latin1").load))
+    return list(load_restricted(member[file.tell() :], _PERMITTED))
 
 
 def _dense(matrix: _Sparse) -> Float64[np.ndarray, "rows columns"]:
