@@ -34,7 +34,7 @@ from bg_filter.sources import open_sources
 SUBSET_SEED = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilterBench:
     """Pictures per second.
 

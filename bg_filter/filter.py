@@ -28,7 +28,7 @@ from shared.backgrounds.environment import require_database_or_nothing
 from shared.errors import BackgroundError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilterReport:
     """What a run did, and what the database holds now.
 

@@ -16,7 +16,7 @@ SEEN_PX = 640  # what a detector gets of larger pictures is between this and twi
 _HASH_SIZE = (9, 8)  # columns and rows; eight differences in each row
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Picture:
     """A decoded picture, upright and 8 bits deep, and what its verdict says about it.
 

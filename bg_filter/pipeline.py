@@ -84,7 +84,7 @@ class _Loaded(NamedTuple):
 def _load(candidate: Candidate, detector: str, short_side_px: int | None) -> _Loaded:
     picture = Picture.decode(candidate.source.read(candidate.name))
     if picture is None:
-        return _Loaded(Verdict(candidate.key, "bad", detector))
+        return _Loaded(Verdict(key=candidate.key, codec="bad", detector=detector))
     width_px, height_px = picture.image.size
     verdict = Verdict(
         key=candidate.key,

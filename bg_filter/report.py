@@ -157,7 +157,12 @@ def _from_source(reader: VerdictReader, key: str, opened: dict[str, PhotoSource 
 
 def _sample(row: np.void, image: Image.Image | None, outcome: int) -> Sample:
     left, top, right, bottom = (float(edge) for edge in row["box"])
-    return Sample(image, float(row["confidence"]), (left, top, right, bottom), outcome == Outcome.KEPT)
+    return Sample(
+        image=image,
+        confidence=float(row["confidence"]),
+        box=(left, top, right, bottom),
+        is_kept=outcome == Outcome.KEPT,
+    )
 
 
 def _html(

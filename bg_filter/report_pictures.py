@@ -22,7 +22,7 @@ KEPT_COLOUR, DROPPED_COLOUR = (40, 140, 70), (200, 50, 40)
 type Box = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Sample:
     """A picture to show.
 

@@ -27,14 +27,13 @@ from render_worker.twins.twin import TwinRequest
 from render_worker.worker import start_blender
 from shared.errors import ConfigError, MeshcycleError
 from shared.hand_model import load_hand_model
+from shared.hand_model.axes import PALM_TO_CAMERA
 from shared.records import Record
 from shared.seams.renderer import RenderSettings
 from shared.storage.outputs import require_replaceable, write_output
 from shared.types import WeakPerspective
 
 _USAGE: Final = "usage: python -m render_worker request.json out.jpg"
-_PALM_TO_CAMERA: Final = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], dtype=np.float32)
-"""From the template's axes (fingers along -x, back of the hand along y) to a hand held up."""
 
 
 class HandRequest(Record):
@@ -83,7 +82,7 @@ def main(request_path: Path, out: Path) -> None:
     require_replaceable(out)
     model = load_hand_model()
     if request.verts_m is None:
-        verts_m = (model.template_m - model.template_m.mean(axis=0)) @ _PALM_TO_CAMERA.T
+        verts_m = (model.template_m - model.template_m.mean(axis=0)) @ PALM_TO_CAMERA.T
     else:
         verts_m = np.array(request.verts_m, dtype=np.float32)
         if verts_m.shape != model.template_m.shape:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 STRIDE_PX = 32  # the sides of a frame are multiples of it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Letterbox:
     """A rectangle in a frame, in pixels.
 
@@ -43,7 +43,13 @@ class Letterbox:
         scale = min(limits[0] / rows, limits[1] / columns)
         height, width = max(1, round(rows * scale)), max(1, round(columns * scale))
         frame_size = padded((height, width)) if is_trimmed else limits
-        return cls(frame_size, (frame_size[1] - width) // 2, (frame_size[0] - height) // 2, width, height)
+        return cls(
+            frame_size=frame_size,
+            left=(frame_size[1] - width) // 2,
+            top=(frame_size[0] - height) // 2,
+            width=width,
+            height=height,
+        )
 
     def fractions(self, corners: Float[np.ndarray, "4"]) -> tuple[float, float, float, float]:
         """Return corners in the frame (left, top, right, bottom) as fractions of the picture, in [0, 1]."""

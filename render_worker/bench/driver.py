@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, cast
 
 import numpy as np
-import psutil
 from tqdm import tqdm
 
 from render_worker.bench.frames import noise_photographs, template_twin
+from render_worker.bench.memory import unshared_memory_mb
 from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.camera import hand_box
 from render_worker.picture.mesh import CappedMesh
@@ -30,11 +30,11 @@ from shared.twins.predictions import PredictionShard, encode_predictions
 from shared.twins.shards import PackedSample
 
 _IMAGE_PX: Final = 224
-_LOOK_EVERY: Final = 512
-"""Pictures between two looks at the memory."""
+_MEASURE_EVERY: Final = 512
+"""Pictures between two measurements of the memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FarmBench:
     """What a round without rendering costs its driver.
 
@@ -126,10 +126,15 @@ def bench_farm(
     """
     settings = RenderSettings(workers=workers, shard_size=hands)
     with TemporaryDirectory(dir=folder) as temporary:
-        place = Path(temporary)
-        photographs = noise_photographs(place / "backgrounds")
-        _write_predictions(place / "predictions", hand_model, shards=shards, hands=hands)
-        job = RenderJob(place / "predictions", place / "synthetic", 0, 0, "", "")
+        work_dir = Path(temporary)
+        photographs = noise_photographs(work_dir / "backgrounds")
+        _write_predictions(work_dir / "predictions", hand_model, shards=shards, hands=hands)
+        job = RenderJob(
+            predictions_dir=work_dir / "predictions",
+            out_dir=work_dir / "synthetic",
+            round_index=0,
+            run_seed=0,
+        )
         with RenderPool(
             settings, hand_model, photographs.path, address=address, start_scene=FlatScene
         ) as pool:
@@ -139,7 +144,7 @@ def bench_farm(
             render_round(drawer, job)
             wall_s = time.perf_counter() - start_s
             driver_s = time.process_time() - driver_s
-            drawer.look()
+            drawer.measure_memory()
             assert drawer.first_s is not None, "the round has a picture"
             again_s = time.perf_counter()
             render_round(drawer, job)
@@ -209,7 +214,7 @@ class InstantTwin:
 
 
 class _WatchedDrawer:
-    """A `render_worker.requests.Drawer` that counts what passes, and looks at the memory."""
+    """A `render_worker.requests.Drawer` that counts pictures and measures the memory."""
 
     def __init__(self, pool: RenderPool) -> None:
         self._pool = pool
@@ -227,7 +232,7 @@ class _WatchedDrawer:
         gc.collect()
         self.first_s: float | None = None
         self.in_flight_peak = self._asked = self._answered = 0
-        self.memory_before_mb = self.memory_peak_mb = _own_memory_mb()
+        self.memory_before_mb = self.memory_peak_mb = unshared_memory_mb()
 
     @property
     def stats(self) -> PoolStats:
@@ -238,9 +243,9 @@ class _WatchedDrawer:
         """Start the workers."""
         return self._pool.start()
 
-    def look(self) -> None:
-        """Look at the memory."""
-        self.memory_peak_mb = max(self.memory_peak_mb, _own_memory_mb())
+    def measure_memory(self) -> None:
+        """Note the memory if it is the most so far."""
+        self.memory_peak_mb = max(self.memory_peak_mb, unshared_memory_mb())
 
     def draw[Picture](
         self, requests: Iterable[Request[Picture]]
@@ -250,19 +255,14 @@ class _WatchedDrawer:
         for request, answer in self._pool.draw(asked):
             self.first_s = self.first_s or time.perf_counter()
             self._answered += 1
-            if self._answered % _LOOK_EVERY == 0:
-                self.look()
+            if self._answered % _MEASURE_EVERY == 0:
+                self.measure_memory()
             yield cast("Request[Picture]", cast("InstantTwin", request).wanted), answer
 
     def _ask(self, twin: PackedTwin) -> InstantTwin:
         self._asked += 1
         self.in_flight_peak = max(self.in_flight_peak, self._asked - self._answered)
         return InstantTwin(twin)
-
-
-def _own_memory_mb() -> float:
-    """Return what only this process uses, so without the object store that Ray's processes share."""
-    return float(psutil.Process().memory_full_info().uss) / 1e6
 
 
 def _write_predictions(folder: Path, hand_model: HandModel, *, shards: int, hands: int) -> None:
@@ -273,5 +273,12 @@ def _write_predictions(folder: Path, hand_model: HandModel, *, shards: int, hand
     verts_m, joints_m = np.stack([t.verts_m for t in twins]), np.stack([t.joints_m for t in twins])
     for number in tqdm(range(shards), desc="writing predictions", unit=" shards", leave=False, disable=None):
         names = tuple(f"{number * hands + row:010d}" for row in range(hands))
-        shard = PredictionShard(names, verts_m, joints_m, cameras, round_index=0, image_px=_IMAGE_PX)
+        shard = PredictionShard(
+            sample_ids=names,
+            verts_m=verts_m,
+            joints_m=joints_m,
+            cameras=cameras,
+            round_index=0,
+            image_px=_IMAGE_PX,
+        )
         (folder / f"shard-{number:05d}.safetensors").write_bytes(encode_predictions(shard))

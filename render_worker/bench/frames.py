@@ -225,7 +225,13 @@ def draw_request(twin: TwinRequest, *, seed: int = 0) -> DrawRequest:
     light = choose_light(rng_of(twin.sample_id, "light"))
     bright = (0.8, 0.8, 0.8)
     return DrawRequest(
-        twin.verts_m, twin.camera, twin.image_px, twin.image_px, bright, light=light, seed=seed
+        verts_m=twin.verts_m,
+        camera=twin.camera,
+        width_px=twin.image_px,
+        height_px=twin.image_px,
+        albedo=bright,
+        light=light,
+        seed=seed,
     )
 
 
@@ -241,6 +247,6 @@ def noise_photographs(folder: Path) -> BackgroundReader:
         )
         photographs[f"noise/{number}"] = file.getvalue()
     with BackgroundWriter(folder) as writer:
-        writer.add([Verdict(key, "jpeg", "none") for key in photographs], photographs)
+        writer.add([Verdict(key=key, codec="jpeg", detector="none") for key in photographs], photographs)
         writer.publish(np.ones(len(photographs), dtype=bool), rules={})
     return BackgroundReader(folder)

@@ -44,14 +44,19 @@ def watch_memory(
     for count, request in enumerate(bar, start=1):
         request.draw(context)
         if count in wanted:
-            looks.append(MemoryLook(count - _WARM_UP, _own_memory_mb()))
+            looks.append(MemoryLook(count - _WARM_UP, unmapped_memory_mb()))
     return tuple(looks)
 
 
-def _own_memory_mb() -> float:
-    """Return resident memory less that of mapped files, which comes and goes with other Blenders."""
+def unmapped_memory_mb() -> float:
+    """Return this process's resident memory less mapped files, which come and go with other Blenders."""
     memory = psutil.Process().memory_info()
     return float(memory.rss - getattr(memory, "shared", 0)) / 1e6
+
+
+def unshared_memory_mb() -> float:
+    """Return the memory of this process alone, so without the object store that Ray's processes share."""
+    return float(psutil.Process().memory_full_info().uss) / 1e6
 
 
 def _renamed(requests: Sequence[TwinRequest], count: int) -> Iterator[TwinRequest]:

@@ -9,7 +9,7 @@ from render_worker.bench.quality import QualityPoint
 _LABELS = {"update_ms": "scene update", "kernel_ms": "kernel, bare (floor)"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrameParts:
     """Where the time of a frame goes; medians.
 
@@ -36,7 +36,7 @@ class FrameParts:
         return total_ms - self.kernel_ms
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenderBench:
     """How fast twins are rendered here, and how good they are.
 

@@ -65,6 +65,6 @@ def render(
         working_copy(out, only=("*.tar", "*.json")) as folder,
     ):
         predicted = fetch(predictions, only=("*.safetensors",))
-        job = RenderJob(predicted, folder, round_index, seed, checkpoint_sha256="", config_sha256="")
+        job = RenderJob(predictions_dir=predicted, out_dir=folder, round_index=round_index, run_seed=seed)
         result = pool.render_round(job)
     report(result, as_json=as_json)

@@ -37,7 +37,7 @@ _MASK_FOLDERS: Final = ("skin", "mask")
 """Where silhouettes may lie, the better ones first: with the forearm, or cut at the wrist as in FreiHAND."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionsReport:
     """What was written.
 
@@ -110,7 +110,7 @@ def make_versions(
             jpeg = encode_jpeg(composite(layer, background.pixels).pixels, quality=_QUALITY)
         writer.add(hand, jpeg, mask_jpeg=encode_jpeg((255 * mask).astype(np.uint8), quality=_QUALITY))
     writer.finish()
-    return VersionsReport(out, split, poses, versions)
+    return VersionsReport(root=out, split=split, poses=poses, versions=versions)
 
 
 def cut_out(image: UInt8[np.ndarray, "height width 3"], mask: Bool[np.ndarray, "height width"]) -> HandLayer:

@@ -3,13 +3,14 @@
 An arm that points away from the camera would end in the picture; so it has an elbow, and leaves sideways.
 """
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from jaxtyping import Float, Float32, Int32
+
+from shared.vectors import unit
 
 _LENGTH_M: Final = 0.75
 _RINGS: Final = 24
@@ -81,21 +82,21 @@ def arm_verts(
     """
     centre_m = rim_m.mean(axis=0)
     spokes_m = rim_m - centre_m
-    axis = _unit(_cross(np.roll(spokes_m, -1, axis=0).T, spokes_m.T).sum(axis=1))  # out of the hand
-    side = _unit(across - axis * (across @ axis))
+    axis = unit(_cross(np.roll(spokes_m, -1, axis=0).T, spokes_m.T).sum(axis=1))  # out of the hand
+    side = unit(across - axis * (across @ axis))
     up = _cross(axis, side)
     across_m, upwards_m, beyond_m = spokes_m @ side, spokes_m @ up, spokes_m @ axis  # rims are not flat
     angles, radii_m = np.arctan2(upwards_m, across_m), np.hypot(across_m, upwards_m)
     flexion, deviation = shape.bend_rad
-    away = _unit(axis + np.tan(flexion) * up + np.tan(deviation) * side)
-    aside = _unit(away * (1, 1, 0) + _DOWN)
+    away = unit(axis + np.tan(flexion) * up + np.tan(deviation) * side)
+    aside = unit(away * (1, 1, 0) + _DOWN)
     round_m = radii_m.mean() * np.hypot(np.cos(angles) * _FLATNESS, np.sin(angles) / _FLATNESS)
     along, around = np.cos(angles)[:, None], np.sin(angles)[:, None]
     rings_m, middle_m, before_m = [], centre_m, 0.0
     for distance_m, is_sleeve in _distances(shape):
         share = _smooth(distance_m / _STRAIGHT_M)
         elbow = _smooth((distance_m - _ELBOW_M[0]) / (_ELBOW_M[1] - _ELBOW_M[0]))
-        direction = _unit((1 - share) * axis + share * ((1 - elbow) * away + elbow * aside))
+        direction = unit((1 - share) * axis + share * ((1 - elbow) * away + elbow * aside))
         middle_m = middle_m + (distance_m - before_m) * direction
         before_m = distance_m
         growth = 1 + _GROWTH * _smooth(distance_m / _THICKEST_M)
@@ -103,7 +104,7 @@ def arm_verts(
         if is_sleeve:
             folds_m = _FOLD_M * np.sin(3 * angles + 160 * distance_m) * _smooth(distance_m / _STRAIGHT_M)
             ring_m = ring_m + shape.cloth_m + folds_m
-        turned = _unit(side - direction * (side @ direction))
+        turned = unit(side - direction * (side @ direction))
         spokes = along * turned + around * _cross(direction, turned)
         rings_m.append(middle_m + ring_m[:, None] * spokes + (1 - share) * beyond_m[:, None] * direction)
     return np.concatenate([*rings_m, middle_m[None]]).astype(np.float32)
@@ -139,8 +140,3 @@ def _cross(first: Float[np.ndarray, "3 ..."], second: Float[np.ndarray, "3 ..."]
     """Return the cross product along the first axis; numpy's own takes ten times as long for a vector."""
     (ax, ay, az), (bx, by, bz) = first, second
     return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
-
-
-def _unit(vector: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 3"]:
-    unit: Float[np.ndarray, " 3"] = vector / max(math.sqrt(vector @ vector), 1e-12)
-    return unit

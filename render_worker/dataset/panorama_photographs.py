@@ -30,7 +30,7 @@ _LUMINANCE = (0.2126, 0.7152, 0.0722)
 _MAP_BYTES = 64 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PanoramaView:
     """A pinhole camera that stands in the middle of a panorama.
 
@@ -49,8 +49,14 @@ class PanoramaView:
     height_px: int
 
 
-LANDSCAPE = [PanoramaView(yaw, -18, 90, 341, SHORT_SIDE_PX) for yaw in range(0, 360, 60)]
-SQUARE = [PanoramaView(yaw, 4, 75, SHORT_SIDE_PX, SHORT_SIDE_PX) for yaw in range(30, 360, 60)]
+LANDSCAPE = [
+    PanoramaView(yaw_deg=yaw, pitch_deg=-18, fov_deg=90, width_px=341, height_px=SHORT_SIDE_PX)
+    for yaw in range(0, 360, 60)
+]
+SQUARE = [
+    PanoramaView(yaw_deg=yaw, pitch_deg=4, fov_deg=75, width_px=SHORT_SIDE_PX, height_px=SHORT_SIDE_PX)
+    for yaw in range(30, 360, 60)
+]
 
 
 @dataclass(frozen=True, slots=True)

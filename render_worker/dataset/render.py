@@ -18,7 +18,7 @@ from shared.seeds import rng_of
 from shared.twins.sample import LOOK_VERSION
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetReport:
     """What became of a data set.
 
@@ -107,7 +107,9 @@ def render_dataset(
             writer.add(request.hand, answer.jpeg, mask_jpeg=answer.mask_jpeg)
             bar.update(drawer.stats)
     writer.finish()
-    return DatasetReport(split, len(missing), num_images - len(missing), wall_s=time.monotonic() - start_s)
+    return DatasetReport(
+        split=split, made=len(missing), found=num_images - len(missing), wall_s=time.monotonic() - start_s
+    )
 
 
 def _other(

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from shared.skeleton import FINGERS, TIPS, WRIST
+from shared.vectors import unit
 
 _REACH_M: Final = 0.009
 _LINE_M: Final = 0.0011
@@ -92,7 +93,7 @@ class SkinMap(NamedTuple):
 def palm_direction(joints_m: Float32[np.ndarray, "21 3"]) -> Float32[np.ndarray, " 3"]:
     """Return the unit vector out of the palm of a right hand."""
     index, little = joints_m[FINGERS["index"][0]], joints_m[FINGERS["little"][0]]
-    return _unit(np.cross(index - joints_m[WRIST], little - joints_m[WRIST]))
+    return unit(np.cross(index - joints_m[WRIST], little - joints_m[WRIST]))
 
 
 def _palm_lines(
@@ -150,10 +151,10 @@ def _bends(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
     """Yield place, direction of the finger, and strength of each crease: two per joint, one at the root."""
     base_m, middle_m, end_m, tip_m = bones_m
-    yield base_m + 0.45 * (middle_m - base_m), _unit(middle_m - base_m), 1.0
+    yield base_m + 0.45 * (middle_m - base_m), unit(middle_m - base_m), 1.0
     for joint_m, along in ((middle_m, end_m - base_m), (end_m, tip_m - middle_m)):
         for offset_m in (-0.0016, 0.0016):
-            yield joint_m + offset_m * _unit(along), _unit(along), 0.9
+            yield joint_m + offset_m * unit(along), unit(along), 0.9
 
 
 def _back_of_finger(
@@ -163,12 +164,12 @@ def _back_of_finger(
     out_of_palm: Float32[np.ndarray, " 3"],
 ) -> Float[np.ndarray, " 3"]:
     """Return where a nail looks; that of the thumb looks aside."""
-    along = _unit(bones_m[3] - bones_m[2])
+    along = unit(bones_m[3] - bones_m[2])
     back = -out_of_palm
     if name == "thumb":
         index, little = joints_m[FINGERS["index"][0]], joints_m[FINGERS["little"][0]]
-        back = back + 1.2 * _unit(index - little)
-    return _unit(back - along * (back @ along))
+        back = back + 1.2 * unit(index - little)
+    return unit(back - along * (back @ along))
 
 
 def _nail(
@@ -180,7 +181,7 @@ def _nail(
     mine: Float[np.ndarray, " verts"],
 ) -> Float[np.ndarray, " verts"]:
     length_m, width_m = _THUMBNAIL_M if name == "thumb" else _NAIL_M
-    along = _unit(bones_m[3] - bones_m[2])
+    along = unit(bones_m[3] - bones_m[2])
     aside = np.cross(along, back)
     end_m = float((verts_m[mine > 0] @ along).max())
     middle_m = end_m - 0.0015 - length_m
@@ -196,8 +197,3 @@ def _near(
     squared = ((verts_m[:, None] - places_m) ** 2).sum(axis=-1).min(axis=1)
     near: Float32[np.ndarray, " verts"] = np.exp(-squared / _REACH_M**2)
     return near
-
-
-def _unit(vector: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 3"]:
-    unit: Float[np.ndarray, " 3"] = vector / max(float(np.linalg.norm(vector)), 1e-12)
-    return unit

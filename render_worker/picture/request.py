@@ -31,7 +31,7 @@ class Box(NamedTuple):
         return slice(self.left_px, self.right_px)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class DrawRequest:
     """One hand to draw, without its background.
 

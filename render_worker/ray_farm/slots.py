@@ -19,7 +19,7 @@ RESOURCE: Final = "render_"
 _DEVICES: Final = frozenset(get_args(RenderDevice.__value__))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenderSlots:
     """Slots of one kind on one machine.
 
@@ -63,7 +63,13 @@ def slots_of_cluster() -> Iterator[RenderSlots]:
             if name.startswith(RESOURCE) and device in _DEVICES and node["NodeID"] not in leaving:
                 gpus = 0.0 if device == "cpu" else resources.get("GPU", 0.0)
                 share = min(1.0, int(1e4 * gpus / amount) / 1e4)  # Ray counts in ten-thousandths
-                yield RenderSlots(node["NodeID"], _host(node), int(amount), device, share)
+                yield RenderSlots(
+                    node_id=node["NodeID"],
+                    host=_host(node),
+                    count=int(amount),
+                    device=device,
+                    gpu_share=share,
+                )
 
 
 def slots_of_this_machine(settings: RenderSettings) -> Iterator[RenderSlots]:
@@ -71,11 +77,15 @@ def slots_of_this_machine(settings: RenderSettings) -> Iterator[RenderSlots]:
     for node in _nodes():
         cores, gpus = int(node["Resources"].get("CPU", 0)), node["Resources"].get("GPU", 0.0)
         if settings.device == "cpu" or not gpus:
-            yield RenderSlots(node["NodeID"], _host(node), cores, device="", gpu_share=0.0)
+            yield RenderSlots(node_id=node["NodeID"], host=_host(node), count=cores, device="", gpu_share=0.0)
         else:
             slots = int(gpus * settings.workers_per_gpu)
             yield RenderSlots(
-                node["NodeID"], _host(node), slots, device="", gpu_share=1 / settings.workers_per_gpu
+                node_id=node["NodeID"],
+                host=_host(node),
+                count=slots,
+                device="",
+                gpu_share=1 / settings.workers_per_gpu,
             )
 
 

@@ -52,7 +52,7 @@ class PackedTwin:
         return pack_sample(self.twin.draw(context))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class OpenShard:
     """A synthetic shard that waits for its pictures.
 
@@ -174,8 +174,8 @@ class _RoundUnderWay:
             settings_sha256=hashlib.sha256(f"{LOOK_VERSION} {picture}".encode()).hexdigest(),
             hand_model_sha256=drawer.hand_model.sha256,
             backgrounds_fingerprint=drawer.photographs.fingerprint,
-            checkpoint_sha256=job.checkpoint_sha256,
-            config_sha256=job.config_sha256,
+            checkpoint_sha256=job.checkpoint_sha256 or "",
+            config_sha256=job.config_sha256 or "",
             predictions_sha256="",
             round_index=job.round_index,
             run_seed=job.run_seed,

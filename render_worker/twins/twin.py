@@ -22,7 +22,7 @@ from shared.twins.sample import SyntheticLabels, SyntheticSample
 from shared.types import WeakPerspective
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class TwinRequest:
     """One prediction to draw.
 

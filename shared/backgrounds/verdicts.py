@@ -26,7 +26,7 @@ VERDICT_ROW = np.dtype(
 type VerdictRows = np.ndarray[tuple[int], np.dtype[np.void]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What is known about one picture. If the codec is ``bad``, the numbers say nothing.
 

@@ -9,7 +9,7 @@ from shared.camera.lens import CLEARANCE_M, Lens
 from shared.errors import RenderError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Intrinsics:
     """A pinhole camera without skew, for an image of a stated size.
 

@@ -33,7 +33,7 @@ _UNREADABLE = (
 LABELS_ADVICE = "Predicting works without labels; to train or to score, unpack them beside the images."
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LabelledHand:
     """One image's exact labels, as a dataset writer takes them.
 
@@ -178,13 +178,24 @@ class FreiHandSplit:
         """Return the pinhole camera of a pose."""
         k = self.intrinsics[pose]
         fx_px, fy_px, cx_px, cy_px = (float(k[place]) for place in ((0, 0), (1, 1), (0, 2), (1, 2)))
-        return Intrinsics(fx_px, fy_px, cx_px, cy_px, width_px=self.image_px, height_px=self.image_px)
+        return Intrinsics(
+            fx_px=fx_px,
+            fy_px=fy_px,
+            cx_px=cx_px,
+            cy_px=cy_px,
+            width_px=self.image_px,
+            height_px=self.image_px,
+        )
 
     def labelled_hand(self, index: int) -> LabelledHand:
         """Return the labels of an image, as a dataset writer takes them."""
         pose = self.pose_of(index)
         return LabelledHand(
-            index, self.verts_m[pose], self.joints_m[pose], self.camera(pose), self.mano[pose]
+            index=index,
+            verts_m=self.verts_m[pose],
+            joints_m=self.joints_m[pose],
+            camera=self.camera(pose),
+            mano=self.mano[pose],
         )
 
     def _check(self, index: int) -> None:

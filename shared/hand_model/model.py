@@ -77,7 +77,7 @@ class Anatomy:
     limits_rad: Float32[np.ndarray, "16 3 2"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class HandModel:
     """A right hand with 16 skinning joints, in MANO's parametrisation.
 

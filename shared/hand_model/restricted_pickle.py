@@ -1,4 +1,4 @@
-"""Reading pickles from outside: nothing runs in them but what is listed, without warnings, in modest memory."""
+"""Reading pickles from outside: nothing runs but what is listed, and memory stays modest."""
 
 import io
 import pickle

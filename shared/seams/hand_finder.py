@@ -14,7 +14,7 @@ type Sides = Literal["left", "right", "both"]
 """Which hand a place shows; ``both`` where nobody knows, so that each is tried."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandSquare:
     """A square of a photograph with one hand in it. It may reach beyond the photograph.
 
@@ -53,7 +53,7 @@ class HandSquare:
         """
         x, y, width, height = box
         centre_px = (x + (width - 1) / 2, y + (height - 1) / 2)
-        return cls(centre_px, margin * max(width, height), side, confidence)
+        return cls(centre_px=centre_px, size_px=margin * max(width, height), side=side, confidence=confidence)
 
     def mirrored(self, width_px: int) -> Self:
         """Return where the mirrored photograph shows the hand, which there is one of the other side."""

@@ -65,7 +65,7 @@ class RenderSettings(Section):
         return self.model_dump(mode="json", exclude=_NOT_IN_THE_PICTURE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenderJob:
     """The predictions of one round, and where their renders go.
 
@@ -74,8 +74,8 @@ class RenderJob:
         out_dir: Becomes a committed round; complete shards in it are kept.
         round_index: Counts from 0; enters every seed.
         run_seed: Seed of the run; enters every seed.
-        checkpoint_sha256: Hash of the weights that predicted, for provenance.
-        config_sha256: Hash of the resolved configuration, for provenance.
+        checkpoint_sha256: Hash of the weights that predicted, for provenance; None if it is unknown.
+        config_sha256: Hash of the resolved configuration, for provenance; None if it is unknown.
         sample_ids: Samples to draw; None draws all. A prediction shard with none of them gives no shard.
         kept: Twins of earlier rounds that the round shows as well; for its manifest.
     """
@@ -84,8 +84,8 @@ class RenderJob:
     out_dir: Path
     round_index: int
     run_seed: int
-    checkpoint_sha256: str
-    config_sha256: str
+    checkpoint_sha256: str | None = None
+    config_sha256: str | None = None
     sample_ids: AbstractSet[str] | None = None
     kept: tuple[ShardEntry, ...] = ()
 
@@ -94,7 +94,7 @@ class RenderJob:
         return self.sample_ids is None or sample_id in self.sample_ids
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenderReport:
     """What became of a job.
 

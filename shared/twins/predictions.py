@@ -24,7 +24,7 @@ FORMAT = "meshcycle-predictions-1"
 _KEY = "shard"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PredictionShard:
     """Predicted hands of some samples of one round.
 

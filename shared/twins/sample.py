@@ -88,8 +88,8 @@ class Provenance(Record):
         settings_sha256: Hash of all render settings.
         hand_model_sha256: Hash of the hand model whose faces were drawn.
         backgrounds_fingerprint: Identity of the background database.
-        checkpoint_sha256: Hash of the weights that predicted.
-        config_sha256: Hash of the run's resolved configuration.
+        checkpoint_sha256: Hash of the weights that predicted; empty if unknown.
+        config_sha256: Hash of the run's resolved configuration; empty if unknown.
         predictions_sha256: Hash of the prediction shard that was drawn.
         round_index: Round of the predictions.
         run_seed: Seed of the run.
@@ -109,7 +109,7 @@ class Provenance(Record):
     run_seed: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SyntheticSample:
     """One twin, as it lies in a shard.
 

@@ -70,7 +70,13 @@ def test_an_unfinished_run_shows_what_it_has_looked_at(tmp_path: Path) -> None:
         write_report(tmp_path)
     with BackgroundWriter(tmp_path) as writer:
         writer.note("sources", {"a": str(tmp_path / "a")})
-        writer.add([Verdict("a/1", "jpeg", "d", confidence=0.9), Verdict("a/2", "bad", "d")], {})
+        writer.add(
+            [
+                Verdict(key="a/1", codec="jpeg", detector="d", confidence=0.9),
+                Verdict(key="a/2", codec="bad", detector="d"),
+            ],
+            {},
+        )
     page = write_report(tmp_path).html.read_text()
     assert "unfinished" in page
     assert "<td>a</td><td>2</td><td>0%</td><td>0</td><td>1</td><td>1</td><td>0</td><td>0</td>" in page
@@ -85,7 +91,9 @@ def test_a_report_that_cannot_be_written_says_which_option_helps(database: Path,
 def test_a_tile_tells_kept_from_dropped_and_shows_where() -> None:
     grey = Image.new("RGB", (60, 60), (128, 128, 128))
     for is_kept, colour in ((True, KEPT_COLOUR), (False, DROPPED_COLOUR)):
-        drawn = np.asarray(tile(Sample(grey, 0.5, (0.4, 0.4, 0.8, 0.8), is_kept)))
+        drawn = np.asarray(
+            tile(Sample(image=grey, confidence=0.5, box=(0.4, 0.4, 0.8, 0.8), is_kept=is_kept))
+        )
         assert tuple(drawn[0, 75]) == colour
         assert tuple(drawn[60, 90]) == colour
         assert tuple(drawn[90, 90]) == (128, 128, 128)

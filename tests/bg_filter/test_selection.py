@@ -14,9 +14,9 @@ def verdict(
     confidence: float = 0.0, *, contrast: float = 0.2, difference_hash: int = 0, red: float = 0.5
 ) -> Verdict:
     return Verdict(
-        "k",
-        "jpeg",
-        "d",
+        key="k",
+        codec="jpeg",
+        detector="d",
         confidence=confidence,
         contrast=contrast,
         difference_hash=difference_hash,
@@ -34,7 +34,7 @@ def test_a_person_counts_from_the_threshold_on() -> None:
 
 
 def test_a_picture_that_could_not_be_decoded_is_never_kept() -> None:
-    table = rows(Verdict("k", "bad", "d"))
+    table = rows(Verdict(key="k", codec="bad", detector="d"))
     assert judge(table, SelectionRules(threshold=1.1)).tolist() == [Outcome.BAD]
 
 

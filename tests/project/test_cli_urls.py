@@ -79,7 +79,9 @@ def test_doctor_looks_at_backgrounds_at_a_url(backgrounds: str) -> None:
 def test_twins_at_a_url_are_listed(bucket: str, tmp_path: Path) -> None:
     write_two_hands(tmp_path)
     with working_copy(f"{bucket}/run") as folder:
-        job = RenderJob(tmp_path, folder / "synthetic/round-0000", 0, 0, "", "")
+        job = RenderJob(
+            predictions_dir=tmp_path, out_dir=folder / "synthetic/round-0000", round_index=0, run_seed=0
+        )
         PointRenderer().render_round(job)
     listed = json.loads(run("inspect", f"{bucket}/run", "--json"))
     assert [(shard["samples"], shard["committed"]) for shard in listed["shards"]] == [(2, True)]

@@ -38,7 +38,10 @@ def backgrounds(tmp_path: Path) -> Path:
     names = [f"made/{number:04d}" for number in range(ENOUGH_FOR_PAGES)]
     with BackgroundWriter(path) as writer:
         pictures = {name: encoded(seed=place, size=(256, 256)) for place, name in enumerate(names)}
-        writer.add([Verdict(name, "jpeg", "none", 256, 256) for name in names], pictures)
+        writer.add(
+            [Verdict(key=name, codec="jpeg", detector="none", width_px=256, height_px=256) for name in names],
+            pictures,
+        )
         writer.publish(np.ones(len(names), dtype=bool), rules={})
     return path
 
@@ -98,7 +101,10 @@ def test_a_cut_database_is_reported_although_reading_it_kills_the_process(backgr
 
 def test_a_background_that_cannot_be_decoded_is_found(tmp_path: Path) -> None:
     with BackgroundWriter(tmp_path) as writer:
-        writer.add([Verdict("made/0", "jpeg", "none", 9, 9)], {"made/0": b"no picture"})
+        writer.add(
+            [Verdict(key="made/0", codec="jpeg", detector="none", width_px=9, height_px=9)],
+            {"made/0": b"no picture"},
+        )
         writer.publish(np.ones(1, dtype=bool), rules={})
     with pytest.raises(BackgroundError, match="made/0 cannot be decoded"):
         look_at_backgrounds(str(tmp_path))

@@ -13,7 +13,7 @@ from shared.hand_model import load_hand_model
 from shared.types import Intrinsics
 
 SIZE_PX = 64
-CAMERA = Intrinsics(140.0, 140.0, 31.5, 31.5, SIZE_PX, SIZE_PX)
+CAMERA = Intrinsics(fx_px=140.0, fy_px=140.0, cx_px=31.5, cy_px=31.5, width_px=SIZE_PX, height_px=SIZE_PX)
 
 
 def labelled_hand(index: int) -> LabelledHand:

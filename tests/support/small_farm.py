@@ -233,5 +233,10 @@ def render_in_minefield(address: str, predictions: str, out: str, backgrounds: s
 def job_of(predictions: Path, out: Path) -> RenderJob:
     """Return the job of rendering these predictions."""
     return RenderJob(
-        predictions, out, ROUND_INDEX, RUN_SEED, checkpoint_sha256="weights", config_sha256="config"
+        predictions_dir=predictions,
+        out_dir=out,
+        round_index=ROUND_INDEX,
+        run_seed=RUN_SEED,
+        checkpoint_sha256="weights",
+        config_sha256="config",
     )

@@ -162,7 +162,7 @@ def write_backgrounds(folder: Path) -> Path:
     places = range(len(photographs))
     with BackgroundWriter(folder) as writer:
         writer.add(
-            [Verdict(photographs.key(place), "png", "none") for place in places],
+            [Verdict(key=photographs.key(place), codec="png", detector="none") for place in places],
             {photographs.key(place): photographs.image_bytes(place) for place in places},
         )
         writer.publish(np.ones(len(photographs), dtype=bool), rules={})

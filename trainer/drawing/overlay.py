@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from shared.camera import project_px
 from shared.skeleton import BONES, FINGERS
 from shared.types import Camera
+from shared.vectors import unit
 
 type Colour = tuple[int, int, int]
 
@@ -135,8 +136,8 @@ def _small_triangles(
     a, b, c = (verts_m[faces[:, corner]] for corner in range(3))
     for corner in range(3):
         np.add.at(normals, faces[:, corner], np.cross(b - a, c - a))
-    corner_normals = _cut(_unit(normals)[faces], num_cuts)
-    return _cut(verts_m[faces], num_cuts), _unit(corner_normals.mean(axis=1))
+    corner_normals = _cut(unit(normals)[faces], num_cuts)
+    return _cut(verts_m[faces], num_cuts), unit(corner_normals.mean(axis=1))
 
 
 def _lit(
@@ -147,9 +148,9 @@ def _lit(
     diffuse: float,
     specular: float,
 ) -> UInt8[np.ndarray, "triangles 3"]:
-    light = _unit(LIGHT)
+    light = unit(LIGHT)
     facing = np.clip(normal @ light, 0, None)
-    shining = np.clip(normal @ _unit(light - FORWARD), 0, None) ** SHININESS
+    shining = np.clip(normal @ unit(light - FORWARD), 0, None) ** SHININESS
     lit = colour * (ambient + diffuse * facing)[:, None] + 255 * specular * shining[:, None]
     return np.asarray(np.clip(lit, 0, 255), dtype=np.uint8)
 
@@ -171,8 +172,3 @@ def _quartered(corners: Float[np.ndarray, "faces 3 3"]) -> Float[np.ndarray, "tr
     ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
     pieces = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
     return np.concatenate([np.stack(piece, axis=1) for piece in pieces])
-
-
-def _unit(vectors: Float[np.ndarray, "*vectors 3"]) -> Float[np.ndarray, "*vectors 3"]:
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-12
-    return np.asarray(vectors / length)

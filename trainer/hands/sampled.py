@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from shared.camera import project_px
 from shared.freihand import LabelledHand
 from shared.hand_model import HandModel
+from shared.hand_model.axes import PALM_TO_CAMERA
 from shared.seeds import rng_of
 from shared.skeleton import FINGERS, WRIST
 from shared.types import Intrinsics
@@ -47,7 +48,7 @@ _RAISED_SPREAD_DEG = 30.0
 _AT_WORK_DEG = (-20.0, 38.0)
 """How far fingers point away from the camera of somebody who looks at own hands."""
 
-_PALM_TO_CAMERA = Rotation.from_matrix([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
+_RAISED = Rotation.from_matrix(PALM_TO_CAMERA)
 """Root rotation of a raised right hand whose palm faces the camera; fingers are -x of the template."""
 
 
@@ -108,7 +109,7 @@ def _view(rng: np.random.Generator, spread_deg: float | None) -> Float[np.ndarra
             rotation = Rotation.random(rng=rng)
         else:
             turn_deg = rng.normal(scale=spread_deg or _RAISED_SPREAD_DEG, size=3)
-            rotation = Rotation.from_rotvec(turn_deg, degrees=True) * _PALM_TO_CAMERA
+            rotation = Rotation.from_rotvec(turn_deg, degrees=True) * _RAISED
             if spread_deg is None and rng.random() < 0.4:  # the back of the hand
                 rotation *= Rotation.from_rotvec([np.pi, 0, 0])
         towards_camera = -rotation.apply([1, 0, 0])[2]  # the forearm is the template's x axis
@@ -125,7 +126,7 @@ def _at_work(rng: np.random.Generator) -> Rotation:
     pitch_deg = rng.uniform(*_AT_WORK_DEG)
     heading_deg = rng.normal(-20, 30) if rng.random() < 0.6 else rng.uniform(-180, 180)
     roll_deg = rng.normal(0, 45) if rng.random() < 0.8 else rng.uniform(-180, 180)
-    back = _PALM_TO_CAMERA * Rotation.from_rotvec([np.pi, 0, 0])  # fingers up, back of the hand to the camera
+    back = _RAISED * Rotation.from_rotvec([np.pi, 0, 0])  # fingers up, back of the hand to the camera
     rolled = back * Rotation.from_rotvec([np.radians(roll_deg), 0, 0])
     away = Rotation.from_rotvec([-np.radians(pitch_deg), 0, 0])
     return Rotation.from_rotvec([0, 0, np.radians(heading_deg)]) * away * rolled

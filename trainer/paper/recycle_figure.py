@@ -134,7 +134,7 @@ def _recycle(
         )
         write_predictions(predictions / "shard-00000.safetensors", shard)
         renderer.render_round(
-            RenderJob(predictions, twins_dir, 0, run_seed=seed, checkpoint_sha256="", config_sha256="")
+            RenderJob(predictions_dir=predictions, out_dir=twins_dir, round_index=0, run_seed=seed)
         )
         drawn = SyntheticRound.open(twins_dir)
         twins = [drawn.read(name).rgb() if name in drawn else None for name in names]

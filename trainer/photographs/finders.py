@@ -31,7 +31,7 @@ class CentreCrop:
         height, width = rgb.shape[:2]
         centre_px = ((width - 1) / 2, (height - 1) / 2)
         size_px = self.share * min(height, width)
-        return [HandSquare(centre_px, size_px, side) for side in sides_of(self.sides)]
+        return [HandSquare(centre_px=centre_px, size_px=size_px, side=side) for side in sides_of(self.sides)]
 
 
 class GivenBoxes:

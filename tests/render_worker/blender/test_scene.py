@@ -46,14 +46,27 @@ def request(verts_m: np.ndarray, camera: Camera, *, size_px: int = 224, seed: in
     width, height = (
         (camera.width_px, camera.height_px) if isinstance(camera, Intrinsics) else (size_px, size_px)
     )
-    return DrawRequest(verts_m.astype(np.float32), camera, width, height, WHITE, light=None, seed=seed)
+    return DrawRequest(
+        verts_m=verts_m.astype(np.float32),
+        camera=camera,
+        width_px=width,
+        height_px=height,
+        albedo=WHITE,
+        light=None,
+        seed=seed,
+    )
 
 
 def lit(plain: DrawRequest) -> DrawRequest:
     return DrawRequest(
-        plain.verts_m, plain.camera, plain.width_px, plain.height_px, (0.5, 0.3, 0.2),
-        light=choose_light(np.random.default_rng(plain.seed)), seed=plain.seed,
-    )  # fmt: skip
+        verts_m=plain.verts_m,
+        camera=plain.camera,
+        width_px=plain.width_px,
+        height_px=plain.height_px,
+        albedo=(0.5, 0.3, 0.2),
+        light=choose_light(np.random.default_rng(plain.seed)),
+        seed=plain.seed,
+    )
 
 
 def coverage(layer: HandLayer, asked: DrawRequest) -> np.ndarray:
@@ -154,8 +167,14 @@ def test_flat_light_shows_exactly_the_colour_that_was_asked_for(scene: HandScene
     verts_m = hand_verts_m(0)
     plain = request(verts_m, weak_camera(verts_m, seed=0), size_px=96)
     asked = DrawRequest(
-        plain.verts_m, plain.camera, 96, 96, (0.2126, 0.05, 0.9), light=None, seed=0
-    )  # fmt: skip
+        verts_m=plain.verts_m,
+        camera=plain.camera,
+        width_px=96,
+        height_px=96,
+        albedo=(0.2126, 0.05, 0.9),
+        light=None,
+        seed=0,
+    )
     rgba = scene.draw(asked).rgba
     whole = rgba[rgba[..., 3] == 1][:, :3]
     np.testing.assert_allclose(whole, np.broadcast_to(asked.albedo, whole.shape), atol=1e-5)
@@ -176,7 +195,15 @@ def test_the_lit_side_is_the_side_of_the_lamp() -> None:
     plain = request(ball.vertices, WeakPerspective(15.0, 0.0, 0.0), size_px=65)
     for seed in range(5):
         light = choose_light(np.random.default_rng(seed))
-        asked = DrawRequest(plain.verts_m, plain.camera, 65, 65, WHITE, light=light, seed=0)
+        asked = DrawRequest(
+            verts_m=plain.verts_m,
+            camera=plain.camera,
+            width_px=65,
+            height_px=65,
+            albedo=WHITE,
+            light=light,
+            seed=0,
+        )
         layer = scene.draw(asked)
         brightest = np.unravel_index(layer.rgba[..., 0].argmax(), layer.rgba.shape[:2])
         row, column = brightest[0] + layer.box.top_px, brightest[1] + layer.box.left_px
@@ -194,7 +221,15 @@ def test_a_finger_throws_a_shadow() -> None:
     light = choose_light(np.random.default_rng(0)).model_copy(
         update={"direction": (0.7071, 0.0, -0.7071), "angle_deg": 2.0}
     )
-    asked = DrawRequest(verts_m, WeakPerspective(18.0, 0, 0), 96, 96, WHITE, light=light, seed=0)
+    asked = DrawRequest(
+        verts_m=verts_m,
+        camera=WeakPerspective(18.0, 0, 0),
+        width_px=96,
+        height_px=96,
+        albedo=WHITE,
+        light=light,
+        seed=0,
+    )
     layer = HandScene(mesh, RenderSettings(samples=16)).draw(asked)
     row = layer.rgba[layer.rgba.shape[0] // 2, :, 0]
     centre = layer.rgba.shape[1] // 2

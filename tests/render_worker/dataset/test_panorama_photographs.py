@@ -41,7 +41,10 @@ def directions(*, rows: int, columns: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("yaw_deg", "pitch_deg"), [(0, 0), (90, 0), (-135, 20), (359, -40)])
 def test_the_middle_of_a_view_is_where_the_camera_points(yaw_deg: float, pitch_deg: float) -> None:
-    seen = project_panorama(directions(rows=512, columns=1024), PanoramaView(yaw_deg, pitch_deg, 90, 65, 33))
+    seen = project_panorama(
+        directions(rows=512, columns=1024),
+        PanoramaView(yaw_deg=yaw_deg, pitch_deg=pitch_deg, fov_deg=90, width_px=65, height_px=33),
+    )
     yaw, pitch = np.radians([yaw_deg, pitch_deg])
     expected = [np.cos(pitch) * np.sin(yaw), np.sin(pitch), np.cos(pitch) * np.cos(yaw)]
     np.testing.assert_allclose(seen[16, 32], expected, atol=2e-3)
@@ -57,7 +60,10 @@ def test_a_view_is_a_pinhole_picture(yaw_deg: float, pitch_deg: float) -> None:
     columns, rows = np.meshgrid((np.arange(64) - 31.5) / 32, (np.arange(48) - 23.5) / 32)
     expected = columns[..., None] * right + rows[..., None] * down + ahead
     expected /= np.linalg.norm(expected, axis=-1, keepdims=True)
-    seen = project_panorama(directions(rows=512, columns=1024), PanoramaView(yaw_deg, pitch_deg, 90, 64, 48))
+    seen = project_panorama(
+        directions(rows=512, columns=1024),
+        PanoramaView(yaw_deg=yaw_deg, pitch_deg=pitch_deg, fov_deg=90, width_px=64, height_px=48),
+    )
     np.testing.assert_allclose(seen, expected, atol=5e-3)
 
 

@@ -100,7 +100,13 @@ def test_a_hand_outside_of_its_picture_stops_the_data_set(drawer: HomeDrawer, tm
     def far_away(index: int) -> LabelledHand:
         hand = hand_of(index)
         aside = np.array([5, 0, 0], np.float32)
-        return LabelledHand(index, hand.verts_m + aside, hand.joints_m + aside, hand.camera, hand.mano)
+        return LabelledHand(
+            index=index,
+            verts_m=hand.verts_m + aside,
+            joints_m=hand.joints_m + aside,
+            camera=hand.camera,
+            mano=hand.mano,
+        )
 
     with pytest.raises(RenderError, match="image 00000000: expected the hand in the picture"):
         render_dataset(drawer, tmp_path / "set", "training", far_away, num_images=1, seed=0)

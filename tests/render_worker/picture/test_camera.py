@@ -7,7 +7,7 @@ from render_worker.picture.camera import hand_box, to_blender
 from shared.errors import RenderError
 from shared.types import Intrinsics, WeakPerspective
 
-PINHOLE = Intrinsics(480, 480, 111.5, 111.5, 224, 224)
+PINHOLE = Intrinsics(fx_px=480, fy_px=480, cx_px=111.5, cy_px=111.5, width_px=224, height_px=224)
 CUBE_M = np.array([[x, y, z] for x in (-0.05, 0.05) for y in (-0.04, 0.04) for z in (0.4, 0.5)], np.float32)
 
 

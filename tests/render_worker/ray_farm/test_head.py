@@ -24,7 +24,7 @@ from shared.seams.renderer import RenderSettings
 from tests.support.repository import ROOT
 from tests.support.small_scene import write_backgrounds
 
-OFFER = RenderSlots("node", "host", count=1, device="cpu", gpu_share=0.0)
+OFFER = RenderSlots(node_id="node", host="host", count=1, device="cpu", gpu_share=0.0)
 
 
 DRIVER = """

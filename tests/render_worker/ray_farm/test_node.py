@@ -268,7 +268,7 @@ def test_a_background_that_cannot_be_read_costs_only_its_own_samples(
     with BackgroundWriter(tmp_path / "damaged") as writer:
         pictures = {photographs.key(slot_key): photographs.image_bytes(slot_key) for slot_key in places}
         pictures["plain/1"] = pictures["plain/1"][:30]
-        writer.add([Verdict(name, "png", "none") for name in pictures], pictures)
+        writer.add([Verdict(key=name, codec="png", detector="none") for name in pictures], pictures)
         writer.publish(np.ones(len(photographs), dtype=bool), rules={})
     clean = SyntheticRound.open(undisturbed)
     behind = {name for name in clean.sample_ids if clean.read(name).labels.background.key == "plain/1"}

@@ -62,7 +62,14 @@ def predictions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def job(predictions: Path, tmp_path: Path) -> RenderJob:
-    return RenderJob(predictions, tmp_path / "round-0002", 2, 7, "weights", "config")
+    return RenderJob(
+        predictions_dir=predictions,
+        out_dir=tmp_path / "round-0002",
+        round_index=2,
+        run_seed=7,
+        checkpoint_sha256="weights",
+        config_sha256="config",
+    )
 
 
 @pytest.fixture(scope="module")

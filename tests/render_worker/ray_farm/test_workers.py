@@ -11,7 +11,7 @@ from render_worker.ray_farm.workers import WorkerSet
 from shared.errors import RenderError
 from shared.seams.renderer import RenderSettings
 
-OFFER = RenderSlots("node", "host", count=1, device="cpu", gpu_share=0.0)
+OFFER = RenderSlots(node_id="node", host="host", count=1, device="cpu", gpu_share=0.0)
 OUT_OF_MEMORY = OutOfMemoryError(  # type: ignore[no-untyped-call]
     "Memory on the node was 30GB / 31GB. Ray killed this worker.\n\nSet RAY_memory_monitor_refresh_ms=0.\n"
 )

@@ -52,7 +52,9 @@ def job(tmp_path: Path) -> RenderJob:
             image_px=48,
         )
         write_predictions(tmp_path / f"predictions/shard-{number:05d}.safetensors", shard)
-    return RenderJob(tmp_path / "predictions", tmp_path / "round", 0, 7, "", "")
+    return RenderJob(
+        predictions_dir=tmp_path / "predictions", out_dir=tmp_path / "round", round_index=0, run_seed=7
+    )
 
 
 def test_shards_are_read_and_written_one_after_the_other(

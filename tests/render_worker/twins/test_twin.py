@@ -99,9 +99,14 @@ def test_a_lit_hand_has_the_mean_colour_of_its_background(colour: tuple[int, int
     red, green, blue = (float(value) for value in srgb_to_linear(np.array(wanted)))
     request = twin_request(seed)
     asked = DrawRequest(
-        request.verts_m, CAMERA, SIZE_PX, SIZE_PX, (red, green, blue),
-        light=choose_light(np.random.default_rng(seed)), seed=0,
-    )  # fmt: skip
+        verts_m=request.verts_m,
+        camera=CAMERA,
+        width_px=SIZE_PX,
+        height_px=SIZE_PX,
+        albedo=(red, green, blue),
+        light=choose_light(np.random.default_rng(seed)),
+        seed=0,
+    )
     layer = start_blender(CappedMesh.of(open_hand()), RenderSettings()).draw(asked)
     wall = np.full((SIZE_PX, SIZE_PX, 3), colour, np.uint8)
     picture = composite(HandLayer(expose(layer.rgba, wanted), layer.box), wall)  # type: ignore[arg-type]
@@ -117,7 +122,15 @@ def test_under_flat_light_the_hand_is_the_mean_of_its_background_to_the_last_bit
         red, green, blue = (float(value) for value in srgb_to_linear(np.array(colour) / 255))
         verts_m = twin_request(0).verts_m
         layer = scene.draw(
-            DrawRequest(verts_m, CAMERA, SIZE_PX, SIZE_PX, (red, green, blue), light=None, seed=0)
+            DrawRequest(
+                verts_m=verts_m,
+                camera=CAMERA,
+                width_px=SIZE_PX,
+                height_px=SIZE_PX,
+                albedo=(red, green, blue),
+                light=None,
+                seed=0,
+            )
         )
         picture = composite(layer, np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8))
         hand = picture.pixels[picture.mask == 255].astype(int)

@@ -40,7 +40,9 @@ def database(tmp_path: Path) -> Path:
     path = tmp_path / "backgrounds"
     with BackgroundWriter(path) as writer:
         writer.add([verdict("s/c"), verdict("s/b", 0.5)], {"s/c": b"picture c"})
-        writer.add([verdict("s/a"), Verdict("s/d", "bad", DETECTOR)], {"s/a": b"picture a"})
+        writer.add(
+            [verdict("s/a"), Verdict(key="s/d", codec="bad", detector=DETECTOR)], {"s/a": b"picture a"}
+        )
         writer.publish(np.array([True, False, True, False]), rules={"threshold": 0.1})
     return path
 
@@ -58,7 +60,7 @@ def test_every_verdict_comes_back_also_of_dropped_and_broken_pictures(database: 
         verdict("s/a"),
         verdict("s/b", 0.5),
         verdict("s/c"),
-        Verdict("s/d", "bad", DETECTOR),
+        Verdict(key="s/d", codec="bad", detector=DETECTOR),
     ]
     assert BackgroundReader(database).verdict(1) == verdict("s/c")
 
@@ -127,7 +129,15 @@ def test_a_read_only_folder_is_enough_and_stays_untouched(database: Path) -> Non
 def test_the_fingerprint_tells_selections_apart_and_nothing_else(database: Path, tmp_path: Path) -> None:
     fingerprint = BackgroundReader(database).fingerprint
     with BackgroundWriter(tmp_path / "other order") as writer:
-        writer.add([verdict("s/a"), verdict("s/b", 0.5), verdict("s/c"), Verdict("s/d", "bad", DETECTOR)], {})
+        writer.add(
+            [
+                verdict("s/a"),
+                verdict("s/b", 0.5),
+                verdict("s/c"),
+                Verdict(key="s/d", codec="bad", detector=DETECTOR),
+            ],
+            {},
+        )
         assert writer.publish(np.array([1, 0, 1, 0], bool), rules={"threshold": 0.1}) == fingerprint
         assert writer.publish(np.array([1, 0, 0, 0], bool), rules={"threshold": 0.1}) != fingerprint
         assert writer.publish(np.array([1, 0, 1, 0], bool), rules={"threshold": 0.2}) != fingerprint

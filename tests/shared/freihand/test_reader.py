@@ -31,7 +31,7 @@ def hand(index: int, *, pose: int | None = None) -> LabelledHand:
         index=index,
         verts_m=rng.normal(size=(NUM_VERTS, 3)).astype(np.float32),
         joints_m=rng.normal(size=(21, 3)).astype(np.float32),
-        camera=Intrinsics(20.0, 21.0, 7.5, 7.25, SIZE_PX, SIZE_PX),
+        camera=Intrinsics(fx_px=20.0, fy_px=21.0, cx_px=7.5, cy_px=7.25, width_px=SIZE_PX, height_px=SIZE_PX),
         mano=rng.normal(size=61).astype(np.float32),
     )
 

@@ -84,7 +84,10 @@ def test_whoever_opens_a_cut_file_is_told(
         write_lmdb(tmp_path / "a", dict.fromkeys(names, PICTURE))
     else:
         with BackgroundWriter(tmp_path / "a") as writer:
-            writer.add([Verdict(name, "jpeg", "none", 9, 9) for name in names], dict.fromkeys(names, PICTURE))
+            writer.add(
+                [Verdict(key=name, codec="jpeg", detector="none", width_px=9, height_px=9) for name in names],
+                dict.fromkeys(names, PICTURE),
+            )
             writer.publish(np.ones(NUM_PICTURES, bool), rules={})
     data = tmp_path / "a" / "data.mdb"
     os.truncate(data, int(data.stat().st_size * kept))

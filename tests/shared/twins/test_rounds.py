@@ -38,8 +38,6 @@ def render(
         out_dir=run / "synthetic" / round_name(round_index),
         round_index=round_index,
         run_seed=0,
-        checkpoint_sha256="",
-        config_sha256="",
         sample_ids=None if redrawn is None else frozenset(redrawn),
         kept=twins(run, round_index - 1).entries_of(kept) if kept else (),
     )

@@ -38,9 +38,18 @@ def twins(split: FreiHandSplit, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("twins")
     hands = ground_truth_predictions(split, range(4))
     cameras = hands.cameras + np.array([0, 0.01, 0], np.float32)
-    shard = PredictionShard(hands.sample_ids, hands.verts_m, hands.joints_m, cameras, 0, SIZE_PX)
+    shard = PredictionShard(
+        sample_ids=hands.sample_ids,
+        verts_m=hands.verts_m,
+        joints_m=hands.joints_m,
+        cameras=cameras,
+        round_index=0,
+        image_px=SIZE_PX,
+    )
     write_predictions(folder / "predictions" / "shard-00000.safetensors", shard)
-    job = RenderJob(folder / "predictions", folder / "round", 0, 0, "", "")
+    job = RenderJob(
+        predictions_dir=folder / "predictions", out_dir=folder / "round", round_index=0, run_seed=0
+    )
     PointRenderer(skipped=(hands.sample_ids[3],)).render_round(job)
     return job.out_dir
 

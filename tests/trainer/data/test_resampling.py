@@ -13,7 +13,7 @@ def noise(width_px: int, height_px: int) -> np.ndarray:
 
 
 def place(x: float, y: float, size_px: float) -> HandSquare:
-    return HandSquare((x, y), size_px, "right")
+    return HandSquare(centre_px=(x, y), size_px=size_px, side="right")
 
 
 def test_a_crop_of_its_own_size_copies_pixels() -> None:

@@ -7,7 +7,7 @@ from shared.camera import project_px, px_to_ndc
 from shared.types import Intrinsics, WeakPerspective
 from trainer.evaluation.wrist_position import wrist_translations
 
-CAMERA = Intrinsics(480.0, 500.0, 110.0, 114.0, 224, 224)
+CAMERA = Intrinsics(fx_px=480.0, fy_px=500.0, cx_px=110.0, cy_px=114.0, width_px=224, height_px=224)
 K = np.array([[480.0, 0, 110], [0, 500, 114], [0, 0, 1]])
 
 
@@ -28,7 +28,7 @@ def best_weak_perspective(joints_m: np.ndarray, wrist_m: np.ndarray, camera: Int
 
 
 def test_a_flat_hand_is_placed_exactly() -> None:
-    square = Intrinsics(480.0, 480.0, 110.0, 114.0, 224, 224)
+    square = Intrinsics(fx_px=480.0, fy_px=480.0, cx_px=110.0, cy_px=114.0, width_px=224, height_px=224)
     matrix = np.array([[480.0, 0, 110], [0, 480, 114], [0, 0, 1]])
     wrists_m = np.array([[0.05, -0.02, 0.6], [-0.1, 0.08, 0.9]])
     joints_m = np.stack([flat_hand(0), flat_hand(1)])

@@ -65,7 +65,7 @@ def twin(index: int, *, bend_m: float = 0.0, round_index: int = 1) -> SyntheticS
         light=Light(direction=(0.0, 0.0, -1.0), angle_deg=20.0, key=2.0, fill=0.5),
         seed=11,
     )
-    return SyntheticSample(noise_jpeg(index), b"", hand.verts_m, labels)
+    return SyntheticSample(jpeg=noise_jpeg(index), mask_png=b"", verts_m=hand.verts_m, labels=labels)
 
 
 @pytest.fixture

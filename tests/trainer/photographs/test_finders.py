@@ -19,7 +19,7 @@ def test_a_freihand_photograph_is_cropped_as_in_training() -> None:
 
 def test_the_middle_of_other_pictures_scales_with_their_short_side() -> None:
     (place,) = CentreCrop(0.5, "left").find(PICTURE)
-    assert place == HandSquare((99.5, 49.5), 50, "left")
+    assert place == HandSquare(centre_px=(99.5, 49.5), size_px=50, side="left")
 
 
 def test_a_network_trained_on_larger_photographs_sees_the_same_part_of_them() -> None:
@@ -62,6 +62,6 @@ def test_a_box_beside_the_picture_is_refused(box: tuple[int, int, int, int]) -> 
 
 
 def test_mirroring_twice_changes_nothing() -> None:
-    place = HandSquare((12.5, 7.0), 30, "left", 0.5)
-    assert place.mirrored(200) == HandSquare((186.5, 7.0), 30, "right", 0.5)
+    place = HandSquare(centre_px=(12.5, 7.0), size_px=30, side="left", confidence=0.5)
+    assert place.mirrored(200) == HandSquare(centre_px=(186.5, 7.0), size_px=30, side="right", confidence=0.5)
     assert place.mirrored(200).mirrored(200) == place

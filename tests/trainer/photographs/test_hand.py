@@ -75,7 +75,7 @@ def test_a_hand_is_found_where_it_is_whatever_the_box(box: tuple[int, int, int, 
 
 def test_pixels_are_those_of_the_crop_put_back_into_the_picture(trained: TrainedHand) -> None:
     """Done by hand: the crop is (-1, 1) wide, and its middle lies where the place says."""
-    place = HandSquare((40.5, 77.0), 66.0, "right")
+    place = HandSquare(centre_px=(40.5, 77.0), size_px=66.0, side="right")
     (hand,) = predict_hands(trained, noise(), [place])
     joints_px = hand.project(hand.joints_m)
     scale = hand.scale_px_per_m * 2 / place.size_px
@@ -113,7 +113,7 @@ def equal(first: PhotographedHand, second: PhotographedHand) -> bool:
 @pytest.mark.parametrize("size_px", [40.0, 90.5, 300.0])
 def test_a_mirrored_photograph_gives_the_mirrored_hand_exactly(trained: TrainedHand, size_px: float) -> None:
     rgb = noise()
-    place = HandSquare((70.0, 55.5), size_px, "right")
+    place = HandSquare(centre_px=(70.0, 55.5), size_px=size_px, side="right")
     (right,) = predict_hands(trained, rgb, [place])
     (left,) = predict_hands(trained, rgb[:, ::-1], [place.mirrored(201)])
     assert left.side == "left"
@@ -123,9 +123,9 @@ def test_a_mirrored_photograph_gives_the_mirrored_hand_exactly(trained: TrainedH
 
 def test_hands_keep_the_order_of_their_places(trained: TrainedHand) -> None:
     places = [
-        HandSquare((60, 60), 50, "left"),
-        HandSquare((20, 30), 40, "right"),
-        HandSquare((150, 70), 80, "left"),
+        HandSquare(centre_px=(60, 60), size_px=50, side="left"),
+        HandSquare(centre_px=(20, 30), size_px=40, side="right"),
+        HandSquare(centre_px=(150, 70), size_px=80, side="left"),
     ]
     together = predict_hands(trained, noise(), places)
     for place, hand in zip(places, together, strict=True):

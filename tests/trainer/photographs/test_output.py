@@ -24,7 +24,13 @@ def hand_at(x: float, y: float, side: Side = "right") -> PhotographedHand:
     axes = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], np.float32)
     verts_m = (model.template_m - model.joint_regressor[0] @ model.template_m) @ axes.T
     joints_m = model.joint_regressor @ verts_m
-    hand = PhotographedHand(HandSquare((x, y), 90, "right", 0.75), verts_m, joints_m, 500.0, (x, y))
+    hand = PhotographedHand(
+        HandSquare(centre_px=(x, y), size_px=90, side="right", confidence=0.75),
+        verts_m,
+        joints_m,
+        500.0,
+        (x, y),
+    )
     return hand if side == "right" else replace(hand.mirrored(WIDTH_PX), wrist_px=(x, y))
 
 

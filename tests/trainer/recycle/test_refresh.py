@@ -43,7 +43,9 @@ def shard_of(*shifts_mm: float) -> PredictionShard:
 def twins(tmp_path: Path) -> SyntheticRound:
     """Twins of the template; 00000005 is in quarantine."""
     write_predictions(tmp_path / "predictions/shard-00000.safetensors", shard_of(*[0.0] * 6))
-    job = RenderJob(tmp_path / "predictions", tmp_path / "round-0000", 0, 0, "", "")
+    job = RenderJob(
+        predictions_dir=tmp_path / "predictions", out_dir=tmp_path / "round-0000", round_index=0, run_seed=0
+    )
     PointRenderer(skipped=NAMES[5:]).render_round(job)
     return SyntheticRound.open(job.out_dir)
 
