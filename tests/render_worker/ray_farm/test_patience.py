@@ -15,14 +15,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_the_time_runs_from_when_it_was_first_missing(clock: list[float]) -> None:
     patience = Patience(10.0)
-    assert not patience.is_waiting
+    states = [patience.is_waiting]
     patience.begin()
     clock[0] += 9
     patience.begin()
-    assert patience.is_waiting
-    assert not patience.is_over
+    states += [patience.is_waiting, patience.is_over]
     clock[0] += 2
-    assert patience.is_over
+    states += [patience.is_over]
+    assert states == [False, True, False, True]
 
 
 def test_what_was_there_in_between_is_waited_for_anew(clock: list[float]) -> None:
