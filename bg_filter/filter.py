@@ -1,6 +1,6 @@
 """The background filter: sources in, a database of photographs without people out.
 
-Verdicts and photographs are committed together, about once a second, so a run that is killed goes on where it
+Verdicts and photographs are committed together, about once a second, so a run that is killed resumes where it
 stopped, and no picture is looked at twice. The selection is published at the end, from all verdicts.
 """
 
@@ -35,6 +35,7 @@ class FilterReport:
     Attributes:
         out: The database.
         detector: What looked for people.
+        is_recorded: Whether the verdicts were recorded earlier, with a detector that is not here now.
         looked_at: Pictures that this run looked at.
         seen_before: Pictures asked for that an earlier run had looked at.
         selection: What is published now.
@@ -43,15 +44,11 @@ class FilterReport:
 
     out: Path
     detector: str
+    is_recorded: bool
     looked_at: int
     seen_before: int
     selection: PublishedSelection
     wall_s: float
-
-    @property
-    def is_recorded(self) -> bool:
-        """Whether the verdicts were recorded earlier, with a real detector that was not at hand now."""
-        return self.detector.startswith(RECORDED)
 
     @property
     def images_per_s(self) -> float:
@@ -157,6 +154,7 @@ def filter_backgrounds(
     return FilterReport(
         out=out,
         detector=detector.identity,
+        is_recorded=detector.is_recorded,
         looked_at=len(unseen),
         seen_before=len(numbers) - len(unseen),
         selection=selection,

@@ -42,9 +42,11 @@ class Detector(Protocol):
 
     Attributes:
         identity: Names and hashes of what decides, stored with every verdict.
+        is_recorded: Whether the findings were recorded earlier, with a detector that is not here now.
     """
 
     identity: str
+    is_recorded: bool
 
     def detect(self, pictures: Sequence[Rgb]) -> list[Detection]:
         """Return one finding per picture."""

@@ -24,7 +24,10 @@ class RecordedDetector:
 
     Attributes:
         identity: Says that the findings are recorded, and of which detector.
+        is_recorded: They are.
     """
+
+    is_recorded = True
 
     def __init__(self, recording: str | None = None) -> None:
         content = json.loads(recording or files("bg_filter.detectors").joinpath("recorded.json").read_text())

@@ -36,6 +36,8 @@ class YoloDetector:
         DeviceError: The device does not exist here.
     """
 
+    is_recorded = False
+
     def __init__(self, settings: DetectorSettings, *, device: str = "auto") -> None:
         self.device = _device(device)
         self._num_threads = torch.get_num_threads()
@@ -54,7 +56,7 @@ class YoloDetector:
         # Ultralytics, where it predicts by itself, leaves one core of the whole process idle.
         torch.set_num_threads(self._num_threads)
         try:
-            findings = [network.look_at(pictures) for network in self._networks]
+            findings = [network.detect(pictures) for network in self._networks]
         except torch.OutOfMemoryError as error:
             raise DeviceError(
                 f"{self.device}: expected memory for {len(pictures)} pictures at once, found too little.",
@@ -87,20 +89,20 @@ class _Network:
         self.identity = f"{size} px: {path.name} sha256:{_sha256(path)} {'/'.join(labels)}"
         self._try_out(name)
 
-    def look_at(self, pictures: Sequence[Rgb]) -> list[Detection]:
+    def detect(self, pictures: Sequence[Rgb]) -> list[Detection]:
         """Return the most confident person of every picture."""
-        places = [
+        letterboxes = [
             Letterbox.of(*picture.shape[:2], limits=self._limits, is_trimmed=self._takes_any_size)
             for picture in pictures
         ]
         findings: dict[int, Detection] = {}
-        for frame_size in {place.frame_size for place in places}:
-            members = [number for number, place in enumerate(places) if place.frame_size == frame_size]
+        for frame_size in {letterbox.frame_size for letterbox in letterboxes}:
+            members = [number for number, each in enumerate(letterboxes) if each.frame_size == frame_size]
             frames = torch.full((len(members), 3, *frame_size), PADDING, device=self._device)
             for number, frame in zip(members, frames, strict=True):
-                _draw(pictures[number], frame, places[number])
+                _paste(pictures[number], frame, letterboxes[number])
             for number, row in zip(members, self.best_person(frames).cpu().numpy(), strict=True):
-                findings[number] = Detection(float(row[0]), places[number].fractions(row[1:]))
+                findings[number] = Detection(float(row[0]), letterboxes[number].fractions(row[1:]))
         return [findings[number] for number in range(len(pictures))]
 
     @property
@@ -219,16 +221,18 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _draw(picture: Rgb, frame: Float[Tensor, "3 height width"], place: Letterbox) -> None:
+def _paste(picture: Rgb, frame: Float[Tensor, "3 height width"], letterbox: Letterbox) -> None:
     pixels = torch.tensor(picture).to(frame.device).permute(2, 0, 1)[None].to(frame.dtype)
     scaled = functional.interpolate(
         pixels,
-        (place.height, place.width),
+        (letterbox.height, letterbox.width),
         mode="bilinear",
         align_corners=False,
-        antialias=place.width < pixels.shape[-1],
+        antialias=letterbox.width < pixels.shape[-1],
     )
-    frame[:, place.top : place.top + place.height, place.left : place.left + place.width] = scaled[0] / 255
+    frame[
+        :, letterbox.top : letterbox.top + letterbox.height, letterbox.left : letterbox.left + letterbox.width
+    ] = scaled[0] / 255
 
 
 def _corners(boxes: Float[Tensor, "batch boxes 4"]) -> Float[Tensor, "batch boxes 4"]:

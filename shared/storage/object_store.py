@@ -5,6 +5,7 @@ Credentials and endpoints come from where the backend looks for them, for S3 the
 """
 
 import logging
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,16 @@ from shared.errors import StorageError
 
 _AT_ONCE: Final = 16
 """Files that travel at the same time; each may take up some memory."""
+
+
+_OWN_ERRORS: Final = {
+    "aiohttp": ("ClientError",),
+    "azure.core.exceptions": ("AzureError",),
+    "botocore.exceptions": ("BotoCoreError", "ClientError"),
+    "gcsfs.retry": ("HttpError",),
+    "google.auth.exceptions": ("GoogleAuthError",),
+}
+"""Errors that backends raise besides those of the operating system."""
 
 
 class StoredObject(NamedTuple):
@@ -44,11 +55,17 @@ class ObjectStore:
         self.url = url.rstrip("/")
         for library in ("botocore", "aiobotocore"):  # they announce where they found credentials
             logging.getLogger(library).setLevel(logging.WARNING)
-        with self._failing_as("access"):
-            from fsspec.core import url_to_fs  # here, because `meshcycle --help` needs none of it
+        from fsspec.core import url_to_fs  # here, because `meshcycle --help` needs none of it
 
-            options = {"auto_mkdir": True} if "://" not in url or url.startswith("file:") else {}
-            self._files, self._root = url_to_fs(self.url, use_listings_cache=False, **options)
+        options = {"auto_mkdir": True} if "://" not in url or url.startswith("file:") else {}
+        with self._failing_as("access"):
+            try:
+                self._files, self._root = url_to_fs(self.url, use_listings_cache=False, **options)
+            except ValueError as error:
+                raise StorageError(
+                    f"{self.url}: expected to access it, found no such kind of URL ({error}).",
+                    remedy="Give a path, or a URL such as s3://bucket/folder.",
+                ) from error
 
     def read(self, key: str) -> bytes | None:
         """Return the content of an object, or None if there is none."""
@@ -79,10 +96,10 @@ class ObjectStore:
 
     def upload(self, files: Mapping[str, Path], *, description: str) -> None:
         """Create or replace objects, by key; some at the same time."""
-        places = {self._path(key): str(path) for key, path in files.items()}
+        paths = {self._path(key): str(path) for key, path in files.items()}
         num_bytes = sum(path.stat().st_size for path in files.values())
         with self._failing_as("write"), _byte_bar(description, num_bytes) as bar:
-            self._files.put(list(places.values()), list(places), callback=_progress(bar), batch_size=_AT_ONCE)
+            self._files.put(list(paths.values()), list(paths), callback=_progress(bar), batch_size=_AT_ONCE)
 
     def download(self, files: Mapping[str, Path], *, num_bytes: int, description: str) -> None:
         """Copy objects to files, by key; some at the same time.
@@ -91,9 +108,9 @@ class ObjectStore:
             FileNotFoundError: One of them is not there any more.
             StorageError: Anything else.
         """
-        places = {self._path(key): str(path) for key, path in files.items()}
+        paths = {self._path(key): str(path) for key, path in files.items()}
         with self._failing_as("read", expected=FileNotFoundError), _byte_bar(description, num_bytes) as bar:
-            self._files.get(list(places), list(places.values()), callback=_progress(bar), batch_size=_AT_ONCE)
+            self._files.get(list(paths), list(paths.values()), callback=_progress(bar), batch_size=_AT_ONCE)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that have gone already do not matter."""
@@ -115,7 +132,7 @@ class ObjectStore:
         """Turn what goes wrong in a backend, in errors of its own kinds, into one that can be acted on."""
         try:
             yield
-        except Exception as error:
+        except _errors_of_backends() as error:
             if expected is not None and isinstance(error, expected):
                 raise
             raise StorageError(f"{self.url}: expected to {action} it, found {_explained(error)}") from error
@@ -127,8 +144,6 @@ def _explained(error: Exception) -> str:
     match error:
         case ImportError():
             return f"no package for such URLs ({told}). For s3:// install meshcycle[s3], for gs:// gcsfs."
-        case ValueError():
-            return f"no such kind of URL ({told}). Give a path, or a URL such as s3://bucket/folder."
         case FileNotFoundError():
             return f"no such bucket or folder ({told}). Create it, or correct the URL."
         case PermissionError():
@@ -137,6 +152,13 @@ def _explained(error: Exception) -> str:
             return f"no credentials ({told}). Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile."
         case _:
             return f"{type(error).__name__}: {told}. Look at the network, the address and AWS_ENDPOINT_URL."
+
+
+def _errors_of_backends() -> tuple[type[Exception], ...]:
+    """Return what the backends raise that are loaded by now; whatever else goes wrong is a bug of ours."""
+    loaded = ((sys.modules.get(module), names) for module, names in _OWN_ERRORS.items())
+    own = [getattr(module, name) for module, names in loaded if module is not None for name in names]
+    return (OSError, ImportError, *own)
 
 
 def _tag(info: Mapping[str, Any]) -> str:

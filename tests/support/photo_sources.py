@@ -17,10 +17,12 @@ class RedIsPeople:
 
     Attributes:
         identity: Says so.
+        is_recorded: No.
         num_seen: Pictures looked at.
     """
 
     identity = "red"
+    is_recorded = False
 
     def __init__(self) -> None:
         self.num_seen = 0
