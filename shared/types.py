@@ -11,14 +11,19 @@
 No PyTorch and no Blender here: a trainer and a render worker hand these objects to each other.
 """
 
+from typing import Literal
+
 import numpy as np
 from jaxtyping import Float32
 
 from shared.camera import Camera, Intrinsics, WeakPerspective
 
-__all__ = ["NUM_JOINTS", "Camera", "Intrinsics", "Points2D", "Points3D", "WeakPerspective"]
+__all__ = ["NUM_JOINTS", "Camera", "Intrinsics", "Points2D", "Points3D", "Side", "WeakPerspective"]
 
 NUM_JOINTS = 21
+
+type Side = Literal["left", "right"]
+"""Which hand it is."""
 
 type Points3D = Float32[np.ndarray, "points 3"]
 type Points2D = Float32[np.ndarray, "points 2"]

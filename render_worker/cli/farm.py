@@ -57,7 +57,7 @@ def render_workers(
 
     settings = render_settings({"device": device})
     FarmNode(
-        address,
+        head_address=address,
         host=host,
         port=port,
         workers=workers,

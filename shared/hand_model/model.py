@@ -21,8 +21,8 @@ from jaxtyping import Float32, Int32
 from shared.errors import HandModelError
 from shared.hand_model.left_hand import mirrored_fields
 from shared.hand_model.mano_pickle import read_mano_pickle
-from shared.seams.hand_finder import Side
 from shared.skeleton import FINGERS
+from shared.types import Side
 
 EMBEDDED_MODEL = Path(__file__).with_name("open_hand.npz")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol, Self
 
 from shared.images import Rgb
+from shared.types import Side
 
-type Side = Literal["left", "right"]
 type Sides = Literal["left", "right", "both"]
 """Which hand a place shows; ``both`` where nobody knows, so that each is tried."""
 

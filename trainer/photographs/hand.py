@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Float32, Int32
 
 from shared.images import Rgb
-from shared.seams.hand_finder import HandSquare, Side
-from shared.types import WeakPerspective
+from shared.seams.hand_finder import HandSquare
+from shared.types import Side, WeakPerspective
 from trainer.data.resampling import crop_place
 from trainer.evaluation.predict import predict_crops
 from trainer.run.trained import TrainedHand

@@ -41,6 +41,18 @@ def test_an_unknown_kind_of_url_is_refused() -> None:
         ObjectStore("sss://bucket")
 
 
+def test_a_bug_of_ours_is_no_trouble_with_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ValueError that is raised while reading says nothing about the URL, and keeps its traceback."""
+
+    def buggy(*_: Any, **__: Any) -> None:
+        raise ValueError("a bug")
+
+    store = ObjectStore(f"file://{tmp_path}")
+    monkeypatch.setattr(store._files, "cat_file", buggy)
+    with pytest.raises(ValueError, match="a bug"):
+        store.read("key")
+
+
 @pytest.mark.skipif(find_spec("gcsfs") is not None, reason="the package is there")
 def test_a_missing_package_is_named() -> None:
     with pytest.raises(

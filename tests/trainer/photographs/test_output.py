@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from shared.seams.hand_finder import HandSquare, Side
+from shared.seams.hand_finder import HandSquare
+from shared.types import Side
 from tests.support.small_hands import open_hand
 from trainer.photographs.hand import PhotographedHand
 from trainer.photographs.output import hands_as_json, write_mesh
