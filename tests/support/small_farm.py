@@ -1,4 +1,4 @@
-"""A render farm on this machine's loopback interface, and a Blender with mines in it."""
+"""A render farm on this machine's loopback interface, and a Blender that fails as planned."""
 
 import ctypes
 import os
@@ -61,31 +61,31 @@ def write_hands(folder: Path, *, num_shards: int) -> Path:
 
 
 @dataclass(frozen=True)
-class Minefield:
-    """Orders for Blender, in a folder that every worker can see.
+class FaultPlan:
+    """Faults of Blender, planned in a folder that every worker can see.
 
     Attributes:
-        folder: One file per hand, named after the seed of its noise: what happens, and how often still.
+        folder: One file per hand, named after the seed of its noise: the fault, and how often it strikes.
     """
 
     folder: Path
 
-    def lay(self, sample_id: str, what: str, *, times: int) -> None:
-        """Let something happen while a hand is drawn: SIGKILL, SIGSEGV, hang, pause, or lose-machine."""
+    def inject(self, sample_id: str, what: str, *, times: int) -> None:
+        """Plan a fault for when a hand is drawn: SIGKILL, SIGSEGV, hang, pause, or lose-machine."""
         self._path(seed_of(RUN_SEED, "round", ROUND_INDEX, sample_id)).write_text(f"{what} {times}")
 
     def clear(self) -> None:
-        """Take all mines away; paused workers go on."""
+        """Forget all faults; paused workers resume."""
         for path in self.folder.iterdir():
             path.unlink()
 
     @property
-    def num_met(self) -> int:
-        """Number of mines that somebody has met."""
+    def num_struck(self) -> int:
+        """Number of faults that have struck."""
         return sum(path.read_text().split()[1] != str(ALWAYS) for path in self.folder.iterdir())
 
-    def step(self, noise_seed: int) -> None:
-        """Draw this hand."""
+    def strike(self, noise_seed: int) -> None:
+        """Let what is planned for this hand happen."""
         path = self.folder / str(noise_seed)
         if not path.exists():
             return
@@ -110,11 +110,11 @@ class Minefield:
 
 
 @dataclass(frozen=True)
-class MinedBlender:
-    """Blender, in a minefield: a `render_worker.picture.request.Scene`."""
+class FaultyBlender:
+    """Blender with planned faults: a `render_worker.picture.request.Scene`."""
 
     blender: Scene
-    mines: Minefield
+    faults: FaultPlan
 
     @property
     def bpy_version(self) -> str:
@@ -125,21 +125,23 @@ class MinedBlender:
         return self.blender.device
 
     def draw(self, request: DrawRequest) -> HandLayer:
-        self.mines.step(request.seed)
+        self.faults.strike(request.seed)
         return self.blender.draw(request)
 
     def measure(self, request: DrawRequest) -> HandGeometry:
         return self.blender.measure(request)
 
 
-def start_mined(mesh: CappedMesh, settings: RenderSettings, *, mines: Minefield) -> MinedBlender:
-    """Start Blender in a minefield."""
-    return MinedBlender(start_blender(mesh, settings), mines)
+def start_faulty(mesh: CappedMesh, settings: RenderSettings, *, faults: FaultPlan) -> FaultyBlender:
+    """Start Blender with planned faults."""
+    return FaultyBlender(start_blender(mesh, settings), faults)
 
 
-def mined_pool(settings: RenderSettings, backgrounds: Path, mines: Minefield, *, address: str) -> RenderPool:
-    """Return a pool whose Blenders stand in a minefield."""
-    scene = partial(start_mined, mines=mines)
+def faulty_pool(
+    settings: RenderSettings, backgrounds: Path, faults: FaultPlan, *, address: str
+) -> RenderPool:
+    """Return a pool whose Blenders fail as planned."""
+    scene = partial(start_faulty, faults=faults)
     return RenderPool(settings, open_hand(), backgrounds, address=address, start_scene=scene)
 
 
@@ -222,11 +224,11 @@ def start_head(folder: Path, *, port: int) -> Farm:
     return farm
 
 
-def render_in_minefield(address: str, predictions: str, out: str, backgrounds: str, mines: str) -> None:
+def render_with_faults(address: str, predictions: str, out: str, backgrounds: str, faults: str) -> None:
     """Be a driver: render the round, in a process that can be killed."""
     carry_to_workers()
     settings = RenderSettings(samples=4, timeout_s=PATIENCE_S)
-    with mined_pool(settings, Path(backgrounds), Minefield(Path(mines)), address=address) as pool:
+    with faulty_pool(settings, Path(backgrounds), FaultPlan(Path(faults)), address=address) as pool:
         pool.render_round(job_of(Path(predictions), Path(out)))
 
 

@@ -110,35 +110,45 @@ class HomeDrawer:
 
 
 @dataclass(frozen=True)
-class Gluttony:
+class LeaksMemory:
     """A request that leaves memory behind in its process, and answers with that process's number."""
 
     sample_id: str
-    left_mb: int
+    leaked_mb: int
 
     def draw(self, context: RenderContext) -> int:
-        _left_behind.append(b"x" * (self.left_mb << 20))
+        _leaked.append(b"x" * (self.leaked_mb << 20))
         return os.getpid()
 
 
-_left_behind: list[bytes] = []
+_leaked: list[bytes] = []
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A `render_worker.requests.Request` that answers with its own name, or kills the process that draws it.
+class AnswersItsName:
+    """A `render_worker.requests.Request` that answers with its own name."""
+
+    sample_id: str
+
+    def draw(self, context: RenderContext) -> str:
+        return self.sample_id
+
+
+@dataclass(frozen=True)
+class KillsItsWorker:
+    """A request that kills the process that draws it, some times, and then answers with its own name.
 
     Attributes:
         sample_id: Its name.
-        grudge: File with one character for every further process to kill.
+        kills: File with one character for every further process to kill.
     """
 
     sample_id: str
-    grudge: Path | None = None
+    kills: Path
 
     def draw(self, context: RenderContext) -> str:
-        if self.grudge is not None and (left := self.grudge.read_text()):
-            self.grudge.write_text(left[1:])
+        if left := self.kills.read_text():
+            self.kills.write_text(left[1:])
             os._exit(1)
         return self.sample_id
 
@@ -159,11 +169,11 @@ class NeverEnds:
 def write_backgrounds(folder: Path) -> Path:
     """Write a database of the plain photographs."""
     photographs = PlainPhotographs()
-    places = range(len(photographs))
+    positions = range(len(photographs))
     with BackgroundWriter(folder) as writer:
         writer.add(
-            [Verdict(key=photographs.key(place), codec="png", detector="none") for place in places],
-            {photographs.key(place): photographs.image_bytes(place) for place in places},
+            [Verdict(key=photographs.key(position), codec="png", detector="none") for position in positions],
+            {photographs.key(position): photographs.image_bytes(position) for position in positions},
         )
         writer.publish(np.ones(len(photographs), dtype=bool), rules={})
     return folder

@@ -38,11 +38,11 @@ from tests.support.small_farm import (
     HANDS_PER_SHARD,
     PATIENCE_S,
     Farm,
+    FaultPlan,
     Member,
-    Minefield,
     carry_to_workers,
+    faulty_pool,
     job_of,
-    mined_pool,
     start_head,
     write_hands,
 )
@@ -91,19 +91,19 @@ def predictions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def mines(tmp_path_factory: pytest.TempPathFactory) -> Minefield:
-    return Minefield(tmp_path_factory.mktemp("mines"))
+def faults(tmp_path_factory: pytest.TempPathFactory) -> FaultPlan:
+    return FaultPlan(tmp_path_factory.mktemp("faults"))
 
 
 @pytest.fixture(autouse=True)
-def no_mines_are_left(mines: Minefield) -> Iterator[None]:
+def no_faults_are_left(faults: FaultPlan) -> Iterator[None]:
     yield
-    mines.clear()
+    faults.clear()
 
 
 @pytest.fixture(scope="module")
-def pool(two_machines: Farm, backgrounds: Path, mines: Minefield) -> Iterator[RenderPool]:
-    with mined_pool(SETTINGS, backgrounds, mines, address=two_machines.address) as pool:
+def pool(two_machines: Farm, backgrounds: Path, faults: FaultPlan) -> Iterator[RenderPool]:
+    with faulty_pool(SETTINGS, backgrounds, faults, address=two_machines.address) as pool:
         yield pool
 
 
@@ -164,18 +164,18 @@ def test_everything_listens_on_the_loopback_interface_only(two_machines: Farm, u
 
 
 def test_a_worker_killed_in_the_middle_of_a_frame_costs_nothing(
-    pool: RenderPool, mines: Minefield, job: RenderJob, undisturbed: Path
+    pool: RenderPool, faults: FaultPlan, job: RenderJob, undisturbed: Path
 ) -> None:
-    mines.lay("00000011", "SIGKILL", times=1)
+    faults.inject("00000011", "SIGKILL", times=1)
     report = pool.render_round(job)
     assert (report.lost_workers, report.retried, report.quarantined) == (1, 8, ())
     assert contents(job.out_dir) == contents(undisturbed)
 
 
 def test_a_sample_that_always_crashes_blender_is_quarantined_alone(
-    pool: RenderPool, mines: Minefield, job: RenderJob, undisturbed: Path
+    pool: RenderPool, faults: FaultPlan, job: RenderJob, undisturbed: Path
 ) -> None:
-    mines.lay("00000005", "SIGSEGV", times=ALWAYS)
+    faults.inject("00000005", "SIGSEGV", times=ALWAYS)
     report = pool.render_round(job)
     assert (report.quarantined, report.lost_workers) == (("00000005",), 3)
     assert SyntheticRound.open(job.out_dir).quarantined == {"00000005": "2 workers died while drawing it"}
@@ -183,10 +183,10 @@ def test_a_sample_that_always_crashes_blender_is_quarantined_alone(
 
 
 def test_a_render_that_hangs_is_ended_tried_again_and_then_quarantined(
-    pool: RenderPool, mines: Minefield, job: RenderJob, undisturbed: Path
+    pool: RenderPool, faults: FaultPlan, job: RenderJob, undisturbed: Path
 ) -> None:
-    mines.lay("00000008", "hang", times=1)
-    mines.lay("00000030", "hang", times=ALWAYS)
+    faults.inject("00000008", "hang", times=1)
+    faults.inject("00000030", "hang", times=ALWAYS)
     report = pool.render_round(job)
     assert report.quarantined == ("00000030",)
     assert SyntheticRound.open(job.out_dir).quarantined == {"00000030": "2 workers not drawn within 4 s"}
@@ -194,10 +194,10 @@ def test_a_render_that_hangs_is_ended_tried_again_and_then_quarantined(
 
 
 def test_a_whole_machine_lost_in_the_middle_of_a_frame_costs_nothing(
-    pool: RenderPool, mines: Minefield, job: RenderJob, undisturbed: Path, two_machines: Farm
+    pool: RenderPool, faults: FaultPlan, job: RenderJob, undisturbed: Path, two_machines: Farm
 ) -> None:
     """Its raylet and its Blender die at once; the command there joins again by itself."""
-    mines.lay("00000003", "lose-machine", times=1)
+    faults.inject("00000003", "lose-machine", times=1)
     report = pool.render_round(job)
     assert (report.lost_workers, report.retried, report.quarantined) == (1, 8, ())
     assert contents(job.out_dir) == contents(undisturbed)
@@ -207,22 +207,22 @@ def test_a_whole_machine_lost_in_the_middle_of_a_frame_costs_nothing(
 
 def test_a_driver_killed_in_the_middle_of_a_round_leaves_only_the_missing_shards_to_do(
     pool: RenderPool,
-    mines: Minefield,
+    faults: FaultPlan,
     job: RenderJob,
     undisturbed: Path,
     backgrounds: Path,
     two_machines: Farm,
 ) -> None:
     pool.close()  # it holds all slots
-    mines.lay("00000017", "pause", times=ALWAYS)
-    call = (two_machines.address, job.predictions_dir, job.out_dir, backgrounds, mines.folder)
-    code = f"from tests.support import small_farm; small_farm.render_in_minefield(*{tuple(map(str, call))!r})"
+    faults.inject("00000017", "pause", times=ALWAYS)
+    call = (two_machines.address, job.predictions_dir, job.out_dir, backgrounds, faults.folder)
+    code = f"from tests.support import small_farm; small_farm.render_with_faults(*{tuple(map(str, call))!r})"
     path = os.pathsep.join([str(ROOT), *sys.path])
     driver = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path})
     wait_until(lambda: len(list(job.out_dir.glob("*.index.json"))) == NUM_SHARDS - 1)
     driver.kill()
     driver.wait()
-    mines.clear()
+    faults.clear()
     report = pool.render_round(job)
     assert (report.rendered, report.reused) == (HANDS_PER_SHARD, NUM_HANDS - HANDS_PER_SHARD)
     assert contents(job.out_dir) == contents(undisturbed)
@@ -261,7 +261,7 @@ def test_shards_that_were_cut_or_changed_on_the_disk_are_rendered_again(
 
 
 def test_a_background_that_cannot_be_read_costs_only_its_own_samples(
-    pool: RenderPool, job: RenderJob, undisturbed: Path, mines: Minefield, two_machines: Farm, tmp_path: Path
+    pool: RenderPool, job: RenderJob, undisturbed: Path, faults: FaultPlan, two_machines: Farm, tmp_path: Path
 ) -> None:
     pool.close()  # it holds all slots
     photographs, places = PlainPhotographs(), range(len(PlainPhotographs()))
@@ -273,7 +273,7 @@ def test_a_background_that_cannot_be_read_costs_only_its_own_samples(
     clean = SyntheticRound.open(undisturbed)
     behind = {name for name in clean.sample_ids if clean.read(name).labels.background.key == "plain/1"}
     assert 0 < len(behind) < NUM_HANDS
-    with mined_pool(SETTINGS, tmp_path / "damaged", mines, address=two_machines.address) as damaged:
+    with faulty_pool(SETTINGS, tmp_path / "damaged", faults, address=two_machines.address) as damaged:
         damaged.render_round(job)
     assert_same_samples(job.out_dir, undisturbed, quarantined=behind)
     reasons = set(SyntheticRound.open(job.out_dir).quarantined.values())
@@ -285,26 +285,26 @@ def test_machines_join_and_leave_in_the_middle_of_a_round(
     job: RenderJob,
     undisturbed: Path,
     backgrounds: Path,
-    mines: Minefield,
+    faults: FaultPlan,
     two_machines: Farm,
 ) -> None:
     """A third machine draws as soon as it has joined; one that is told to leave finishes its own first."""
     pool.close()  # it holds all slots
     for sample_id in ("00000002", "00000010"):
-        mines.lay(sample_id, "pause", times=ALWAYS)
+        faults.inject(sample_id, "pause", times=ALWAYS)
     settings = SETTINGS.model_copy(update={"timeout_s": PATIENCE_S})
     with (
-        mined_pool(settings, backgrounds, mines, address=two_machines.address) as other,
+        faulty_pool(settings, backgrounds, faults, address=two_machines.address) as other,
         ThreadPoolExecutor(1) as thread,
     ):
         rendered = thread.submit(other.render_round, job)
-        wait_until(lambda: mines.num_met == 2)
+        wait_until(lambda: faults.num_struck == 2)
         third = two_machines.join("three")
         wait_until(lambda: len(list(job.out_dir.glob("*.index.json"))) == NUM_SHARDS - 2)
         leaver = two_machines.members["two"]
         leaver.process.terminate()
         leaver.wait_for("Leaving")
-        mines.clear()
+        faults.clear()
         report = rendered.result()
         assert leaver.process.wait(PATIENCE_S) == 0
     assert (report.workers, report.lost_workers, report.retried) == (3, 0, 0)

@@ -12,7 +12,7 @@ import pytest
 import ray
 
 from render_worker.ray_farm.pool import RenderPool
-from render_worker.requests import FailedRequest
+from render_worker.requests import FailedRequest, Request
 from shared.errors import DeviceError, RenderError, ShardError
 from shared.seams.renderer import RenderJob, RenderSettings
 from shared.twins.predictions import PredictionShard, write_predictions
@@ -20,7 +20,15 @@ from shared.twins.rounds import SyntheticRound
 from shared.twins.shards import index_path
 from tests.support import small_scene
 from tests.support.listening import listening_hosts
-from tests.support.small_scene import FlatScene, Gluttony, Wish, open_hand, refuse_device, write_backgrounds
+from tests.support.small_scene import (
+    AnswersItsName,
+    FlatScene,
+    KillsItsWorker,
+    LeaksMemory,
+    open_hand,
+    refuse_device,
+    write_backgrounds,
+)
 from trainer.hands.sampled import labelled_hand
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray leaves its log files open
@@ -145,20 +153,24 @@ def test_missing_predictions_are_named(pool: RenderPool, job: RenderJob, tmp_pat
 
 
 def test_a_dead_worker_is_replaced_and_nothing_is_lost(pool: RenderPool, tmp_path: Path) -> None:
-    grudge = tmp_path / "grudge"
-    grudge.write_text("x")
-    wishes = [Wish(f"{n}", grudge if n == 11 else None) for n in range(20)]
-    answers = dict(pool.draw(wishes))
+    kills = tmp_path / "kills"
+    kills.write_text("x")
+    requests: list[Request[str]] = [
+        KillsItsWorker(f"{n}", kills) if n == 11 else AnswersItsName(f"{n}") for n in range(20)
+    ]
+    answers = dict(pool.draw(requests))
     assert {request.sample_id: answer for request, answer in answers.items()} == {
         f"{n}": f"{n}" for n in range(20)
     }
 
 
 def test_a_request_that_always_kills_is_refused_alone(pool: RenderPool, tmp_path: Path) -> None:
-    grudge = tmp_path / "grudge"
-    grudge.write_text("x" * 50)
-    wishes = [Wish(f"{n}", grudge if n == 3 else None) for n in range(9)]
-    answers = dict(pool.draw(wishes))
+    kills = tmp_path / "kills"
+    kills.write_text("x" * 50)
+    requests: list[Request[str]] = [
+        KillsItsWorker(f"{n}", kills) if n == 3 else AnswersItsName(f"{n}") for n in range(9)
+    ]
+    answers = dict(pool.draw(requests))
     assert len(answers) == 9
     refused = [answer for answer in answers.values() if isinstance(answer, FailedRequest)]
     assert [(refusal.sample_id, refusal.reason) for refusal in refused] == [
@@ -172,7 +184,7 @@ def test_a_worker_that_grows_too_large_is_replaced_between_two_pictures(
     pool.close()  # it holds all cores
     settings = RenderSettings(workers=1, worker_memory_mb=900)
     with RenderPool(settings, open_hand(), backgrounds, start_scene=FlatScene) as other:
-        answers = dict(other.draw([Gluttony(f"{n}", 100) for n in range(24)]))
+        answers = dict(other.draw([LeaksMemory(f"{n}", 100) for n in range(24)]))
     assert [request.sample_id for request in answers] == [f"{n}" for n in range(24)]
     assert len(set(answers.values())) == 3
 
@@ -205,9 +217,9 @@ def test_one_worker_and_two_give_the_same_bytes_in_spite_of_a_crash(
         here = replace(job, out_dir=tmp_path / f"workers-{workers}")
         with RenderPool(settings, open_hand(), backgrounds) as blenders:
             if workers == 2:
-                grudge = tmp_path / "grudge"
-                grudge.write_text("x")
-                list(blenders.draw([Wish("0", grudge)]))
+                kills = tmp_path / "kills"
+                kills.write_text("x")
+                list(blenders.draw([KillsItsWorker("0", kills)]))
             blenders.render_round(here)
         rounds[workers] = contents(here.out_dir)
     assert rounds[1] == rounds[2]
