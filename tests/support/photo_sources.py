@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from bg_filter.detectors.base import Detection
-from bg_filter.pictures import Rgb
+from shared.images import Rgb
 
 
 class RedIsPeople:
