@@ -1,7 +1,6 @@
 """A portrait: a known hand with skin, lit and photographed, for data sets of our own."""
 
 import io
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -43,10 +42,6 @@ _TINT: Final = 0.15
 """How far, in powers, a hand's hue follows that of its background; 1 would make them equal."""
 _SHARPNESS: Final = (10.0, 30.0)
 _NAIL_SHARPNESS: Final = 80.0
-_LIGHTS: Final[Mapping[str, Callable[[np.random.Generator], Lighting]]] = {
-    "plain": choose_plain_light,
-    "room": choose_room_light,
-}
 
 
 class Portrait(NamedTuple):
@@ -193,7 +188,7 @@ def _lit(
 ) -> DrawRequest:
     """Return the picture to draw: what is multiplied with the lamp's light, and what all other light adds."""
     realism, camera, rng = request.realism, request.hand.camera, rng_of(seed, "light")
-    light = _LIGHTS["room" if realism.room_light else "plain"](rng)
+    light: Lighting = choose_room_light(rng) if realism.room_light else choose_plain_light(rng)
     white = light.around(figure.normals)
     to_camera = -figure.verts_m / np.linalg.norm(figure.verts_m, axis=1, keepdims=True)
     key, glow = colours, colours * white * softened(figure.visible)
