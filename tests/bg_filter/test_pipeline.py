@@ -10,8 +10,8 @@ import pytest
 
 from bg_filter.detectors.base import Detection
 from bg_filter.listing import Candidate
-from bg_filter.pictures import Rgb
 from bg_filter.pipeline import BATCHES_AHEAD, inspect
+from shared.images import Rgb
 from shared.lmdb.keys import NameArray
 from tests.support.photo_sources import RedIsPeople, encoded, hex_name
 

@@ -18,9 +18,10 @@ from PIL import Image
 from bg_filter.detectors.base import DetectorSettings
 from bg_filter.detectors.weights import WeightsUnavailableError, quiet_ultralytics
 from bg_filter.detectors.yolo import YoloDetector
-from bg_filter.pictures import Picture, Rgb
+from bg_filter.pictures import Picture
 from bg_filter.selection import SelectionRules
 from shared.errors import BackgroundError, DeviceError
+from shared.images import Rgb
 from tests.support.photo_sources import encoded
 from tests.support.repository import ROOT
 
