@@ -24,7 +24,7 @@ from shared.errors import BackgroundError, MeshcycleError
 
 SUFFIXES: Final = (".exr", ".hdr")
 VIEWS: Final = tuple(
-    PanoramaView(yaw, pitch, 75, SHORT_SIDE_PX, SHORT_SIDE_PX)
+    PanoramaView(yaw_deg=yaw, pitch_deg=pitch, fov_deg=75, width_px=SHORT_SIDE_PX, height_px=SHORT_SIDE_PX)
     for yaw, pitch in zip(range(0, 360, 30), (-25, -5, 12) * 4, strict=True)
 )
 """Twelve views all around, in turn downwards, ahead, and upwards."""

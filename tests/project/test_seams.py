@@ -13,7 +13,8 @@ from PIL import Image
 
 from cli import PARTS, main
 from shared.hand_model import HandModel
-from shared.seams.hand_finder import HandSquare, Rgb, Sides
+from shared.images import Rgb
+from shared.seams.hand_finder import HandSquare, Sides
 from shared.seams.renderer import Renderer, RenderSettings
 from shared.storage.location import Location
 from tests.support.fakes import PointRenderer
@@ -51,7 +52,11 @@ class MiddleFinder:
     """Finds one left hand in the middle of every picture."""
 
     def find(self, rgb: Rgb) -> list[HandSquare]:
-        return [HandSquare((rgb.shape[1] / 2, rgb.shape[0] / 2), 20.0, "left", 0.9)]
+        return [
+            HandSquare(
+                centre_px=(rgb.shape[1] / 2, rgb.shape[0] / 2), size_px=20.0, side="left", confidence=0.9
+            )
+        ]
 
 
 class Views:
