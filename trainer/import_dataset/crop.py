@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Float32
 from PIL import Image
 
 from shared.camera import project_px
-from shared.seams.hand_finder import HandSquare, Rgb
+from shared.images import Rgb
+from shared.seams.hand_finder import HandSquare
 from shared.types import Intrinsics
 from trainer.data.resampling import crop_place
 from trainer.import_dataset.reader import LeftOut
@@ -104,7 +105,9 @@ def _camera_of_square(camera: Intrinsics, square: HandSquare) -> Intrinsics:
 
 def _camera(intrinsics: Float[np.ndarray, "3 3"], width_px: int, height_px: int) -> Intrinsics:
     fx_px, fy_px, cx_px, cy_px = (float(intrinsics[at]) for at in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    return Intrinsics(fx_px, fy_px, cx_px, cy_px, width_px, height_px)
+    return Intrinsics(
+        fx_px=fx_px, fy_px=fy_px, cx_px=cx_px, cy_px=cy_px, width_px=width_px, height_px=height_px
+    )
 
 
 def _cropped_mask(mask: Bool[np.ndarray, "height width"], square: HandSquare) -> Rgb:

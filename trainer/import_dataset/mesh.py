@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from shared.hand_model import HandModel
 from shared.hand_model.left_hand import MIRROR, TURN_MIRROR
-from shared.seams.hand_finder import Side
+from shared.types import Side
 from trainer.hands.posing import PosedHand
 from trainer.import_dataset.reader import HandLabels, LeftOut, ManoParameters
 

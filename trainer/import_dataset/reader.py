@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from shared.freihand import SplitName
-from shared.seams.hand_finder import Rgb, Side
+from shared.images import Rgb
+from shared.types import Side
 
 type FingerPose = Literal["angles", "angles from the mean", "components"]
 """What the 45 numbers of the fingers are: axis-angles, the same minus the hand model's mean pose, or

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from shared.hand_model import HandModel
-from shared.seams.hand_finder import Side
+from shared.types import Side
 from tests.support.published.hands import PublishedHand, photograph, published_hand
 
 SERIALS = (

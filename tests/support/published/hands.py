@@ -12,8 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from shared.hand_model import HandModel, load_hand_model
 from shared.hand_model.left_hand import MIRROR, TURN_MIRROR
-from shared.seams.hand_finder import Side
 from shared.skeleton import TIPS, WRIST
+from shared.types import Side
 from tests.support.mano_files import write_left_mano_pickle, write_mano_pickle
 from trainer.hands.posing import PosedHand
 

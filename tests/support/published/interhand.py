@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from shared.hand_model import HandModel
-from shared.seams.hand_finder import Side
+from shared.types import Side
 from tests.support.published.hands import PublishedHand, photograph, published_hand
 
 INTRINSICS = np.array([[1279.9, 0.0, 172.4], [0.0, 1279.6, 255.1], [0.0, 0.0, 1.0]])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.seams.hand_finder import Side
+from shared.types import Side
 from tests.support.published.dexycb import write_dexycb
 from tests.support.published.hands import Models, Source
 from tests.support.published.ho3d import write_ho3d

@@ -15,7 +15,7 @@ from shared.freihand import FreiHandSplit, LabelledHand
 from shared.freihand.label_check import check_labels
 from shared.freihand.writer import FreiHandWriter
 from shared.hand_model import load_hand_model
-from shared.seams.hand_finder import Rgb
+from shared.images import Rgb
 from tests.support.published.hands import (
     MARKED,
     Models,

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from shared.hand_model.left_hand import MIRROR
-from shared.seams.hand_finder import Side
+from shared.types import Side
 from tests.support.published.hands import Models, PublishedHand, published_hand
 from trainer.import_dataset.mesh import DISAGREE, Posing
 from trainer.import_dataset.reader import FingerPose, HandLabels, LeftOut, ManoParameters

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from shared.errors import DatasetError
 from shared.freihand.annotations import read_annotation
 from shared.hand_model.mano_pickle import read_pickled_arrays
-from shared.seams.hand_finder import Rgb
+from shared.images import Rgb
 from shared.types import NUM_JOINTS
 from trainer.import_dataset.reader import HandLabels, LeftOut, ManoParameters, SourceHand
 from trainer.import_dataset.readers.photograph import read_photograph

@@ -24,8 +24,8 @@ from tqdm import tqdm
 
 from shared.errors import DatasetError
 from shared.freihand import SplitName
-from shared.seams.hand_finder import Rgb, Side
-from shared.types import NUM_JOINTS
+from shared.images import Rgb
+from shared.types import NUM_JOINTS, Side
 from trainer.import_dataset.reader import HandLabels, LeftOut, ManoParameters, SourceHand
 from trainer.import_dataset.readers.photograph import read_photograph
 

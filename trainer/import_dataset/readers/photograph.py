@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shared.seams.hand_finder import Rgb
+from shared.images import Rgb
 from trainer.import_dataset.reader import LeftOut
 
 

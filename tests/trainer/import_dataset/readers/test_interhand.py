@@ -11,7 +11,7 @@ from shared.camera import project_px
 from shared.errors import DatasetError
 from shared.freihand import FreiHandSplit
 from shared.hand_model.left_hand import MIRROR
-from shared.seams.hand_finder import Side
+from shared.types import Side
 from tests.support.published.hands import MARKED, Models, Source, colours_at
 from trainer.import_dataset.importer import ImportSettings, import_dataset
 from trainer.import_dataset.reader import LeftOut
