@@ -51,7 +51,7 @@ class Portrait(NamedTuple):
     mask_jpeg: bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PortraitRequest:
     """One labelled hand to photograph.
 

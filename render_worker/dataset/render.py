@@ -92,10 +92,10 @@ def render_dataset(
         drawer.start()
     requests = (
         PortraitRequest(
-            replace(hand_of(index % writer.num_poses), index=index),
-            seed,
-            realism,
-            _other(hand_of, index, writer.num_poses, seed=seed, share=realism.second_hand),
+            hand=replace(hand_of(index % writer.num_poses), index=index),
+            seed=seed,
+            realism=realism,
+            other=_other(hand_of, index, writer.num_poses, seed=seed, share=realism.second_hand),
         )
         for index in missing
     )

@@ -74,7 +74,7 @@ class SkinMap(NamedTuple):
                 crease = np.maximum(crease, mine * near * line * strength * np.where(facing < 0.1, 1.0, 0.45))
             nail = np.maximum(nail, mine * _nail(name, verts_m, facing, bones_m, back, mine))
             base_m, step_m = bones_m[0], bones_m[1] - bones_m[0]
-            beyond_m = np.abs((verts_m - base_m - _RING_AT * step_m) @ _unit(step_m))
+            beyond_m = np.abs((verts_m - base_m - _RING_AT * step_m) @ unit(step_m))
             near = np.linalg.norm(verts_m - base_m - _RING_AT * step_m, axis=1) < _FINGER_RADIUS_M
             rings.append(mine * near * np.clip((_RING_M - beyond_m) / 0.0006, 0, 1))
         knuckles = [joint for chain in FINGERS.values() for joint in chain[:-1]]
@@ -86,7 +86,7 @@ class SkinMap(NamedTuple):
             _near(verts_m, joints_m[list(TIPS)]),
             _near(verts_m, joints_m[knuckles]) * np.clip(-palm, 0, 1),
             np.stack(rings, axis=1),
-            (verts_m - joints_m[WRIST]) @ _unit(joints_m[WRIST] - joints_m[FINGERS["middle"][0]]),
+            (verts_m - joints_m[WRIST]) @ unit(joints_m[WRIST] - joints_m[FINGERS["middle"][0]]),
         )
 
 

@@ -126,7 +126,7 @@ def read_pickled_arrays(
     expected: str,
     error_class: type[MeshcycleError],
     advice: str,
-    permitted: Mapping[str, type] = {**_PERMITTED, **_SCALARS}, 
+    permitted: Mapping[str, type] = {**_PERMITTED, **_SCALARS},
 ) -> dict[str, np.ndarray]:
     """Return those of the named fields that a pickled dictionary has, as plain arrays of numbers.
 

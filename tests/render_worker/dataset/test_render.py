@@ -116,7 +116,9 @@ def test_the_same_hand_looks_different_in_another_set() -> None:
     context = RenderContext(
         scene=FlatScene(), mesh=MESH, photographs=PlainPhotographs(), settings=RenderSettings()
     )
-    first, again, other = (PortraitRequest(hand_of(0), seed, PLAIN).draw(context) for seed in (0, 0, 1))
+    first, again, other = (
+        PortraitRequest(hand=hand_of(0), seed=seed, realism=PLAIN).draw(context) for seed in (0, 0, 1)
+    )
     assert first == again
     assert first.jpeg != other.jpeg
     assert first.mask_jpeg == other.mask_jpeg
@@ -157,7 +159,7 @@ def test_the_same_request_gives_the_same_bytes_whatever_was_photographed_before(
     context: RenderContext,
 ) -> None:
     portraits = [
-        PortraitRequest(hand_of(index), seed=0, realism=Realism()).draw(context) for index in (0, 1, 0)
+        PortraitRequest(hand=hand_of(index), seed=0, realism=Realism()).draw(context) for index in (0, 1, 0)
     ]
     assert portraits[0] == portraits[2]
     assert portraits[0] != portraits[1]
@@ -169,7 +171,7 @@ def test_the_mask_is_the_hand_without_its_arm(context: RenderContext, realism: R
     """What rays see of the labelled mesh, less what the arm hides of it or adds to it at the wrist."""
     for index in range(8):
         hand = hand_of(index)
-        mask = mask_of(PortraitRequest(hand, seed=0, realism=realism).draw(context))
+        mask = mask_of(PortraitRequest(hand=hand, seed=0, realism=realism).draw(context))
         seen = seen_by_rays(hand)
         assert (mask & ~seen).sum() < 0.05 * seen.sum()
         arm_m = hand.joints_m[WRIST] - hand.joints_m[FINGERS["middle"][0]]
@@ -180,7 +182,9 @@ def test_the_mask_is_the_hand_without_its_arm(context: RenderContext, realism: R
 @pytest.mark.blender
 def test_an_object_hides_a_part_of_the_hand_and_changes_nothing_else(context: RenderContext) -> None:
     clear, hidden = (
-        mask_of(PortraitRequest(hand_of(2), seed=0, realism=Realism(held=0, occluded=share)).draw(context))
+        mask_of(
+            PortraitRequest(hand=hand_of(2), seed=0, realism=Realism(held=0, occluded=share)).draw(context)
+        )
         for share in (0.0, 1.0)
     )
     assert 0.3 * clear.sum() < hidden.sum() < 0.98 * clear.sum()
@@ -192,7 +196,7 @@ def test_without_flaws_of_the_camera_the_background_is_the_photograph(context: R
     """Nothing but hand and arm covers it; JPEG is all that remains."""
     realism = Realism.without_flaws()
     picture = np.asarray(
-        Image.open(io.BytesIO(PortraitRequest(hand_of(0), seed=0, realism=realism).draw(context).jpeg))
+        Image.open(io.BytesIO(PortraitRequest(hand=hand_of(0), seed=0, realism=realism).draw(context).jpeg))
     ).astype(int)
     behind = np.abs(np.array(PlainPhotographs.colours)[:, None, None] - picture).max(axis=3).min(axis=0)
     assert (behind < 6).mean() > 0.5
@@ -202,7 +206,7 @@ def draw(context: RenderContext, index: int, *, other: int | None = None, **chos
     """Photograph a hand of the set, alone or with another one."""
     companion = None if other is None else hand_of(other)
     realism = Realism.without_flaws(**chosen)
-    return PortraitRequest(hand_of(index), seed=0, realism=realism, other=companion).draw(context)
+    return PortraitRequest(hand=hand_of(index), seed=0, realism=realism, other=companion).draw(context)
 
 
 @pytest.mark.blender
