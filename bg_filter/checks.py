@@ -15,7 +15,7 @@ _LOOKED_AT = 64
 
 
 def detector_weights(weights: str) -> str:
-    """Load a network, and let it look at a grey picture."""
+    """Load a network, and let it judge a grey picture."""
     from bg_filter.detectors.base import DetectorSettings
     from bg_filter.detectors.yolo import YoloDetector
 
@@ -63,12 +63,12 @@ def _source(folder: Path) -> str:
     found = []
     for source in open_sources([folder]):
         names = source.names()
-        places = np.linspace(0, len(names) - 1, min(_LOOKED_AT, len(names))).astype(int).tolist()
-        good = sum(Picture.decode(source.read(names[place].decode())) is not None for place in places)
+        rows = np.linspace(0, len(names) - 1, min(_LOOKED_AT, len(names))).astype(int).tolist()
+        good = sum(Picture.decode(source.read(names[row].decode())) is not None for row in rows)
         if good == 0:
             raise BackgroundError(
-                f"{source.path}: expected photographs, found none in {len(places)} entries.",
+                f"{source.path}: expected photographs, found none in {len(rows)} entries.",
                 remedy="Download it again.",
             )
-        found.append(f"{source.name}: {len(names)} unfiltered, {good} of {len(places)} tried can be decoded")
+        found.append(f"{source.name}: {len(names)} unfiltered, {good} of {len(rows)} tried can be decoded")
     return "; ".join(found) + "; filter them before training"

@@ -1,4 +1,4 @@
-"""Writing the results of the pipeline while the pipeline goes on."""
+"""Writing the results of the pipeline while the pipeline runs."""
 
 import time
 from collections.abc import Sequence

@@ -108,7 +108,7 @@ def _cached_names(source: PhotoSource, cache: Path) -> NameArray:
     try:
         stamp_file.unlink(missing_ok=True)
         write_durably(array_file, chain([header.getvalue()], _in_pieces(names)))
-        write_durably(stamp_file, [json.dumps(source.stamp).encode()])  # last: it stands for a whole array
+        write_durably(stamp_file, [json.dumps(source.stamp).encode()])  # last: the array is complete
     except OSError as error:
         raise BackgroundError(
             (

@@ -96,7 +96,7 @@ class Picture:
 
 
 def codec_of(encoded: bytes) -> Codec:
-    """Recognise a file by its first bytes; suffixes lie."""
+    """Recognise a file by its first bytes; suffixes can be wrong."""
     if encoded.startswith(b"\xff\xd8\xff"):
         return "jpeg"
     if encoded[:4] == b"RIFF" and encoded[8:12] == b"WEBP":

@@ -13,7 +13,7 @@ MARGIN_PX = 6
 TITLE_PX = 34
 LINE_PX = 27
 HISTOGRAM_PX = 180
-MIN_BOXED_CONFIDENCE = 0.02  # below that, the place means nothing
+MIN_BOXED_CONFIDENCE = 0.02  # below that, the box means nothing
 WIDTH_PX = COLUMNS * (TILE_PX + MARGIN_PX) + MARGIN_PX
 
 PAPER, INK, PALE = (255, 255, 255), (30, 30, 30), (200, 205, 210)
@@ -54,8 +54,8 @@ def sheet(
     top_px += histogram.height
     for (title, samples), height in zip(strips, heights, strict=True):
         draw.text((MARGIN_PX, top_px + 8), title, fill=INK, font=_font(17))
-        for place, sample in enumerate(samples):
-            row, column = divmod(place, COLUMNS)
+        for index, sample in enumerate(samples):
+            row, column = divmod(index, COLUMNS)
             left_px = MARGIN_PX + column * (TILE_PX + MARGIN_PX)
             page.paste(tile(sample), (left_px, top_px + TITLE_PX + row * (TILE_PX + MARGIN_PX)))
         top_px += height
@@ -107,8 +107,8 @@ def confidence_histogram(confidences: Float32[np.ndarray, " pictures"], *, thres
             draw.rectangle((start, bottom - height, stop - 1, bottom), fill=colour)
     draw.line((left, bottom, right, bottom), fill=INK)
     for value in (0, 0.25, 0.5, 0.75, 1):
-        place = left + value * (right - left)
-        draw.text((place, bottom + 4), f"{value:g}", fill=INK, font=_font(13), anchor="ma")
+        x = left + value * (right - left)
+        draw.text((x, bottom + 4), f"{value:g}", fill=INK, font=_font(13), anchor="ma")
     cut = left + threshold * (right - left)
     draw.line((cut, top - 4, cut, bottom), fill=INK, width=2)
     label = f"threshold {threshold:g}: {int((confidences < threshold).sum())} below, "

@@ -158,7 +158,7 @@ class FolderSource:
 
 
 def open_sources(paths: Sequence[Path]) -> list[PhotoSource]:
-    """Recognise every path; a folder of LMDB directories, or of folders of them, stands for all of them.
+    """Recognise every path; a folder of LMDB directories, or of folders of them, means all of them.
 
     What is given twice counts once.
 

@@ -20,7 +20,7 @@ _SIDE_PX = 32
 
 
 def blender() -> str:
-    """Draw the embedded hand on the CPU, and look whether it is there."""
+    """Draw the embedded hand on the CPU, and check that it covers pixels."""
     model = load_hand_model()
     started_s = time.monotonic()
     scene = start_blender(CappedMesh.of(model), RenderSettings(samples=1))

@@ -60,7 +60,7 @@ class Letterbox:
 
 
 def padded(size: tuple[int, int]) -> tuple[int, int]:
-    """Return the rows and columns of the smallest frame around so many.
+    """Return the rows and columns of the smallest frame that holds a picture of this size.
 
     Example:
         >>> padded((240, 320))

@@ -59,10 +59,10 @@ def bench_render(
         settings: How pictures are made.
         hand_model: Whose template is drawn.
         frames: Pictures for every number.
-        max_workers: Measure pools of 1, 2, ... up to so many workers; 0 leaves pools out.
+        max_workers: Measure pools of 1, 2, ... up to this many workers; 0 leaves pools out.
         image_px: Side of the pictures.
         measure_quality: Also draw the curve of quality against samples; it takes minutes.
-        steady_frames: Also draw so many twins in one process, and watch its memory.
+        steady_frames: Also draw this many twins in one process, and watch its memory.
 
     Raises:
         RenderError: There is no Blender for this Python.

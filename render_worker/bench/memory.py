@@ -1,4 +1,4 @@
-"""Whether a worker that draws for hours stays as small as it was."""
+"""Whether the memory of a worker that draws for hours stays constant."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,12 +11,12 @@ from render_worker.requests import RenderContext
 from render_worker.twins.twin import TwinRequest
 
 _WARM_UP: Final = 100
-"""Twins before the first look: buffers grow to their size with the first large hand."""
+"""Twins before the first measurement: buffers grow to their size with the first large hand."""
 _LOOKS: Final = 10
 
 
 class MemoryLook(NamedTuple):
-    """One look at a worker's memory.
+    """One measurement of a worker's memory.
 
     Attributes:
         frames: Twins drawn so far.
@@ -30,12 +30,12 @@ class MemoryLook(NamedTuple):
 def watch_memory(
     context: RenderContext, requests: Sequence[TwinRequest], *, frames: int
 ) -> tuple[MemoryLook, ...]:
-    """Draw twins one after the other in this process, and look at its memory from time to time.
+    """Draw twins one after the other in this process, and measure its memory from time to time.
 
     Args:
         context: Draws them.
         requests: Twins that are drawn over and over, each time under another name, so with other photographs.
-        frames: Twins between the first and the last look.
+        frames: Twins between the first and the last measurement.
     """
     looks = []
     wanted = {_WARM_UP + frames * look // _LOOKS for look in range(_LOOKS + 1)}

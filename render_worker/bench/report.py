@@ -75,7 +75,7 @@ class RenderBench:
 
     @property
     def memory_growth_mb(self) -> float:
-        """Memory at the last look less that at the first."""
+        """Memory at the last measurement less that at the first."""
         return self.memory[-1].memory_mb - self.memory[0].memory_mb if self.memory else 0.0
 
     def to_json(self) -> dict[str, Any]:

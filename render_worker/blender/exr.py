@@ -40,7 +40,7 @@ def read_exr(path: Path) -> dict[str, Float32[np.ndarray, "rows columns"]]:
     # Uncompressed lines have a fixed size and end the file, so the table of their offsets is not needed.
     lines = np.frombuffer(data, np.uint8, offset=len(data) - rows * line_bytes).reshape(rows, line_bytes)
     values = np.ascontiguousarray(lines[:, 8:]).view("<f4").reshape(rows, len(names), columns)
-    return {name: values[:, place] for place, name in enumerate(names)}
+    return {name: values[:, channel] for channel, name in enumerate(names)}
 
 
 def _attributes(data: bytes, path: Path) -> dict[str, bytes]:

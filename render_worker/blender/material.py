@@ -43,13 +43,13 @@ class SkinMaterial:
 
         # The faces are flat but their normals are smooth: just above them, no face hides the lamp too early.
         above = self._vector("MULTIPLY_ADD", normal, (_ABOVE_M,) * 3, position)
-        # A large lamp is many small ones. Which of them a sample sees follows from its place in the pixel:
-        # Cycles spreads these places evenly, so every pixel sees the whole lamp, evenly.
+        # A large lamp is many small ones. Which of them a sample sees follows from its position in the pixel:
+        # Cycles spreads these positions evenly, so every pixel sees the whole lamp, evenly.
         self._pixels = self._vector_node(
             "MULTIPLY", self._node("TexCoord").outputs["Window"], (0.0, 0.0, 0.0)
         )
-        place = self._vector("FRACTION", self._pixels.outputs[0])
-        within = self._vector("SUBTRACT", place, (0.5, 0.5, 0.0))
+        position_in_pixel = self._vector("FRACTION", self._pixels.outputs[0])
+        within = self._vector("SUBTRACT", position_in_pixel, (0.5, 0.5, 0.0))
         ray_towards = self._vector("MULTIPLY_ADD", within, spread, towards)
         ray = self._node("Raycast")
         ray.only_local = True

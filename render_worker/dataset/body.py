@@ -1,4 +1,4 @@
-"""What stands before the camera in a made-up photograph: a hand, its arm, a thing, and another hand."""
+"""What is before the camera in a made-up photograph: a hand, its arm, a thing, and another hand."""
 
 from dataclasses import dataclass
 from functools import lru_cache

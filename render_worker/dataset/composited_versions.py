@@ -34,7 +34,7 @@ _TINT: Final = 0.2
 """The same for its hue."""
 _GAINS: Final = (0.5, 1.6)
 _MASK_FOLDERS: Final = ("skin", "mask")
-"""Where silhouettes may lie, the better ones first: with the forearm, or cut at the wrist as in FreiHAND."""
+"""Where silhouettes may be, the better ones first: with the forearm, or cut at the wrist as in FreiHAND."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

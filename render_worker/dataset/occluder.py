@@ -27,8 +27,8 @@ def choose_occluder(
     outwards = (target_m - verts_m.mean(axis=0))[:2]
     outwards = outwards / max(float(np.linalg.norm(outwards)), 1e-6)
     reach_m = float((shaped_m[:, :2] @ outwards).max())
-    place_m = np.array([*(target_m[:2] + outwards * reach_m * rng.uniform(0.3, 0.9)), 0.0])
-    place_m[2] = verts_m[:, 2].min() - _GAP_M - shaped_m[:, 2].max()
+    centre_m = np.array([*(target_m[:2] + outwards * reach_m * rng.uniform(0.3, 0.9)), 0.0])
+    centre_m[2] = verts_m[:, 2].min() - _GAP_M - shaped_m[:, 2].max()
     # A pinhole sees nearer things farther out; towards the axis by the ratio of depths, it covers the joint.
-    place_m[:2] *= place_m[2] / target_m[2]
-    return Thing("ball", (shaped_m + place_m).astype(np.float32))
+    centre_m[:2] *= centre_m[2] / target_m[2]
+    return Thing("ball", (shaped_m + centre_m).astype(np.float32))

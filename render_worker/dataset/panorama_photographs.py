@@ -32,7 +32,7 @@ _MAP_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanoramaView:
-    """A pinhole camera that stands in the middle of a panorama.
+    """A pinhole camera in the middle of a panorama.
 
     Attributes:
         yaw_deg: Direction, to the right.
@@ -155,7 +155,7 @@ def _interpolate(
     column: Float[np.ndarray, "height width"],
     row: Float[np.ndarray, "height width"],
 ) -> Float[np.ndarray, "height width 3"]:
-    """Sample between pixels; the panorama goes on at its left and right edge."""
+    """Sample between pixels; the left and right edge of the panorama meet."""
     rows, columns = panorama.shape[:2]
     left, top = np.floor(column).astype(int), np.floor(row).astype(int)
     across, along = (column - left)[..., None], (row - top)[..., None]

@@ -1,4 +1,4 @@
-"""Light as it falls on a hand in a real place: one of Blender's panoramas, split into a lamp and the rest.
+"""Light as it falls on a hand in a real room: one of Blender's panoramas, split into a lamp and the rest.
 
 The brightest spot becomes the lamp, which throws shadows. Everything else is smooth enough for nine numbers
 per colour (Ramamoorthi and Hanrahan, *An efficient representation for irradiance environment maps*, 2001).
@@ -34,7 +34,7 @@ _COSINE: Final = np.repeat([1.0, 2 / 3, 1 / 4], [1, 3, 5])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RoomLight:
-    """The light of one place, seen from where the camera stands.
+    """The light of one panorama, seen from the camera.
 
     Attributes:
         lamp: Direction and size of the lamp.
@@ -48,7 +48,7 @@ class RoomLight:
 
     @classmethod
     def of(cls, panorama: Float32[np.ndarray, "rows columns 3"], *, azimuth_rad: float) -> Self:
-        """Split a panorama, turned so that its lamp stands at an angle from the camera's own direction.
+        """Split a panorama, turned so that its lamp is at an angle from the camera's own direction.
 
         Args:
             panorama: Equirectangular, scene-linear.
@@ -90,7 +90,7 @@ class RoomLight:
 
 
 def choose_room_light(rng: np.random.Generator) -> RoomLight:
-    """Return the light of a random place, its lamp in a random direction on the camera's side.
+    """Return the light of a random panorama, its lamp in a random direction on the camera's side.
 
     Raises:
         RenderError: There is no bpy for this Python.

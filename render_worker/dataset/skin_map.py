@@ -58,7 +58,7 @@ class SkinMap(NamedTuple):
         normals: Float32[np.ndarray, "verts 3"],
         joints_m: Float32[np.ndarray, "21 3"],
     ) -> Self:
-        """Look at an open right hand, in any place and view."""
+        """Look at an open right hand, in any position and view."""
         out_of_palm = palm_direction(joints_m)
         palm = normals @ out_of_palm
         rings = []

@@ -24,7 +24,7 @@ class Skylight:
 
     Args:
         mesh: Triangles of the hand.
-        num_discs: Discs that stand for the hand when it shades itself.
+        num_discs: Discs that represent the hand when it shades itself.
     """
 
     def __init__(self, mesh: CappedMesh, *, num_discs: int = 64) -> None:

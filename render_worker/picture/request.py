@@ -67,7 +67,7 @@ class HandLayer:
 
     Attributes:
         rgba: Scene-linear colour premultiplied with coverage, and coverage; inside `box` only.
-        box: Where in the picture this part lies.
+        box: Where in the picture this part is.
         marked: Coverage by what the request marked and nothing hides; None if it marked nothing.
     """
 
@@ -83,7 +83,7 @@ class HandGeometry:
     Attributes:
         depth_m: Depth in camera axes, not distance.
         normals: Unit normals in camera axes, smooth as the shading.
-        box: Where in the picture this part lies.
+        box: Where in the picture this part is.
     """
 
     depth_m: Float32[np.ndarray, "rows columns"]
@@ -92,7 +92,7 @@ class HandGeometry:
 
 
 class Scene(Protocol):
-    """Whatever can draw a hand: Blender, or a stand-in for tests."""
+    """Anything that can draw a hand: Blender, or a fake for tests."""
 
     @property
     def bpy_version(self) -> str:

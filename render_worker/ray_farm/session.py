@@ -100,7 +100,7 @@ def _from_a_thread_that_stays(start: Callable[[], object]) -> None:
     def run() -> None:
         try:
             start()
-        except BaseException as error:  # a thread has nobody to raise to; `result` raises it
+        except BaseException as error:  # a thread cannot raise to its starter; `result` raises it
             started.set_exception(error)
         else:
             started.set_result(None)

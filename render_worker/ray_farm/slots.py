@@ -1,4 +1,4 @@
-"""What the machines of a Ray cluster offer: render slots, each the place of one Blender process.
+"""What the machines of a Ray cluster offer: render slots, each for one Blender process.
 
 A machine of a farm offers the custom resource ``render_DEVICE``, for example ``render_cpu: 16``. Cores are
 not counted, so a machine that trains, or only schedules, never renders unless it says so. A Ray that was

@@ -57,7 +57,7 @@ class OpenShard:
     """A synthetic shard that waits for its pictures.
 
     Attributes:
-        tar_path: Where it will lie.
+        tar_path: Where it will be stored.
         provenance: How it is made.
         names: Its samples, in order.
         answers: Pictures and refusals so far, by name.
@@ -74,7 +74,7 @@ class OpenShard:
         return len(self.answers) == len(self.names)
 
     @property
-    def is_whole(self) -> bool:
+    def is_intact(self) -> bool:
         """Whether an earlier attempt left exactly this shard behind, every byte of it unchanged."""
         try:
             index = read_index(self.tar_path)
@@ -110,7 +110,7 @@ class OpenShard:
             remedy = "Make room" if error.errno in DISK_IS_FULL else "See that it can be written there"
             raise ShardError(
                 f"{self.tar_path}: expected to write a shard, found: {error.strerror or error}.",
-                remedy=f"{remedy}, then repeat the command; shards that are whole are kept.",
+                remedy=f"{remedy}, then repeat the command; complete shards are kept.",
             ) from error
 
 
@@ -152,12 +152,12 @@ def _prediction_paths(directory: Path) -> list[Path]:
 
 
 class _RoundUnderWay:
-    """Looks at a prediction shard when its turn comes, and forgets it once it is drawn.
+    """Reads a prediction shard when its turn comes, and forgets it once it is drawn.
 
     So neither the time to the first picture nor the memory grows with the number of shards.
 
     Attributes:
-        tar_names: Shards of the round so far, whole ones included.
+        tar_names: Shards of the round so far, complete ones included.
     """
 
     def __init__(self, drawer: Drawer, job: RenderJob, stop: Event | None) -> None:
@@ -182,7 +182,7 @@ class _RoundUnderWay:
         )
 
     def draw_missing(self, paths: Sequence[Path]) -> int:
-        """Draw and write all shards that are not whole, and return how many pictures that took."""
+        """Draw and write all shards that are not complete, and return how many pictures that took."""
         rendered = quarantined = 0
         bar = FrameBar(f"Rendering round {self._job.round_index}")
         with logging_redirect_tqdm(), bar:
@@ -200,7 +200,7 @@ class _RoundUnderWay:
         return rendered
 
     def _requests(self, paths: Sequence[Path], bar: FrameBar) -> Iterator[Request[PackedSample]]:
-        """Look at one shard after the other; the bar's total is a guess until the last one was seen."""
+        """Read one shard after the other; the bar's total is a guess until the last one was read."""
         missing = 0
         for left, path in zip(reversed(range(len(paths))), paths, strict=True):
             predictions = read_predictions(path)
@@ -208,7 +208,7 @@ class _RoundUnderWay:
             if not shard.names:
                 continue
             self.tar_names.append(shard.tar_path.name)
-            if shard.is_whole:
+            if shard.is_intact:
                 continue
             missing += len(shard.names)
             bar.expect(missing + left * len(shard.names))

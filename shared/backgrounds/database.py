@@ -42,21 +42,21 @@ _FILTER = "meshcycle filter-backgrounds"
 class BackgroundReader(VerdictReader):
     """The selected photographs of a background database, by position.
 
-    Pickles as a place and a fingerprint. Each process opens the database for itself, also after a fork, and a
-    machine fetches it once if the place is a URL. The constructor checks the database, so that a wrong folder
-    is reported before any work starts; a copy that was pickled does so when it is first used.
+    Pickles as a location and a fingerprint. Each process opens the database for itself, also after a fork. A
+    machine fetches it once if the location is a URL. The constructor checks the database, so that a wrong
+    folder is reported before any work starts; a copy that was pickled does so when it is first used.
 
     Args:
-        place: Folder that ``filter-backgrounds`` wrote, or its URL.
-        fingerprint: Expect this selection, and look only when it is needed.
+        location: Folder that ``filter-backgrounds`` wrote, or its URL.
+        fingerprint: Expect this selection, and check it only when it is needed.
 
     Raises:
         BackgroundError: It is missing, something else, of another format, unfinished or empty.
         StorageError: The URL cannot be read.
     """
 
-    def __init__(self, place: Location, *, fingerprint: str | None = None) -> None:
-        super().__init__(place)
+    def __init__(self, location: Location, *, fingerprint: str | None = None) -> None:
+        super().__init__(location)
         self._expected = fingerprint
         if fingerprint is None:
             _ = self.selection
@@ -67,13 +67,13 @@ class BackgroundReader(VerdictReader):
         selection: Mapping[str, Any] = self.noted("selection") or {}
         if not selection:
             raise BackgroundError(
-                f"{self.place}: expected a finished background database, found an interrupted one.",
+                f"{self.location}: expected a finished background database, found an interrupted one.",
                 remedy=f"Repeat its `{_FILTER}` command; it resumes where it stopped.",
             )
         if self._expected not in (None, selection["fingerprint"]):
             raise BackgroundError(
                 (
-                    f"{self.place}: expected the selection {self._expected:.12}, found "
+                    f"{self.location}: expected the selection {self._expected:.12}, found "
                     f"{selection['fingerprint']:.12}."
                 ),
                 remedy="It was selected again while it was in use; start again.",
@@ -81,8 +81,8 @@ class BackgroundReader(VerdictReader):
         if selection["count"] == 0:
             raise BackgroundError(
                 (
-                    f"{self.place}: expected photographs without people, found none in {self.num_verdicts} "
-                    "pictures."
+                    f"{self.location}: expected photographs without people, found none in "
+                    f"{self.num_verdicts} pictures."
                 ),
                 remedy=f"Give `{_FILTER}` other sources, or a higher --threshold.",
             )
@@ -93,8 +93,8 @@ class BackgroundReader(VerdictReader):
 
     def __reduce__(self) -> tuple[Callable[[], "BackgroundReader"], tuple[()]]:
         # Whoever unpickles this may run in another folder.
-        place = self.place if is_url(self.place) else Path(self.place).absolute()
-        return partial(BackgroundReader, place, fingerprint=self.fingerprint), ()
+        location = self.location if is_url(self.location) else Path(self.location).absolute()
+        return partial(BackgroundReader, location, fingerprint=self.fingerprint), ()
 
     @property
     def fingerprint(self) -> str:

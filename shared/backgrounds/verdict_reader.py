@@ -21,11 +21,11 @@ class VerdictReader:
     """The verdicts of a background database, whatever it keeps. Each process opens it for itself.
 
     Args:
-        place: Folder that ``filter-backgrounds`` wrote, or its URL.
+        location: Folder that ``filter-backgrounds`` wrote, or its URL.
     """
 
-    def __init__(self, place: Location) -> None:
-        self.place = place
+    def __init__(self, location: Location) -> None:
+        self.location = location
         self._databases: dict[bytes, Any] = {}
         self._environment: lmdb.Environment | None = None
         self._pid = -1
@@ -33,7 +33,7 @@ class VerdictReader:
     @cached_property
     def path(self) -> Path:
         """Folder of the database on this machine."""
-        return fetch(self.place, only=DATABASE_FILES)
+        return fetch(self.location, only=DATABASE_FILES)
 
     @property
     def num_verdicts(self) -> int:

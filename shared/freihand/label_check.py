@@ -20,7 +20,7 @@ def check_labels(split: FreiHandSplit, hand_model: HandModel, *, setting: str = 
 
     Raises:
         ConfigError: Their number of vertices differs, or their order: joints regressed from the vertices
-            then lie far from the labelled joints.
+            are then far from the labelled joints.
     """
     advice = f"Set {setting} to the model that the labels were made with."
     if split.verts_m.shape[1] != hand_model.num_verts:

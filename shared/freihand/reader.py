@@ -42,7 +42,7 @@ class LabelledHand:
         verts_m: Vertices in camera axes.
         joints_m: The 21 joints in camera axes.
         camera: The camera that took the image.
-        mano: FreiHAND's 61 numbers: 48 of pose, 10 of shape, 2 pixels of the root's place, 1 scale.
+        mano: FreiHAND's 61 numbers: 48 of pose, 10 of shape, 2 pixels of the root's position, 1 scale.
     """
 
     index: int
@@ -140,7 +140,7 @@ class FreiHandSplit:
         return f"{index:08d}"
 
     def image_path(self, index: int) -> Path:
-        """Return where an image lies."""
+        """Return the path of an image."""
         return self.root / self.split / "rgb" / f"{self.sample_id(index)}.jpg"
 
     def image(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
@@ -177,7 +177,7 @@ class FreiHandSplit:
     def camera(self, pose: int) -> Intrinsics:
         """Return the pinhole camera of a pose."""
         k = self.intrinsics[pose]
-        fx_px, fy_px, cx_px, cy_px = (float(k[place]) for place in ((0, 0), (1, 1), (0, 2), (1, 2)))
+        fx_px, fy_px, cx_px, cy_px = (float(k[entry]) for entry in ((0, 0), (1, 1), (0, 2), (1, 2)))
         return Intrinsics(
             fx_px=fx_px,
             fy_px=fy_px,

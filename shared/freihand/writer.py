@@ -117,7 +117,7 @@ class FreiHandWriter:
             hand: Its labels; all images of one pose must have the same.
             jpeg: The encoded photograph.
             mask_jpeg: The encoded silhouette; stored for the first version of a pose only, as in FreiHAND.
-                None if nobody knows it.
+                None if it is unknown.
         """
         one_more = self.num_images + (self._given_images is None)
         if not 0 <= hand.index < one_more:

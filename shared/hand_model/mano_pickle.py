@@ -1,7 +1,7 @@
 """Read MANO's own pickle, and others of named arrays, without running anything in them and without chumpy.
 
 ``MANO_RIGHT.pkl`` was written by Python 2 (protocol 2) and holds SciPy sparse matrices and chumpy objects.
-A pickle names the functions that rebuild its objects. Here every permitted name stands for a placeholder of
+A pickle names the functions that rebuild its objects. Here every permitted name gives a placeholder of
 ours that only remembers its arguments, and every other name is refused before it is looked up. Arrays are
 made from the placeholders afterwards, so no code chosen by the file ever runs.
 """

@@ -50,7 +50,7 @@ _OPTIONAL_SHAPES: dict[str, tuple[int | str, ...]] = {
 """Fields that a file may have: the poses that MANO's components were learnt from, and three of ours."""
 
 _FIELD_ORDER = (0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20)
-"""For each of the 21 joints, its place among MANO's 16 joints followed by thumb to little fingertip."""
+"""For each of the 21 joints, its index among MANO's 16 joints followed by thumb to little fingertip."""
 
 FINGER_CHAINS: dict[str, tuple[int, ...]] = {
     finger: tuple(_FIELD_ORDER[joint] for joint in chain[:3]) for finger, chain in FINGERS.items()

@@ -53,7 +53,7 @@ def _are_in_use(data: Path, pages: range) -> bool:
             if trees.free.num_entries:
                 for leaf in leaves(file.fileno(), trees.free):
                     free.update(_numbers(file.fileno(), leaf, trees.free.page_bytes))
-        except (struct.error, ValueError, IndexError):  # the list of free pages lies behind the cut itself
+        except (struct.error, ValueError, IndexError):  # the list of free pages is behind the cut itself
             return True
     return not free.issuperset(pages)
 

@@ -11,7 +11,7 @@ from shared.images import Rgb
 from shared.types import Side
 
 type Sides = Literal["left", "right", "both"]
-"""Which hand a place shows; ``both`` where nobody knows, so that each is tried."""
+"""Which hand a square shows; ``both`` where that is unknown, so that each is tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,5 +71,5 @@ class HandFinder(Protocol):
     """Anything that says where the hands of a photograph are."""
 
     def find(self, rgb: Rgb) -> list[HandSquare]:
-        """Return the places in an order that does not change from call to call; none if there is no hand."""
+        """Return the squares in an order that does not change from call to call; none if there is no hand."""
         ...

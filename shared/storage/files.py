@@ -102,7 +102,7 @@ def visible_files(folder: Path, patterns: Sequence[str]) -> list[str]:
 
     Args:
         folder: Names are relative to it, with slashes.
-        patterns: What names look like, where ``*`` also stands for slashes.
+        patterns: What names look like, where ``*`` also matches slashes.
     """
     names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return sorted(

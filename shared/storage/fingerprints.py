@@ -39,7 +39,7 @@ _NOTES = TypeAdapter(dict[str, _Note])
 
 
 class KnownFiles:
-    """The notes about a folder; they lie in it, in a hidden file.
+    """The notes about a folder, stored in it in a hidden file.
 
     Args:
         folder: That folder.

@@ -1,7 +1,7 @@
-"""A place is a path or a URL; what works on files gets a local copy of what is at a URL.
+"""Local copies of what is at a URL, for code that works on files.
 
-Copies lie in the user's cache directory, one for each URL, and stay there for the next time. Processes of one
-machine wait for each other, so only the first one fetches.
+Copies are stored in the user's cache directory, one for each URL, and stay there for the next time. Processes
+of one machine wait for each other, so only the first one fetches.
 """
 
 import fcntl
@@ -17,41 +17,41 @@ from shared.storage.object_store import ObjectStore
 from shared.storage.publishing import EVERYTHING, download, publish, read_listing
 
 
-def fetch(place: Location, *, only: Sequence[str] = EVERYTHING) -> Path:
+def fetch(location: Location, *, only: Sequence[str] = EVERYTHING) -> Path:
     """Return a path as it is, and for a URL a local copy that is up to date.
 
     Args:
-        place: A folder.
-        only: Patterns of the names that are needed; there, ``*`` also stands for slashes.
+        location: A folder.
+        only: Patterns of the names that are needed; there, ``*`` also matches slashes.
 
     Raises:
         StorageError: There is nothing at the URL, or it cannot be read.
     """
-    if not is_url(place):
-        return Path(place)
-    folder = _copy_of(str(place))
+    if not is_url(location):
+        return Path(location)
+    folder = _copy_of(str(location))
     with _alone_in(folder):
-        download(str(place), folder, only=only)
+        download(str(location), folder, only=only)
     return folder
 
 
 @contextmanager
-def working_copy(place: Location, *, only: Sequence[str] = EVERYTHING) -> Iterator[Path]:
+def working_copy(location: Location, *, only: Sequence[str] = EVERYTHING) -> Iterator[Path]:
     """Give a folder to work in, and publish it at its URL when that has succeeded.
 
-    After an interruption the local copy is the further one, and is gone on with.
+    After an interruption the local copy is the newer one, and is continued.
 
     Args:
-        place: A folder that may not exist yet.
+        location: A folder that may not exist yet.
         only: Patterns of the names that belong to it.
 
     Raises:
         StorageError: The URL cannot be read or written.
     """
-    if not is_url(place):
-        yield Path(place)
+    if not is_url(location):
+        yield Path(location)
         return
-    url, folder = str(place), _copy_of(str(place))
+    url, folder = str(location), _copy_of(str(location))
     with _alone_in(folder):
         if read_listing(ObjectStore(url)) is not None:
             download(url, folder, only=only, keep_changes=True)

@@ -1,15 +1,15 @@
 """Folders published at a URL: a reader sees one as it was or as it is, never half of it.
 
 Work is done in local folders, so that tars are read with pread and LMDB maps its file. Publishing copies one
-to a URL, fetching copies it to another machine. What a published folder consists of stands in a listing,
+to a URL, fetching copies it to another machine. A listing says what a published folder consists of,
 which is written last:
 
     meshcycle-files.json   {"format", "files": {name: {"key", "size", "content"}}}
 
 An object that a listing names is never overwritten. A file that has changed goes to another key, and the old
-object is deleted when the new listing is there. So an interrupted publication leaves the earlier one whole,
-and repeating it uploads only what is missing. Folders that other programs uploaded have no listing and can
-be fetched too: then the store's size and entity tag stand for the checksum.
+object is deleted when the new listing is there. So an interrupted publication leaves the earlier one
+complete, and repeating it uploads only what is missing. Folders that other programs uploaded have no listing
+and can be fetched too: then the store's size and entity tag stand for the checksum.
 """
 
 import re
@@ -71,7 +71,7 @@ class FileListing(Record):
         return files
 
     def matching(self, patterns: Sequence[str]) -> dict[str, FileEntry]:
-        """Return the files whose names match one of the patterns, where ``*`` also stands for slashes."""
+        """Return the files whose names match one of the patterns, where ``*`` also matches slashes."""
         return {name: entry for name, entry in self.files.items() if _matches(name, patterns)}
 
 
@@ -145,7 +145,7 @@ def download(url: str, folder: Path, *, only: Sequence[str] = EVERYTHING, keep_c
     Args:
         url: Where from.
         folder: Local folder.
-        only: Patterns of names, where ``*`` also stands for slashes.
+        only: Patterns of names, where ``*`` also matches slashes.
         keep_changes: Keep files that were changed here, if they were not changed at the URL as well.
 
     Raises:

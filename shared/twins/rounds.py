@@ -35,7 +35,7 @@ class ShardEntry(Record):
     """One shard that a round shows twins of.
 
     Attributes:
-        round_index: Round whose predictions it shows; an earlier round's tar lies in that round's directory.
+        round_index: Round whose predictions it shows; an earlier round's tar is in that round's directory.
         name: File name of the tar.
         index_sha256: Hash of the index, which holds the hashes of the samples.
         sample_ids: Samples that the round shows, in the order of the tar: all of a shard of its own.
@@ -164,7 +164,7 @@ class SyntheticRound:
     """Random access to a committed round by sample id; can be pickled and forked.
 
     Attributes:
-        directory: Where the shards lie.
+        directory: Folder of the shards.
         manifest: What the round consists of.
     """
 
@@ -202,7 +202,7 @@ class SyntheticRound:
         return {sample_id: entry for entry in self.manifest.shards for sample_id in entry.sample_ids}
 
     def tar_path(self, entry: ShardEntry) -> Path:
-        """Return where a shard of the round lies."""
+        """Return the path of a shard of the round."""
         own = entry.round_index == self.manifest.round_index
         return (self.directory if own else self.directory.parent / round_name(entry.round_index)) / entry.name
 
@@ -260,7 +260,7 @@ class SyntheticRound:
         """Return one sample, verified against the checksums of its shard.
 
         Raises:
-            ShardError: The round has no such sample, or what lies on the disk is not what was committed.
+            ShardError: The round has no such sample, or what is stored is not what was committed.
         """
         entry = self._shard_of.get(sample_id)
         if entry is None:

@@ -111,7 +111,7 @@ class Provenance(Record):
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SyntheticSample:
-    """One twin, as it lies in a shard.
+    """One twin, as it is stored in a shard.
 
     Attributes:
         jpeg: The encoded picture.

@@ -1,9 +1,9 @@
 """Synthetic shards: the rendered twins of one prediction shard, in a tar that WebDataset reads unchanged.
 
     shard-00000.tar          {id}.jpg, {id}.mask.png, {id}.verts.npy, {id}.json for every sample, in order
-    shard-00000.index.json   where each sample lies, its checksum, and how the shard was made
+    shard-00000.index.json   where each sample is, its checksum, and how the shard was made
 
-The index is written after the tar, so an index that exists means a whole shard. A round of shards is
+The index is written after the tar, so an index that exists means a complete shard. A round of shards is
 `shared.twins.rounds`.
 """
 
@@ -33,7 +33,7 @@ _END_OF_TAR: Final = bytes(2 * _BLOCK)
 
 
 class SampleEntry(Record):
-    """Where one sample lies in the tar.
+    """Where one sample is in the tar.
 
     Attributes:
         offset: First byte of its first tar header.
@@ -120,7 +120,7 @@ def write_shard(
 def _tar_spans(
     samples: Iterable[SyntheticSample | PackedSample], entries: dict[str, SampleEntry]
 ) -> Iterator[bytes]:
-    """Yield the tar piece by piece, noting in `entries` where each sample lies."""
+    """Yield the tar piece by piece, noting in `entries` where each sample is."""
     offset = 0
     for sample in samples:
         packed = pack_sample(sample) if isinstance(sample, SyntheticSample) else sample
