@@ -66,7 +66,7 @@ def test_a_change_of_anything_else_does_not(checkout: Path, name: str) -> None:
 
 def test_a_changed_help_text_does_not_keep_machines_apart(checkout: Path) -> None:
     assert not changes(
-        checkout, "render_worker/cli/options.py", old="Samples per pixel.", new="Rays per pixel."
+        checkout, "render_worker/cli/bench.py", old="Samples per pixel.", new="Rays per pixel."
     )
 
 
