@@ -32,9 +32,9 @@ from shared.storage.files import sha256_of
 from shared.storage.outputs import write_output
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_SD
 from trainer.evaluation.predict import at_the_origin
+from trainer.networks.base import HandNetwork
 from trainer.run.checkpoint import WEIGHTS
 from trainer.run.trained import TrainedHand
-from trainer.types import HandNetwork
 
 FORMAT = "meshcycle-onnx-1"
 INPUT = "images"

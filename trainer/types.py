@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 
 class HandPrediction(NamedTuple):
@@ -71,26 +71,3 @@ class PairedBatch(NamedTuple):
     twin_target: HandTarget
     twin_rows: Int64[Tensor, " twins"]
     sample_ids: tuple[str, ...]
-
-
-class HandNetwork(nn.Module):
-    """Anything that maps normalised crops to hands.
-
-    Attributes:
-        coarse_vert_ids: Vertices that the coarse mesh keeps, in its order; None without a coarse mesh.
-    """
-
-    coarse_vert_ids: Int64[Tensor, " coarse"] | None
-
-    def __init__(self, *, coarse_vert_ids: Int64[Tensor, " coarse"] | None = None) -> None:
-        super().__init__()
-        self.register_buffer("coarse_vert_ids", coarse_vert_ids, persistent=False)
-
-    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> HandPrediction:
-        """Predict one hand per crop."""
-        raise NotImplementedError
-
-    def __call__(self, images: Float[Tensor, "batch 3 height width"]) -> HandPrediction:
-        """Predict one hand per crop."""
-        prediction: HandPrediction = super().__call__(images)
-        return prediction

@@ -24,6 +24,9 @@ from shared.freihand.annotations import read_annotation
 from shared.storage.files import read_regular_file
 from shared.types import NUM_JOINTS, Intrinsics
 
+FREIHAND_PX = 224
+"""Side of FreiHAND's photographs, and of those that `make-dataset` draws."""
+
 type SplitName = Literal["training", "evaluation"]
 
 _UNREADABLE = (

@@ -6,11 +6,11 @@ from functools import cache
 import torch
 
 from shared.hand_model import HandModel, load_hand_model
-from trainer.networks.coarse_mesh import CoarseMesh, coarse_mesh
+from trainer.networks.base import HandNetwork
+from trainer.networks.coarse.mesh import CoarseMesh, coarse_mesh
 from trainer.networks.fastmetro import FastMetro
 from trainer.networks.metro import Graphormer, Metro
 from trainer.networks.token_encoder import EncoderSizes
-from trainer.types import HandNetwork
 
 TINY_BACKBONE = "test_resnet"
 """One of timm's own networks for tests: 96 channels at stride 32."""

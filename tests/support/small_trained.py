@@ -8,11 +8,11 @@ import torch
 from tests.support.small_hands import TINY_BACKBONE, open_hand
 from trainer.config.run import TrainConfig
 from trainer.config.toml import to_toml
+from trainer.networks.base import HandNetwork
 from trainer.networks.build import build_network
 from trainer.networks.regressor import HandRegressor
 from trainer.run.checkpoint import save_checkpoint
 from trainer.run.trained import TrainedHand
-from trainer.types import HandNetwork
 
 INPUT_PX = 64
 TINY_REGRESSOR = {"name": "regressor", "backbone": TINY_BACKBONE, "pretrained": False}

@@ -19,7 +19,8 @@ from tests.support.small_run import small_config
 from trainer.config.run import TrainConfig
 from trainer.data.dataset import LoadedBatch
 from trainer.data.loader import RoundLoader
-from trainer.training.learner import Learner, build_fabric
+from trainer.run.processes import build_fabric
+from trainer.training.learner import Learner
 from trainer.training.loop import train
 from trainer.types import HandTarget
 

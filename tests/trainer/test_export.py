@@ -18,7 +18,7 @@ from tests.support.small_trained import INPUT_PX, as_trained, tiny_trained, writ
 from trainer import export as onnx_export
 from trainer.evaluation.predict import predict_crops
 from trainer.export import OUTPUTS, differences_to, export_onnx
-from trainer.types import HandNetwork
+from trainer.networks.base import HandNetwork
 
 onnx = pytest.importorskip("onnx", reason="needs the extra export")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra export")

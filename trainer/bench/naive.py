@@ -12,12 +12,14 @@ from shared.hand_model import HandModel
 from trainer.config.run import TrainConfig
 from trainer.data.dataset import LoadedBatch
 from trainer.data.loader import RoundLoader
+from trainer.networks.base import HandNetwork
 from trainer.networks.build import build_network
 from trainer.objective.correlation import SelfCorrelationLoss
 from trainer.objective.supervised import SupervisedLoss
-from trainer.training.learner import Learner, build_fabric, term_weights
+from trainer.run.processes import build_fabric
+from trainer.training.learner import Learner, term_weights
 from trainer.training.optimiser import build_optimiser
-from trainer.types import HandNetwork, HandPrediction, HandTarget, PairedBatch
+from trainer.types import HandPrediction, HandTarget, PairedBatch
 
 WARM_UP_STEPS = 2
 

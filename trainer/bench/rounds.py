@@ -17,7 +17,7 @@ import torch
 from shared.errors import ConfigError
 from trainer.config.run import TrainConfig
 from trainer.config.sections import AllRefresh
-from trainer.run.log import RoundRecord
+from trainer.run.records import RoundRecord
 from trainer.training.loop import RendererFor, train
 
 type Mode = Literal["alternate", "overlap"]

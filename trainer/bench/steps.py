@@ -18,7 +18,8 @@ from shared.errors import ConfigError
 from shared.hand_model import HandModel, load_hand_model
 from trainer.bench.naive import measure_loading, naive_step, random_batch, seconds_per_call
 from trainer.config.run import TrainConfig
-from trainer.training.learner import Learner, build_fabric
+from trainer.run.processes import build_fabric
+from trainer.training.learner import Learner
 
 type Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 

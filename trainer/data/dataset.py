@@ -5,9 +5,7 @@ normalises them. Height-width-channel order becomes PyTorch's channels_last layo
 """
 
 import functools
-import multiprocessing
-from collections.abc import Iterator, Sequence
-from multiprocessing.context import BaseContext
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +13,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from shared.camera import project_px, px_to_ndc
-from shared.errors import ConfigError, MeshcycleError
+from shared.errors import ConfigError
 from shared.freihand import FreiHandSplit
 from shared.seeds import rng_of
 from shared.skeleton import WRIST
@@ -26,7 +24,7 @@ from shared.twins.rounds import SyntheticRound
 from shared.types import Camera
 from trainer.config.sections import AugmentConfig
 from trainer.data.augment import Warp, colour_noise, random_warp
-from trainer.data.sampling import BatchPlan, SampleKey
+from trainer.data.sampling import SampleKey
 from trainer.types import HandTarget, PairedBatch
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -135,43 +133,6 @@ class HandDataset(Dataset[LoadedSample]):
     def _crop(self, image: np.ndarray, warp: Warp, draw: SampleKey, rng: np.random.Generator) -> np.ndarray:
         crop = warp.image(image, size_px=self.input_px)
         return crop if draw.epoch is None else colour_noise(crop, rng, amount=self.augment.colour_noise)
-
-
-def load_batches(
-    dataset: HandDataset, plan: BatchPlan, *, workers: int, pin_memory: bool = False
-) -> DataLoader[LoadedBatch]:
-    """Return a loader whose processes stay alive between passes, so that a plan can be exchanged."""
-    return DataLoader(
-        dataset,  # type: ignore[arg-type]  # a loader's type is that of its samples, not of its batches
-        batch_sampler=plan,
-        num_workers=workers,
-        collate_fn=collate,
-        multiprocessing_context=worker_context() if workers else None,
-        persistent_workers=workers > 0,
-        pin_memory=pin_memory,
-    )
-
-
-def one_line_errors[Batch](loader: DataLoader[Batch]) -> Iterator[Batch]:
-    """Iterate over a loader, with errors as their own one line.
-
-    PyTorch puts the traceback of the process that failed into the message.
-    """
-    try:
-        yield from loader
-    except MeshcycleError as error:
-        line = str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
-        raise type(error)(line) from error
-
-
-def worker_context() -> BaseContext:
-    """Return how data-loading processes start: from a clean server, which has imported what they need.
-
-    A fork of the training process would inherit locks that its threads (OpenCV's, Ray's) may be holding.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["trainer.data.dataset"])
-    return context
 
 
 def collate(samples: Sequence[LoadedSample]) -> LoadedBatch:

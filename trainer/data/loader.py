@@ -6,8 +6,9 @@ from pathlib import Path
 
 from shared.freihand import FreiHandSplit
 from trainer.config.run import TrainConfig
-from trainer.data.dataset import HandDataset, LoadedBatch, load_batches, one_line_errors
-from trainer.data.sampling import BatchPlan, ShuffledBatches
+from trainer.data.dataset import HandDataset, LoadedBatch
+from trainer.data.sampling import ShuffledBatches
+from trainer.data.workers import BatchPlan, load_batches, one_line_errors
 
 
 class RoundLoader:

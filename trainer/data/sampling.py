@@ -4,15 +4,11 @@ All of it follows from names and seeds, so a run that was interrupted needs no s
 processes of a distributed run together see exactly the batches that one process with a larger batch sees.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from torch.utils.data import Sampler
-
 from shared.errors import ConfigError
-from shared.freihand import FreiHandSplit
 from shared.seeds import rng_of
 
 
@@ -29,40 +25,6 @@ class SampleKey:
     index: int
     epoch: int | None = None
     twins: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOutSplit:
-    """The photographs of a training split, divided by pose: no hand is on both sides.
-
-    Attributes:
-        training: Photographs to learn from.
-        held_out: Photographs to select models by, one of each held-out pose; all versions take turns, because
-            FreiHAND's first one shows the studio's green screen.
-    """
-
-    training: tuple[int, ...]
-    held_out: tuple[int, ...]
-
-
-def hold_out(split: FreiHandSplit, *, held_out_share: float, max_samples: int | None = None) -> HeldOutSplit:
-    """Hold out a share of the poses, at least one; always the same ones, whatever the seed of the run.
-
-    Args:
-        split: The training split.
-        held_out_share: Share of the poses.
-        max_samples: Learn from this many photographs only, spread over the set.
-    """
-    order = rng_of("held out").permutation(split.num_poses)
-    num_held_out = max(1, round(held_out_share * split.num_poses))
-    poses = order[:num_held_out].tolist()
-    held_out = [pose + split.num_poses * (turn % split.num_versions) for turn, pose in enumerate(poses)]
-    kept_back = frozenset(poses)
-    training = [index for index in range(len(split)) if split.pose_of(index) not in kept_back]
-    if max_samples is not None and max_samples < len(training):
-        chosen = np.linspace(0, len(training) - 1, max_samples).round().astype(int)
-        training = [training[place] for place in chosen]
-    return HeldOutSplit(tuple(training), tuple(held_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +70,3 @@ class ShuffledBatches:
             [SampleKey(self.indices[place], epoch, twins) for place in order[start : start + self.batch_size]]
             for start in starts
         ]
-
-
-class BatchPlan(Sampler[list[SampleKey]]):
-    """Batches that can be exchanged between two passes over a data loader, whose processes stay alive."""
-
-    def __init__(self, batches: Sequence[list[SampleKey]] = ()) -> None:
-        self.batches = batches
-
-    def __iter__(self) -> Iterator[list[SampleKey]]:
-        return iter(self.batches)
-
-    def __len__(self) -> int:
-        return len(self.batches)

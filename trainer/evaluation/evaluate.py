@@ -1,18 +1,22 @@
 """Scores predictions of a split: anybody's prediction file, or those of a checkpoint of ours."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from shared.errors import CheckpointError
+from shared.errors import CheckpointError, TrainingError
 from shared.freihand import FreiHandSplit
-from trainer.evaluation.metrics import score_samples
+from trainer.config.sections import DataConfig
+from trainer.evaluation.metrics import score_hands, score_samples
 from trainer.evaluation.predict import HandPredictions, predict_split
 from trainer.evaluation.report import EvaluationReport
 from trainer.evaluation.submission import Submission, read_submission
 from trainer.evaluation.tta import predict_split_with_views
 from trainer.evaluation.wrist_position import wrist_translations
+from trainer.networks.base import HandNetwork
 from trainer.run.trained import TrainedHand
 
 
@@ -77,6 +81,45 @@ def evaluate_checkpoint(
     predictor = f"{trained.folder}{' with test-time augmentation' if tta else ''}"
     report = score_submission(submission, split, predictor=predictor) if split.has_labels else None
     return Evaluation(predicted, submission, report)
+
+
+def score_photographs(
+    network: HandNetwork,
+    split: FreiHandSplit,
+    indices: Sequence[int],
+    *,
+    data: DataConfig,
+    autocast: torch.dtype | None = None,
+) -> dict[str, float]:
+    """Return the aligned and the wrist-relative numbers of the protocol for labelled photographs.
+
+    Raises:
+        TrainingError: A predicted number is not finite, as when 16 bits do not hold it.
+    """
+    hands = predict_split(
+        network,
+        split,
+        crop_px=data.crop_px,
+        input_px=data.input_px,
+        indices=indices,
+        batch_size=4 * data.batch_size,
+        workers=data.workers,
+        autocast=autocast,
+    )
+    if broken := hands.broken_ids():
+        raise TrainingError(
+            (
+                f"held-out photographs: expected finite hands, found NaN or infinity in {len(broken)} of "
+                f"{len(hands)}, the first being {broken[0]}."
+            ),
+            remedy=(
+                "Go on from the last checkpoint with a lower "
+                'optimiser.learning_rate, or with compute.precision = "32-true".'
+            ),
+        )
+    poses = [split.pose_of(index) for index in indices]
+    scores = score_hands(hands.joints_m, hands.verts_m, split.joints_m[poses], split.verts_m[poses])
+    return {name: value for name, value in asdict(scores).items() if name.startswith(("pa_", "rr_"))}
 
 
 def place_in_camera(predicted: HandPredictions, split: FreiHandSplit) -> Submission:

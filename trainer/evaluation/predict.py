@@ -1,23 +1,22 @@
 """Predicting many photographs: plain centre crops in, hands in the frame of the whole photograph out."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from shared.errors import TrainingError
 from shared.freihand import FreiHandSplit
 from shared.skeleton import WRIST
-from trainer.config.sections import DataConfig
-from trainer.data.augment import Warp
-from trainer.data.dataset import normalise, one_line_errors, worker_context
-from trainer.evaluation.metrics import score_hands
+from trainer.data.dataset import normalise
+from trainer.data.workers import one_line_errors, worker_context
+from trainer.evaluation.centre_crops import CentreCrops
+from trainer.networks.base import HandNetwork
 from trainer.objective.geometry import from_wrist
-from trainer.types import HandNetwork, HandPrediction
+from trainer.types import HandPrediction
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,22 +43,6 @@ class HandPredictions:
         flat = [values.reshape(len(self), -1) for values in (self.verts_m, self.joints_m, self.cameras)]
         broken = ~np.isfinite(np.concatenate(flat, axis=1)).all(axis=1)
         return [self.sample_ids[row] for row in np.flatnonzero(broken)]
-
-
-class CentreCrops(Dataset[Tensor]):
-    """The photographs of a split as a network sees them without augmentation; labels are not needed."""
-
-    def __init__(self, split: FreiHandSplit, *, crop_px: int, input_px: int) -> None:
-        self.split = split
-        self.input_px = input_px
-        self.crop_share = crop_px / split.image_px
-
-    def __len__(self) -> int:
-        return len(self.split)
-
-    def __getitem__(self, index: int) -> Tensor:
-        warp = Warp(1 / self.crop_share)
-        return torch.from_numpy(warp.image(self.split.image(index), size_px=self.input_px))
 
 
 def predict_split(
@@ -90,45 +73,6 @@ def predict_split(
     crops = CentreCrops(split, crop_px=crop_px, input_px=input_px)
     parts = predict_groups(network, crops, groups, batch_size=batch_size, workers=workers, autocast=autocast)
     return join_predictions(list(parts))
-
-
-def score_photographs(
-    network: HandNetwork,
-    split: FreiHandSplit,
-    indices: Sequence[int],
-    *,
-    data: DataConfig,
-    autocast: torch.dtype | None = None,
-) -> dict[str, float]:
-    """Return the aligned and the wrist-relative numbers of the protocol for labelled photographs.
-
-    Raises:
-        TrainingError: A predicted number is not finite, as when 16 bits do not hold it.
-    """
-    hands = predict_split(
-        network,
-        split,
-        crop_px=data.crop_px,
-        input_px=data.input_px,
-        indices=indices,
-        batch_size=4 * data.batch_size,
-        workers=data.workers,
-        autocast=autocast,
-    )
-    if broken := hands.broken_ids():
-        raise TrainingError(
-            (
-                f"held-out photographs: expected finite hands, found NaN or infinity in {len(broken)} of "
-                f"{len(hands)}, the first being {broken[0]}."
-            ),
-            remedy=(
-                "Go on from the last checkpoint with a lower "
-                'optimiser.learning_rate, or with compute.precision = "32-true".'
-            ),
-        )
-    poses = [split.pose_of(index) for index in indices]
-    scores = score_hands(hands.joints_m, hands.verts_m, split.joints_m[poses], split.verts_m[poses])
-    return {name: value for name, value in asdict(scores).items() if name.startswith(("pa_", "rr_"))}
 
 
 def predict_groups(

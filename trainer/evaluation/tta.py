@@ -17,9 +17,10 @@ from torch import Tensor
 from shared.freihand import FreiHandSplit
 from shared.skeleton import WRIST
 from trainer.data.augment import Warp
-from trainer.evaluation.predict import CentreCrops, HandPredictions, join_predictions, predict_groups
+from trainer.evaluation.centre_crops import CentreCrops
+from trainer.evaluation.predict import HandPredictions, join_predictions, predict_groups
 from trainer.evaluation.procrustes import align
-from trainer.types import HandNetwork
+from trainer.networks.base import HandNetwork
 
 
 @dataclass(frozen=True, slots=True)

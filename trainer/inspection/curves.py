@@ -12,7 +12,7 @@ from shared.errors import ConfigError
 from shared.storage.outputs import write_output
 from trainer.drawing.figure_page import literal
 from trainer.run.folder import RunFolder
-from trainer.run.log import RoundRecord, read_records
+from trainer.run.records import RoundRecord, read_records
 
 type Runs = Mapping[str, Sequence[RoundRecord]]
 

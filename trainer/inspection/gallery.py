@@ -24,7 +24,7 @@ from shared.skeleton import BONES
 from shared.storage.outputs import write_output
 from trainer.drawing.overlay import JOINT_COLOURS, HandInPicture
 from trainer.inspection.twin_strips import photo_index
-from trainer.run.log import RoundRecord
+from trainer.run.records import RoundRecord
 
 TEMPLATE = Path(__file__).with_name("gallery.html")
 MARKER = "<!-- samples -->"

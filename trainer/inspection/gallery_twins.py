@@ -13,7 +13,7 @@ from trainer.inspection.repredict import BATCH, Reprediction, network_of, repred
 from trainer.inspection.shards import Inspection
 from trainer.inspection.twin_strips import TwinRef, choose_twins, error_mm
 from trainer.run.folder import RunFolder
-from trainer.run.log import read_records
+from trainer.run.records import read_records
 from trainer.run.trained import DeviceName, TrainedHand
 
 

@@ -13,7 +13,8 @@ from shared.twins.sample import SyntheticSample
 from shared.types import WeakPerspective
 from trainer.data.augment import Warp
 from trainer.drawing.overlay import HandInPicture
-from trainer.evaluation.predict import CentreCrops, HandPredictions, join_predictions, predict_groups
+from trainer.evaluation.centre_crops import CentreCrops
+from trainer.evaluation.predict import HandPredictions, join_predictions, predict_groups
 from trainer.evaluation.procrustes import align
 from trainer.inspection.context import ShardContext
 from trainer.inspection.twin_strips import photo_index

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from shared.hand_model import HandModel
-from trainer.networks.coarse_mesh import coarse_mesh
+from trainer.networks.base import HandNetwork
+from trainer.networks.coarse.mesh import coarse_mesh
 from trainer.networks.config import FastMetroModel, GraphormerModel, MetroModel, ModelConfig, RegressorModel
 from trainer.networks.fastmetro import NUM_LAYERS, FastMetro
 from trainer.networks.metro import Graphormer, Metro
 from trainer.networks.regressor import HandRegressor
 from trainer.networks.released_weights import load_released_weights
 from trainer.networks.token_encoder import EncoderSizes
-from trainer.types import HandNetwork
 
 
 def build_network(

@@ -11,9 +11,10 @@ from torch.nn import functional
 
 from shared.hand_model import HandModel
 from trainer.networks.backbones import feature_backbone
-from trainer.networks.coarse_mesh import CoarseMesh
+from trainer.networks.base import HandNetwork
+from trainer.networks.coarse.mesh import CoarseMesh
 from trainer.networks.transformer import Encoded, EncoderDecoder, sine_positions
-from trainer.types import HandNetwork, HandPrediction
+from trainer.types import HandPrediction
 
 NUM_LAYERS = {"S": 1, "M": 2, "L": 3}
 """Layers of every encoder and decoder in FastMETRO-S, -M and -L."""

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from shared.hand_model import HandModel
 from trainer.networks.backbones import feature_backbone
-from trainer.networks.coarse_mesh import CoarseMesh
+from trainer.networks.base import HandNetwork
+from trainer.networks.coarse.mesh import CoarseMesh
 from trainer.networks.template_tokens import HandReadout, TemplateTokens
 from trainer.networks.token_encoder import EncoderSizes, TokenEncoder
-from trainer.types import HandNetwork, HandPrediction
+from trainer.types import HandPrediction
 
 PUBLISHED_SIZES = EncoderSizes()
 

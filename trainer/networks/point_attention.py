@@ -6,9 +6,9 @@ from torch import Tensor
 from shared.errors import ConfigError
 from shared.types import NUM_JOINTS
 from trainer.networks.attention import recorded_attention
+from trainer.networks.base import HandNetwork
 from trainer.networks.fastmetro import FastMetro
 from trainer.networks.metro import Graphormer, Metro
-from trainer.types import HandNetwork
 
 
 def point_attention_layers(network: HandNetwork) -> list[str]:

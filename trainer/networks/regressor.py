@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from shared.hand_model import HandModel
 from shared.skeleton import WRIST
 from trainer.networks.backbones import feature_backbone
-from trainer.types import HandNetwork, HandPrediction
+from trainer.networks.base import HandNetwork
+from trainer.types import HandPrediction
 
 SHIFT_UNIT_M = 0.05
 """How far 1 at the output of the linear layer moves a bone, or the picture; half a hand's width."""

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from shared.hand_model import HandModel
 from shared.skeleton import WRIST
-from trainer.networks.coarse_mesh import CoarseMesh
+from trainer.networks.coarse.mesh import CoarseMesh
 from trainer.networks.fastmetro import INITIAL_SCALE, apply_rows
 from trainer.types import HandPrediction
 

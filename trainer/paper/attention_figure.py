@@ -26,7 +26,7 @@ from trainer.data.dataset import normalise
 from trainer.data.resampling import crop_place
 from trainer.drawing.figure_page import TILE_PX, Tile, draw_page, require_format, save_page
 from trainer.drawing.overlay import HandInPicture, draw_mesh
-from trainer.networks.coarse_mesh import CoarseMesh, coarse_mesh
+from trainer.networks.coarse.mesh import CoarseMesh, coarse_mesh
 from trainer.networks.config import RegressorModel
 from trainer.networks.point_attention import joint_attention, point_attention_layers
 from trainer.paper.square_photographs import (

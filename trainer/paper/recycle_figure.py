@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from shared.freihand.reader import FREIHAND_PX
 from shared.hand_model import HandModel
 from shared.images import Rgb
 from shared.seams.renderer import Renderer, RenderJob
@@ -28,7 +29,6 @@ from trainer.paper.square_photographs import (
     predict_square,
     read_square,
 )
-from trainer.photographs.finders import FREIHAND_PX
 from trainer.photographs.hand import PhotographedHand
 from trainer.run.trained import TrainedHand
 

@@ -21,7 +21,7 @@ from trainer.evaluation.evaluate import evaluate_checkpoint
 from trainer.paper.plan import EvaluationSet, PlannedRun
 from trainer.run.checkpoint import CheckpointId
 from trainer.run.folder import RunFolder
-from trainer.run.log import read_records
+from trainer.run.records import read_records
 from trainer.run.trained import load_trained
 
 SCORES = "scores.json"

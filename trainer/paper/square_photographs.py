@@ -8,12 +8,13 @@ from jaxtyping import Float32
 from PIL import Image
 
 from shared.errors import ConfigError
+from shared.freihand.reader import FREIHAND_PX
 from shared.hand_model import HandModel
 from shared.images import Rgb
 from trainer.data.resampling import crop_place
 from trainer.drawing.overlay import HandInPicture
 from trainer.photographs.files import read_photograph
-from trainer.photographs.finders import FREIHAND_PX, CentreCrop
+from trainer.photographs.finders import CentreCrop
 from trainer.photographs.hand import PhotographedHand, predict_hands
 from trainer.run.trained import TrainedHand
 

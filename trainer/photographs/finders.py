@@ -7,9 +7,6 @@ from shared.errors import ConfigError, DatasetError
 from shared.images import Rgb
 from shared.seams.hand_finder import HandSquare, Sides, sides_of
 
-FREIHAND_PX = 224
-"""Side of FreiHAND's photographs, and of those that `make-dataset` draws."""
-
 type BoxTuple = tuple[float, float, float, float]
 """First column, first row, columns, and rows."""
 

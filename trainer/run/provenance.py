@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 
 from shared.errors import CheckpointError, HandModelError
+from shared.freihand.reader import FREIHAND_PX
 from shared.hand_model.model import EMBEDDED_MODEL
 from shared.storage.files import sha256_of
 from trainer.config.run import TrainConfig
-from trainer.photographs.finders import FREIHAND_PX
 
 PROVENANCE = "provenance.json"
 """Lies in the folder of a run, and beside every checkpoint."""

@@ -1,9 +1,12 @@
-"""The finished rounds of a run as a table to read."""
+"""The finished rounds of a run: a line of metrics.jsonl each, and all of them as a table to read."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from shared.errors import CheckpointError
 from shared.text_table import text_table
-from trainer.run.log import RoundRecord
+from trainer.run.folder import RunFolder
 
 _HEADER = (
     "round",
@@ -18,6 +21,92 @@ _HEADER = (
     "render s",
     "round s",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRecord:
+    """What a finished round was like; one line of metrics.jsonl.
+
+    Attributes:
+        round: Counts from 0.
+        learning_rate: Of the last step.
+        steps: Optimiser steps.
+        photos_per_s: Photographs learnt from per second of training, all processes together.
+        data_wait_share: Share of that time spent waiting for data.
+        losses: Means over the batches of the first process; weighted sums per pass, and each unweighted term.
+        scores: Aligned and wrist-relative numbers on the held-out poses.
+        rendered: Twins drawn by the render that ended in this round: of its own predictions, or, where
+            renders overlap with training, of those of the round before.
+        quarantined: Predictions that could not be drawn.
+        wall_s: Duration of each stage; together, that of the round. Where renders overlap with training,
+            ``render`` is the time that training stood still for them.
+        twins: More about that render: ``kept`` twins that were not drawn again and their ``saved_share``,
+            ``drift_mean_mm`` and ``drift_max_mm`` where the refresh policy measures them, its duration
+            ``render_s``, and of the farm ``workers``, ``lost_workers``, and pictures ``retried``.
+        staleness: Twins that the round trained with, by the rounds between the weights that predicted them
+            and it; 0 is the paper's.
+    """
+
+    round: int
+    learning_rate: float
+    steps: int
+    photos_per_s: float
+    data_wait_share: float
+    losses: Mapping[str, float]
+    scores: Mapping[str, float]
+    rendered: int
+    quarantined: int
+    wall_s: Mapping[str, float]
+    twins: Mapping[str, float] = field(default_factory=dict)
+    staleness: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def mean_staleness(self) -> float | None:
+        """Mean over the twins that the round trained with, if there were any."""
+        total = sum(self.staleness.values())
+        return sum(int(age) * count for age, count in self.staleness.items()) / total if total else None
+
+    def to_text(self, *, rounds: int) -> str:
+        """Return a plain line to read."""
+        passes = ", ".join(
+            f"{label} {self.losses[name]:.2f}"
+            for label, name in (("photo", "original"), ("twin", "recycled"), ("correlation", "correlation"))
+            if name in self.losses
+        )
+        stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in self.wall_s.items())
+        kept = int(self.twins.get("kept", 0))
+        drawn = f" · {self.rendered} twins drawn" if self.rendered or kept else ""
+        drawn += f", {kept} kept ({self.twins['saved_share']:.0%} saved)" if kept else ""
+        drawn += f", {retried} tried again" if (retried := int(self.twins.get("retried", 0))) else ""
+        lost = f", {self.quarantined} quarantined" if self.quarantined else ""
+        joints_mm, verts_mm = self.scores["pa_mpjpe_mm"], self.scores["pa_mpvpe_mm"]
+        return " · ".join(
+            (
+                f"round {self.round + 1}/{rounds}",
+                f"loss {self.losses['total']:.2f} ({passes})",
+                f"held-out PA-MPJPE {joints_mm:.2f} mm, PA-MPVPE {verts_mm:.2f} mm",
+                f"{self.photos_per_s:.0f} photos/s, {self.data_wait_share:.0%} waiting for data",
+                f"{stages}{drawn}{lost}",
+            )
+        )
+
+
+def read_records(run: RunFolder) -> list[RoundRecord]:
+    """Return the rounds that a run has finished.
+
+    Raises:
+        CheckpointError: The file is damaged, or of another release.
+    """
+    if not run.metrics.exists():
+        return []
+    try:
+        lines = run.metrics.read_text(encoding="utf-8").splitlines()
+        return [RoundRecord(**json.loads(line)) for line in lines]
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{run.metrics}: expected a finished round in every line, found {error}.",
+            remedy="Read it with the release that wrote it, or take the damaged line out.",
+        ) from error
 
 
 def round_table(records: Sequence[RoundRecord]) -> str:

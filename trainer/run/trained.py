@@ -7,16 +7,16 @@ from typing import Literal
 import torch
 
 from shared.errors import CheckpointError, DeviceError
+from shared.freihand.reader import FREIHAND_PX
 from shared.hand_model.model import Fingertips, HandModel, load_hand_model
 from shared.storage.local_copy import fetch
 from shared.storage.location import Location, is_url
 from trainer.config.run import TrainConfig, load_config
+from trainer.networks.base import HandNetwork
 from trainer.networks.build import build_network
-from trainer.photographs.finders import FREIHAND_PX
 from trainer.run.checkpoint import WEIGHTS, best_checkpoint, load_weights
 from trainer.run.folder import CONFIG
 from trainer.run.provenance import recorded_image_px, require_hand_model
-from trainer.types import HandNetwork
 
 type DeviceName = Literal["auto", "cpu", "cuda"]
 

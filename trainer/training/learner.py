@@ -4,23 +4,18 @@ Lightning Fabric places the network; `torchrun` decides the number of processes.
 trainer/objective/step.py.
 """
 
-import logging
 import math
-import warnings
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
-from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor
 
-from shared.errors import DeviceError, TrainingError
+from shared.errors import TrainingError
 from shared.hand_model import HandModel
-from shared.processes import num_machines, num_processes, num_processes_here
 from shared.seeds import seed_of
 from trainer.config.run import TrainConfig
 from trainer.config.sections import LossConfig
@@ -32,42 +27,8 @@ from trainer.objective.supervised import SupervisedLoss
 from trainer.objective.terms import TermWeights
 from trainer.training.optimiser import LearningRate, build_optimiser
 
-PATIENCE = timedelta(days=30)
-"""How long processes wait for one another: rendering a round takes hours, and only one of them does it."""
-
 SMALLEST_SCALE = 2.0**-10
 """Scale of fp16's losses below which an infinite gradient is no overflow; the scaler begins at 2**16."""
-
-
-def build_fabric(config: TrainConfig) -> Fabric:
-    """Return Fabric for this process, one of those that torchrun started, or the only one.
-
-    Raises:
-        DeviceError: The accelerator that was asked for is not there.
-    """
-    if config.compute.accelerator == "cuda" and not torch.cuda.is_available():
-        raise DeviceError(
-            "compute.accelerator: expected a CUDA device, found none that PyTorch can use.",
-            remedy='Set it to "cpu" or "auto", or install a driver.',
-        )
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision every time
-    on_gpu = config.compute.accelerator != "cpu" and torch.cuda.is_available()
-    fp16 = None
-    if config.compute.precision == "16-mixed":
-        # Told "16-mixed", Fabric takes bf16 on a CPU and goes on.
-        fp16 = MixedPrecision("16-mixed", "cuda" if on_gpu else "cpu")
-        # The scaler skips steps, the first ones as a rule; the course of the learning rate counts them all.
-        warnings.filterwarnings("ignore", message=r"Detected call of .lr_scheduler\.step")
-    fabric = Fabric(
-        accelerator="cuda" if on_gpu else "cpu",
-        devices=num_processes_here(),
-        num_nodes=num_machines(),
-        strategy=DDPStrategy(timeout=PATIENCE) if num_processes() > 1 else "auto",
-        precision=None if fp16 else config.compute.precision,
-        plugins=fp16,
-    )
-    fabric.launch()
-    return fabric
 
 
 def term_weights(config: LossConfig) -> TermWeights:
@@ -126,12 +87,6 @@ class Learner:
         self._correlation = SelfCorrelationLoss(
             terms, norm=config.loss.norm, detach_original=recycle.detach_original if recycle else False
         )
-
-    @property
-    def autocast(self) -> torch.dtype | None:
-        """Reduced precision of the network's arithmetic, if any."""
-        precisions = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-        return precisions[self.config.compute.precision]
 
     def step(self, loaded: LoadedBatch, *, number: int) -> StepLosses:
         """Learn from one batch.

@@ -1,10 +1,8 @@
-"""The alternation of the paper: train, evaluate, predict, have the predictions drawn, next round.
+"""The alternation of the paper: take the twins of a round, train, evaluate, make the twins of the next.
 
-Overlapping, the last of these happens while the next round trains; see trainer/recycle/recycler.py.
-
-A checkpoint is written when a round's training has been evaluated, and now and then inside a round. All that
-is random follows from names and seeds, so on a CPU a run that was killed anywhere, and resumed, ends with the
-same bits as one that was not.
+A checkpoint is written when a round's training has been evaluated, and every so often inside a round. All
+that is random follows from names and seeds. So on a CPU a run that was killed anywhere, and resumed, ends
+with the same bits as one that was not.
 """
 
 import logging
@@ -23,18 +21,21 @@ from shared.hand_model import load_hand_model
 from shared.seams.renderer import Renderer
 from shared.storage.files import write_durably
 from trainer.config.run import TrainConfig
+from trainer.data.held_out import hold_out
 from trainer.data.loader import RoundLoader
-from trainer.data.sampling import hold_out
-from trainer.evaluation.predict import score_photographs
-from trainer.recycle.recycler import Recycler
-from trainer.run.checkpoint import WEIGHTS, CheckpointId, latest_checkpoint, prune_checkpoints
+from trainer.evaluation.evaluate import score_photographs
+from trainer.recycle.counts import TwinCounts
+from trainer.recycle.recycler import Recycler, Twins
+from trainer.run.checkpoint import CheckpointId, latest_checkpoint, prune_checkpoints
 from trainer.run.folder import RunFolder, open_run
 from trainer.run.lock import sole_trainer
-from trainer.run.log import RoundRecord, RunLog, photo_bar, read_records
-from trainer.run.records import round_table
+from trainer.run.log import RunLog
+from trainer.run.processes import autocast_of, build_fabric
+from trainer.run.progress import photo_bar
+from trainer.run.records import RoundRecord, read_records, round_table
 from trainer.run.remote_copy import RemoteCopy
 from trainer.training.interruption import Interruption
-from trainer.training.learner import Learner, build_fabric
+from trainer.training.learner import Learner
 from trainer.training.loss_meter import LossMeter
 from trainer.training.state import CheckpointManager, LoopState
 
@@ -44,12 +45,12 @@ LOG_EVERY_STEPS = 20
 
 
 type RendererFor = Callable[[TrainConfig], AbstractContextManager[Renderer | None]]
-"""Opens whatever draws the twins of a run; it gives None for a run without [recycle]."""
+"""Opens the renderer of a run's twins; it gives None for a run without [recycle]."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainReport:
-    """What became of a run.
+    """The outcome of a run.
 
     Attributes:
         run_dir: Its folder.
@@ -77,28 +78,28 @@ def train(config: TrainConfig, *, renderer: Renderer | None, resume: bool) -> Tr
 
     Args:
         config: Of the run.
-        renderer: Draws the twins; only the first process asks it. None for a run without [recycle].
-        resume: Go on from the latest checkpoint, if there is one; otherwise begin anew.
+        renderer: Renders the twins; only the first process needs it. None for a run without [recycle].
+        resume: Continue from the latest checkpoint, if there is one; otherwise start afresh.
 
     Raises:
         MeshcycleError: Something that the user can act on, before or during training.
         KeyboardInterrupt: The run was interrupted; it can be resumed.
     """
     fabric = build_fabric(config)
-    mirror = RemoteCopy(config)
+    remote_copy = RemoteCopy(config)
     with sole_trainer(config.run_dir) if fabric.is_global_zero else nullcontext():
         if fabric.is_global_zero:
-            mirror.restore() if resume else mirror.require_own()
+            remote_copy.restore() if resume else remote_copy.require_own()
         fabric.barrier()
-        trainer = Trainer(fabric, config, renderer=renderer, resume=resume, mirror=mirror)
+        trainer = Trainer(fabric, config, renderer=renderer, resume=resume, remote_copy=remote_copy)
         if fabric.is_global_zero:
             open_run(config, image_px=trainer.image_px, resume=resume)
-            mirror.begin()
+            remote_copy.begin()
         fabric.barrier()
         with logging_redirect_tqdm():
             result = trainer.run()
         if fabric.is_global_zero:
-            mirror.end()
+            remote_copy.end()
         return result
 
 
@@ -108,9 +109,9 @@ class Trainer:
     Args:
         fabric: The processes that train together.
         config: Of the run.
-        renderer: Draws the twins.
-        resume: Whether a checkpoint that is there will be used.
-        mirror: Gets a copy of every round.
+        renderer: Renders the twins.
+        resume: Whether a checkpoint that exists will be used.
+        remote_copy: Updated after every round.
 
     Raises:
         MeshcycleError: Data, hand model, network and configuration do not go together.
@@ -123,64 +124,66 @@ class Trainer:
         *,
         renderer: Renderer | None,
         resume: bool,
-        mirror: RemoteCopy,
+        remote_copy: RemoteCopy,
     ) -> None:
-        self._fabric, self._config, self._mirror = fabric, config, mirror
+        self._fabric, self._config, self._remote_copy = fabric, config, remote_copy
         self._folder = RunFolder(config.run_dir)
         data = config.data
         hand_model = load_hand_model(config.hand_model)
-        self._split = FreiHandSplit(data.root, "training", num_versions=data.num_versions)
-        check_labels(self._split, hand_model)
-        division = hold_out(self._split, held_out_share=data.held_out_share, max_samples=data.max_samples)
-        self._held_out = division.held_out
-        self._recycler = Recycler(
-            fabric, self._folder, config, self._split, division.training, renderer=renderer
+        self._photographs = FreiHandSplit(data.root, "training", num_versions=data.num_versions)
+        check_labels(self._photographs, hand_model)
+        self._split = hold_out(
+            self._photographs, held_out_share=data.held_out_share, max_samples=data.max_samples
         )
-        self._feed = RoundLoader(
-            self._split,
-            division.training,
+        self._recycler = Recycler(
+            fabric, self._folder, config, self._photographs, self._split.training, renderer=renderer
+        )
+        self._loader = RoundLoader(
+            self._photographs,
+            self._split.training,
             config,
             rank=fabric.global_rank,
             world_size=fabric.world_size,
             pin_memory=fabric.device.type == "cuda",
         )
-        self._engine = Learner(
+        self._learner = Learner(
             fabric,
             config,
             hand_model,
-            num_steps=self._feed.steps_per_round * config.rounds,
+            num_steps=self._loader.steps_per_round * config.rounds,
             from_checkpoint=resume and latest_checkpoint(self._folder.checkpoints) is not None,
         )
         self._meter = LossMeter()
-        self._standing = LoopState()
-        self._snapshots = CheckpointManager(self._folder, self._engine, self._meter, self._standing)
+        self._state = LoopState()
+        self._checkpoints = CheckpointManager(
+            folder=self._folder, learner=self._learner, meter=self._meter, loop=self._state
+        )
         self._last_s = time.perf_counter()
 
     @property
     def image_px(self) -> int:
         """Side of the photographs."""
-        return self._split.image_px
+        return self._photographs.image_px
 
     def run(self) -> TrainReport:
         """Do every round that is left."""
-        recycle = self._config.recycle
-        moment = self._snapshots.restore()
-        if moment is None:
-            moment = CheckpointId(0, ended=False)
+        start = self._checkpoints.restore()
+        if start is None:
+            start = CheckpointId(0, ended=False)
         else:
-            logger.info("Resuming %s from %s.", self._folder.root, moment.name)
-        with self._log(moment) as log, self._recycler:
-            if recycle is not None and recycle.source == "ground_truth":
-                self._recycler.draw_truth()
-            self._recycler.resume(moment.round_index, ended=moment.ended, weights=self._weights)
+            logger.info("Resuming %s from %s.", self._folder.root, start.name)
+        with self._log(start) as log, self._recycler:
+            self._recycler.resume(start)
             self._last_s = time.perf_counter()
-            for round_index in range(moment.round_index, self._config.rounds):
-                if not moment.ended:
-                    self._learn(moment, log)
+            for round_index in range(start.round_index, self._config.rounds):
+                if not start.ended:
+                    twins = self._recycler.twins_of(round_index)
+                    self._train(start, twins, log)
                     self._evaluate(round_index)
-                self._recycle(round_index, log)
-                moment = CheckpointId(round_index + 1, ended=False)
-        best = self._standing.best_round
+                drawn = self._recycler.end_round(round_index, self._learner.network, lap=self._lap)
+                self._close_round(round_index, drawn, log)
+                start = CheckpointId(round_index + 1, ended=False)
+        best = self._state.best_round
         return TrainReport(
             run_dir=self._folder.root,
             records=tuple(read_records(self._folder)),
@@ -188,111 +191,105 @@ class Trainer:
             best_checkpoint=self._folder.checkpoints / CheckpointId(best).name,
         )
 
-    def _learn(self, begin: CheckpointId, log: RunLog | None) -> None:
-        """Train from a moment inside a round to the end of its training."""
-        round_index, steps = begin.round_index, self._feed.steps_per_round
-        twins = self._recycler.twins_for(round_index)
-        batches = self._feed.batches(round_index, start_step=begin.step, twins=twins)
-        self._standing.staleness = self._recycler.staleness_in(round_index)
+    def _train(self, start: CheckpointId, twins: Twins, log: RunLog | None) -> None:
+        """Train to the end of a round, from its beginning or from a checkpoint inside it."""
+        round_index, photos_per_step = start.round_index, self._loader.photos_per_step
+        steps = self._steps_of(round_index)
+        batches = self._loader.batches(round_index, start_step=start.step, twins=twins.folder)
+        self._state.staleness = dict(twins.staleness)
         bar = photo_bar(
             f"round {round_index + 1}/{self._config.rounds}",
-            total=steps * self._feed.photos_per_step,
-            initial=begin.step * self._feed.photos_per_step,
+            total=len(steps) * photos_per_step,
+            initial=start.step * photos_per_step,
             visible=log is not None,
         )
         with Interruption() as interruption, bar:
-            for step, (loaded, wait_s) in enumerate(batches, start=begin.step + 1):
-                number = round_index * steps + step - 1
-                losses = self._engine.step(loaded, number=number)
+            for step, (loaded, wait_s) in zip(steps[start.step :], batches, strict=True):
+                losses = self._learner.step(loaded, number=step)
                 self._meter.add(losses)
-                bar.update(self._feed.photos_per_step)
-                if log and number % LOG_EVERY_STEPS == 0:
+                bar.update(photos_per_step)
+                if log and step % LOG_EVERY_STEPS == 0:
                     loss = float(losses.total)
-                    waiting = self._standing.wait_share
-                    bar.set_postfix(loss=f"{loss:.2f}", waiting=f"{waiting:.0%}", refresh=False)
-                    log.step(number, loss=loss, learning_rate=self._engine.learning_rate.value)
+                    bar.set_postfix(
+                        loss=f"{loss:.2f}", waiting=f"{self._state.wait_share:.0%}", refresh=False
+                    )
+                    log.step(step, loss=loss, learning_rate=self._learner.learning_rate.value)
                 self._lap("train")
-                self._standing.wait_s += wait_s
-                stop = self._engine.any_process(interruption.requested)
-                if stop or step == steps or step % self._config.checkpoint.every_steps == 0:
-                    self._snapshots.save(CheckpointId(round_index, ended=False, step=step))
+                self._state.wait_s += wait_s
+                checkpoint = CheckpointId(round_index, ended=False, step=step + 1 - steps.start)
+                stop = self._learner.any_process(interruption.requested)
+                if stop or step == steps[-1] or checkpoint.step % self._config.checkpoint.every_steps == 0:
+                    self._checkpoints.save(checkpoint)
                 if stop:
                     raise KeyboardInterrupt
-        self._engine.share_statistics()
+        self._learner.share_statistics()
 
     def _evaluate(self, round_index: int) -> None:
         """Score the held-out poses, tell the learning rate, and end the round's training."""
         scores: dict[str, float] = {}
         if self._fabric.is_global_zero:
             scores = score_photographs(
-                self._engine.network,
-                self._split,
-                self._held_out,
+                self._learner.network,
+                self._photographs,
+                self._split.held_out,
                 data=self._config.data,
-                autocast=self._engine.autocast,
+                autocast=autocast_of(self._config.compute),
             )
         scores = self._fabric.broadcast(scores)
-        self._standing.note_scores(round_index, scores)
+        self._state.note_scores(round_index, scores)
         self._lap("evaluate")
-        self._engine.learning_rate.after_round(scores["pa_mpjpe_mm"])
-        self._snapshots.save(CheckpointId(round_index))
+        self._learner.learning_rate.after_round(scores["pa_mpjpe_mm"])
+        self._checkpoints.save(CheckpointId(round_index))
         self._lap("evaluate")
 
-    def _recycle(self, round_index: int, log: RunLog | None) -> None:
-        """Make the twins of the next round, if it trains with any, and close the books of this one."""
-        checkpoints, recycler = self._folder.checkpoints, self._recycler
-        if recycler.schedule.is_drawn(round_index):
-            recycler.predict(round_index, self._engine.network, autocast=self._engine.autocast)
-            self._lap("predict")
-        newest = recycler.schedule.drawn_before(round_index + 1)
-        if recycler.schedule.is_drawn(round_index) or recycler.schedule.is_drawn(newest):
-            recycler.render(round_index, weights=self._weights(round_index))
-            self._lap("render")
+    def _close_round(self, round_index: int, drawn: TwinCounts, log: RunLog | None) -> None:
+        """Record a round, delete checkpoints that are not needed any more, and update the remote copy."""
         if log:
-            log.round(self._record(round_index), step=(round_index + 1) * self._feed.steps_per_round)
-            write_durably(checkpoints / "best", [CheckpointId(self._standing.best_round).name.encode()])
+            log.round(self._record(round_index, drawn), step=self._steps_of(round_index).stop)
+            checkpoints = self._folder.checkpoints
+            write_durably(checkpoints / "best", [CheckpointId(self._state.best_round).name.encode()])
             prune_checkpoints(checkpoints, keep_last=self._config.checkpoint.keep_last)
-            self._mirror.after_round()
+            self._remote_copy.after_round()
         self._meter.clear()
-        self._standing.next_round()
-        self._lap("close")  # the books of this round, in the time of the next
+        self._state.next_round()
+        self._lap("close")  # counts towards the next round, because this one has been recorded
 
-    def _record(self, round_index: int) -> RoundRecord:
-        steps, standing = self._feed.steps_per_round, self._standing
-        train_s = standing.wall_s["train"]
-        twins = self._recycler.counts(self._recycler.schedule.drawn_before(round_index + 1))
+    def _record(self, round_index: int, drawn: TwinCounts) -> RoundRecord:
+        steps, state = self._loader.steps_per_round, self._state
         return RoundRecord(
             round=round_index,
-            learning_rate=self._engine.learning_rate.value,
+            learning_rate=self._learner.learning_rate.value,
             steps=steps,
-            photos_per_s=steps * self._feed.photos_per_step / train_s,
-            data_wait_share=standing.wait_share,
+            photos_per_s=steps * self._loader.photos_per_step / state.wall_s["train"],
+            data_wait_share=state.wait_share,
             losses=self._meter.means(),
-            scores=standing.scores,
-            rendered=twins.drawn,
-            quarantined=twins.quarantined,
-            wall_s=standing.wall_s,
-            twins=twins.numbers(),
-            staleness=standing.staleness,
+            scores=state.scores,
+            rendered=drawn.drawn,
+            quarantined=drawn.quarantined,
+            wall_s=state.wall_s,
+            twins=drawn.numbers(),
+            staleness=state.staleness,
         )
 
-    def _weights(self, round_index: int) -> Path:
-        """Return the weights at the end of a round."""
-        return self._folder.checkpoints / CheckpointId(round_index).name / WEIGHTS
+    def _steps_of(self, round_index: int) -> range:
+        """Return the optimiser steps of a round, counted from 0 at the beginning of the run."""
+        steps = self._loader.steps_per_round
+        return range(round_index * steps, (round_index + 1) * steps)
 
     def _lap(self, stage: str) -> None:
         """Count the time since the last call as a stage's, so that stages add up to the round."""
         now_s = time.perf_counter()
-        self._standing.spend(stage, now_s - self._last_s)
+        self._state.spend(stage, now_s - self._last_s)
         self._last_s = now_s
 
     @contextmanager
-    def _log(self, begin: CheckpointId) -> Iterator[RunLog | None]:
+    def _log(self, start: CheckpointId) -> Iterator[RunLog | None]:
         """Open the log, which only the first process keeps."""
         if not self._fabric.is_global_zero:
             yield None
             return
-        start_step = (begin.round_index + begin.ended) * self._feed.steps_per_round + begin.step
+        steps = self._steps_of(start.round_index)
+        start_step = steps.stop if start.ended else steps.start + start.step
         log = RunLog(self._folder, rounds=self._config.rounds, start_step=start_step)
         try:
             yield log

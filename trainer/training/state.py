@@ -1,6 +1,7 @@
-"""All of a run that must survive it: weights, optimiser, running means, and where it stands."""
+"""Everything that a checkpoint of a run holds: weights, optimiser, running means, and plain numbers."""
 
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from trainer.run.checkpoint import CheckpointId, latest_checkpoint, load_state, load_weights, save_checkpoint
 from trainer.run.folder import RunFolder
@@ -8,9 +9,9 @@ from trainer.training.learner import Learner
 from trainer.training.loss_meter import LossMeter
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class LoopState:
-    """Where a run stands, besides its weights: plain numbers.
+    """The progress of a run, besides its weights: plain numbers.
 
     Attributes:
         wall_s: Duration of each stage of the round so far.
@@ -48,37 +49,44 @@ class LoopState:
         """Forget what belongs to one round only."""
         self.wall_s, self.wait_s, self.staleness, self.scores = {}, 0.0, {}, {}
 
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a saved state."""
+        saved = LoopState(**state)
+        self.wall_s, self.wait_s = saved.wall_s, saved.wait_s
+        self.staleness, self.scores = saved.staleness, saved.scores
+        self.best_mm, self.best_round = saved.best_mm, saved.best_round
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointManager:
     """The parts of a run that change, and the folder that keeps their checkpoints.
 
     Attributes:
         folder: Of the run.
-        engine: Network, optimiser, learning rate, and scaler.
+        learner: Network, optimiser, learning rate, and scaler.
         meter: Running means of the losses.
-        standing: Everything else.
+        loop: Everything else.
     """
 
     folder: RunFolder
-    engine: Learner
+    learner: Learner
     meter: LossMeter
-    standing: LoopState
+    loop: LoopState
 
-    def save(self, moment: CheckpointId) -> None:
+    def save(self, checkpoint: CheckpointId) -> None:
         """Write a checkpoint; only the first process does."""
-        if not self.engine.fabric.is_global_zero:
+        if not self.learner.fabric.is_global_zero:
             return
-        state = {
-            "engine": self.engine.state_dict(),
+        state = {  # these keys are part of the format
+            "engine": self.learner.state_dict(),
             "meter": self.meter.state_dict(),
-            "standing": asdict(self.standing),
+            "standing": asdict(self.loop),
         }
-        path = self.folder.checkpoints / moment.name
-        save_checkpoint(path, self.engine.network, state, texts=self.folder.texts)
+        path = self.folder.checkpoints / checkpoint.name
+        save_checkpoint(path, self.learner.network, state, texts=self.folder.texts)
 
     def restore(self) -> CheckpointId | None:
-        """Go back to the latest checkpoint and return its moment; None if there is none.
+        """Load the latest checkpoint and return which one it is; None if there is none.
 
         Raises:
             CheckpointError: The checkpoint is damaged or belongs to another network.
@@ -86,10 +94,9 @@ class CheckpointManager:
         path = latest_checkpoint(self.folder.checkpoints)
         if path is None:
             return None
-        load_weights(self.engine.network, path)
+        load_weights(self.learner.network, path)
         state = load_state(path)
-        self.engine.load_state_dict(state["engine"])
-        self.meter.load_state_dict(state["meter"], device=self.engine.fabric.device)
-        for name, value in state["standing"].items():
-            setattr(self.standing, name, value)
+        self.learner.load_state_dict(state["engine"])
+        self.meter.load_state_dict(state["meter"], device=self.learner.fabric.device)
+        self.loop.load_state_dict(state["standing"])
         return CheckpointId.parse(path.name)

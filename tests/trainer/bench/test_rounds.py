@@ -12,7 +12,7 @@ from shared.seams.renderer import RenderJob, RenderReport
 from tests.support.fakes import PointRenderer
 from tests.support.small_run import small_config
 from trainer.bench.rounds import RoundTimes, bench_rounds
-from trainer.run.log import RoundRecord
+from trainer.run.records import RoundRecord
 
 RENDER_S = 0.5
 

@@ -20,8 +20,9 @@ from tests.support.fakes import PointRenderer
 from tests.support.small_dataset import SIZE_PX, small_split
 from trainer.config.sections import AugmentConfig
 from trainer.data.augment import random_warp
-from trainer.data.dataset import HandDataset, collate, load_batches, normalise, one_line_errors
-from trainer.data.sampling import BatchPlan, SampleKey
+from trainer.data.dataset import HandDataset, collate, normalise
+from trainer.data.sampling import SampleKey
+from trainer.data.workers import BatchPlan, load_batches, one_line_errors
 from trainer.recycle.ground_truth import ground_truth_predictions
 
 INPUT_PX = 48

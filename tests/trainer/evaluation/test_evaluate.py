@@ -19,14 +19,20 @@ from tests.support.small_dataset import SIZE_PX, labelled_hand, small_split
 from trainer.config.run import TrainConfig
 from trainer.config.toml import to_toml
 from trainer.drawing.contact_sheet import TILE_PX
-from trainer.evaluation.evaluate import Evaluation, evaluate_checkpoint, score_file, score_submission
-from trainer.evaluation.predict import score_photographs
+from trainer.evaluation.evaluate import (
+    Evaluation,
+    evaluate_checkpoint,
+    score_file,
+    score_photographs,
+    score_submission,
+)
 from trainer.evaluation.sheet import draw_evaluation_sheet
 from trainer.evaluation.submission import Submission, write_submission
+from trainer.networks.base import HandNetwork
 from trainer.networks.build import build_network
 from trainer.run.checkpoint import save_checkpoint
 from trainer.run.trained import TrainedHand, load_trained
-from trainer.types import HandNetwork, HandPrediction
+from trainer.types import HandPrediction
 
 
 @pytest.fixture

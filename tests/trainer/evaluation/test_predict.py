@@ -11,10 +11,12 @@ from shared.hand_model import load_hand_model
 from shared.types import WeakPerspective
 from tests.support.small_dataset import SIZE_PX, small_split
 from trainer.config.sections import DataConfig
-from trainer.evaluation.predict import predict_split, score_photographs
+from trainer.evaluation.evaluate import score_photographs
+from trainer.evaluation.predict import predict_split
+from trainer.networks.base import HandNetwork
 from trainer.networks.regressor import HandRegressor
 from trainer.recycle.ground_truth import fit_weak_perspective, ground_truth_predictions
-from trainer.types import HandNetwork, HandPrediction
+from trainer.types import HandPrediction
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,11 @@ from torch import Tensor
 from shared.freihand import FreiHandSplit
 from shared.hand_model import load_hand_model
 from tests.support.small_dataset import SIZE_PX, small_split
-from trainer.evaluation.predict import CentreCrops, predict_split
+from trainer.evaluation.centre_crops import CentreCrops
+from trainer.evaluation.predict import predict_split
 from trainer.evaluation.tta import PLAIN, VIEWS, TestView, ViewCrops, predict_split_with_views
-from trainer.types import HandNetwork, HandPrediction
+from trainer.networks.base import HandNetwork
+from trainer.types import HandPrediction
 
 CROP_PX, INPUT_PX = 40, 48
 FEW = (PLAIN, TestView(30), TestView(-30), TestView(0, 0.8), TestView(60, 1.1))

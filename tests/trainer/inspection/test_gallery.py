@@ -17,7 +17,7 @@ from tests.support.browser import CHROMIUM, Browser, browser
 from tests.support.small_dataset import SIZE_PX, labelled_hand, small_split
 from trainer.drawing.overlay import HandInPicture
 from trainer.inspection.gallery import GalleryTwin, write_gallery
-from trainer.run.log import RoundRecord
+from trainer.run.records import RoundRecord
 
 NO_SCRIPTS = """(page => { page.querySelectorAll("script").forEach(script => script.remove());
 return page.outerHTML; })(document.documentElement.cloneNode(true))"""

@@ -28,8 +28,9 @@ from trainer.inspection.gallery_twins import gallery_twins, write_run_gallery
 from trainer.inspection.shards import inspect_shards
 from trainer.inspection.twin_sheet import draw_twin_sheet
 from trainer.inspection.twin_strips import choose_twins, error_mm, strip_of
+from trainer.networks.base import HandNetwork
 from trainer.run.trained import TrainedHand
-from trainer.types import HandNetwork, HandPrediction
+from trainer.types import HandPrediction
 
 
 def provenance(round_index: int, *, hand_model_sha256: str | None = None) -> Provenance:

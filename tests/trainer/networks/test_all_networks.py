@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from tests.support.small_hands import SMALL_NETWORKS
-from trainer.types import HandNetwork, HandPrediction
+from trainer.networks.base import HandNetwork
+from trainer.types import HandPrediction
 
 
 @pytest.fixture(params=SMALL_NETWORKS)

@@ -23,7 +23,7 @@ from trainer.paper.ablation import ablate
 from trainer.paper.plan import AblationConfig, planned_runs
 from trainer.paper.table import AblationReport, read_ablation
 from trainer.run.folder import RunFolder
-from trainer.run.log import RoundRecord, read_records
+from trainer.run.records import RoundRecord, read_records
 from trainer.training.learner import Learner
 from trainer.training.loop import train
 

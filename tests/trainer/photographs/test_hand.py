@@ -15,10 +15,11 @@ from tests.support.small_dataset import SIZE_PX, small_split
 from tests.support.small_hands import open_hand
 from tests.support.small_trained import INPUT_PX, as_trained, tiny_trained
 from trainer.evaluation.predict import predict_split
+from trainer.networks.base import HandNetwork
 from trainer.photographs.finders import CentreCrop, GivenBoxes
 from trainer.photographs.hand import PhotographedHand, predict_hands
 from trainer.run.trained import TrainedHand
-from trainer.types import HandNetwork, HandPrediction
+from trainer.types import HandPrediction
 
 SPOT_PX = (413.0, 152.0)
 

@@ -18,14 +18,14 @@ from tests.support.fakes import PointRenderer
 from tests.support.kill_points import Killed, killing_call
 from tests.support.small_run import NUM_IMAGES, small_config
 from trainer.config.run import TrainConfig
-from trainer.recycle import recycler as recycling
-from trainer.recycle import rendering as round_drawing
-from trainer.run import folder as run_folder
+from trainer.recycle import prediction_shards, rendering
+from trainer.run import folder
 from trainer.run.checkpoint import WEIGHTS
 from trainer.run.folder import RunFolder
-from trainer.run.log import RoundRecord, read_records
+from trainer.run.log import RunLog
+from trainer.run.records import RoundRecord, read_records
 from trainer.training.learner import Learner
-from trainer.training.loop import Trainer, train
+from trainer.training.loop import train
 
 NUM_TRAINING = NUM_IMAGES - 2
 DRIFT = {"policy": "drift", "threshold_mm": 7.6}
@@ -173,7 +173,7 @@ class TestPolicies:
             assert set(parent.glob("*/*.tar")) == shown
             kept_shards.append(len(shown))
 
-        monkeypatch.setattr(run_folder, "forget_rounds", forget_and_look)
+        monkeypatch.setattr(folder, "forget_rounds", forget_and_look)
         run(tmp_path, refresh={"policy": "fraction", "share": 0.5}, rounds=5)
         assert len(kept_shards) == 4
         assert max(kept_shards) > kept_shards[0] == 3
@@ -183,10 +183,10 @@ class TestKills:
     @pytest.mark.parametrize(
         ("owner", "name", "call"),
         [
-            pytest.param(round_drawing, "write_plan", 1, id="before-the-plan-is-written"),
+            pytest.param(rendering, "write_plan", 1, id="before-the-plan-is-written"),
             pytest.param(PointRenderer, "draw_shard", 5, id="mid-render"),
-            pytest.param(recycling, "write_predictions", 8, id="mid-prediction"),
-            pytest.param(Trainer, "_record", 4, id="after-rounds-were-forgotten"),
+            pytest.param(prediction_shards, "write_predictions", 8, id="mid-prediction"),
+            pytest.param(RunLog, "round", 4, id="after-rounds-were-forgotten"),
         ],
     )
     def test_an_overlapping_run_ends_with_the_same_bits(
@@ -213,11 +213,11 @@ class TestKills:
         renderer = Dawdler(dawdles_in=1)
         original = Learner.step
 
-        def dying(engine: Learner, *arguments: Any, number: int, **keywords: Any) -> Any:
+        def dying(learner: Learner, *arguments: Any, number: int, **keywords: Any) -> Any:
             if number == 7:  # of three per round
                 assert renderer.has_begun.wait(timeout=60)
                 raise Killed
-            return original(engine, *arguments, number=number, **keywords)
+            return original(learner, *arguments, number=number, **keywords)
 
         with monkeypatch.context() as patch:
             patch.setattr(Learner, "step", dying)
@@ -272,10 +272,10 @@ class TestEndings:
     def test_ctrl_c_stops_the_render_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         step = Learner.step
 
-        def interrupted(engine: Learner, *arguments: Any, number: int, **keywords: Any) -> Any:
+        def interrupted(learner: Learner, *arguments: Any, number: int, **keywords: Any) -> Any:
             if number == 3:
                 os.kill(os.getpid(), signal.SIGINT)
-            return step(engine, *arguments, number=number, **keywords)
+            return step(learner, *arguments, number=number, **keywords)
 
         monkeypatch.setattr(Learner, "step", interrupted)
         with pytest.raises(KeyboardInterrupt):

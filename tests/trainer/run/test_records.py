@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from trainer.run.log import RoundRecord
-from trainer.run.records import round_table
+from trainer.run.records import RoundRecord, round_table
 
 
 def record(number: int, *, rendered: int) -> RoundRecord:

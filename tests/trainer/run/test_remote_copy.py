@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,12 +12,13 @@ from shared.twins.rounds import FORMAT, MANIFEST, Manifest, ShardEntry
 from tests.support.fakes import PointRenderer
 from tests.support.small_run import small_config
 from trainer.config.run import TrainConfig
-from trainer.run import remote_copy as mirror
+from trainer.recycle.recycler import Recycler, Twins
+from trainer.run import remote_copy
 from trainer.run.checkpoint import STATE, WEIGHTS
 from trainer.run.folder import RunFolder, open_run
-from trainer.run.log import read_records
+from trainer.run.records import read_records
 from trainer.run.remote_copy import RemoteCopy
-from trainer.training.loop import Trainer, train
+from trainer.training.loop import train
 
 
 class LostError(Exception):
@@ -26,15 +26,15 @@ class LostError(Exception):
 
 
 def lose_machine(config: TrainConfig, monkeypatch: pytest.MonkeyPatch, *, in_round: int) -> None:
-    learn: Any = Trainer._learn
+    twins_of = Recycler.twins_of
 
-    def dying(trainer: Trainer, begin: Any, log: Any) -> None:
-        if begin.round_index == in_round:
+    def dying(recycler: Recycler, round_index: int) -> Twins:
+        if round_index == in_round:
             raise LostError
-        learn(trainer, begin, log)
+        return twins_of(recycler, round_index)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_learn", dying)
+        patch.setattr(Recycler, "twins_of", dying)
         with pytest.raises(LostError):
             train(config, renderer=PointRenderer(), resume=True)
 
@@ -223,7 +223,7 @@ def test_an_outage_does_not_stop_the_training(
 
     copy = RemoteCopy(config)
     with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
-        patch.setattr(mirror, "publish", unreachable)
+        patch.setattr(remote_copy, "publish", unreachable)
         copy.after_round()
         assert "Not mirrored, to be tried again after the next round: s3://bucket/run" in caplog.text
         with pytest.raises(StorageError):

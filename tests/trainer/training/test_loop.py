@@ -17,11 +17,12 @@ from tests.support.fakes import PointRenderer
 from tests.support.kill_points import Killed, killing_call
 from tests.support.small_hands import TINY_BACKBONE
 from tests.support.small_run import NUM_IMAGES, small_config
-from trainer.evaluation import predict
-from trainer.recycle import recycler as recycling
+from trainer.evaluation import evaluate
+from trainer.recycle import prediction_shards
 from trainer.run.checkpoint import STATE, WEIGHTS, load_state
 from trainer.run.folder import RunFolder
-from trainer.run.log import read_records
+from trainer.run.log import RunLog
+from trainer.run.records import read_records
 from trainer.training import loop
 from trainer.training.learner import Learner
 from trainer.training.loop import train
@@ -76,9 +77,9 @@ def test_a_run_can_be_repeated_from_its_folder(uninterrupted: Path) -> None:
         pytest.param(Learner, "step", 2, id="first-step-after-the-first"),
         pytest.param(Learner, "step", 6, id="mid-epoch-with-twins"),
         pytest.param(loop, "score_photographs", 2, id="mid-evaluation"),
-        pytest.param(recycling, "write_predictions", 5, id="mid-prediction"),
+        pytest.param(prediction_shards, "write_predictions", 5, id="mid-prediction"),
         pytest.param(PointRenderer, "draw_shard", 5, id="mid-render"),
-        pytest.param(loop.Trainer, "_record", 2, id="after-the-render"),
+        pytest.param(RunLog, "round", 2, id="after-the-render"),
         pytest.param(LossMeter, "clear", 2, id="between-rounds"),
         pytest.param(Learner, "share_statistics", 3, id="after-the-last-step"),
     ],
@@ -149,10 +150,10 @@ def metrics(run: Path, part: str) -> list[Any]:
 def test_ctrl_c_finishes_the_step_and_saves_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     step = Learner.step
 
-    def interrupted(engine: Learner, *arguments: Any, number: int, **keywords: Any) -> Any:
+    def interrupted(learner: Learner, *arguments: Any, number: int, **keywords: Any) -> Any:
         if number == 0:
             os.kill(os.getpid(), signal.SIGINT)
-        return step(engine, *arguments, number=number, **keywords)
+        return step(learner, *arguments, number=number, **keywords)
 
     monkeypatch.setattr(Learner, "step", interrupted)
     config = small_config(tmp_path, checkpoint__every_steps=1000)
@@ -275,7 +276,7 @@ def test_the_learning_rate_halves_when_the_held_out_error_stops_falling(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors_mm = iter([5.0, 4.0, 4.5, 4.2])
-    scores = predict.score_photographs
+    scores = evaluate.score_photographs
 
     def scripted(*arguments: Any, **keywords: Any) -> dict[str, float]:
         return {**scores(*arguments, **keywords), "pa_mpjpe_mm": next(errors_mm)}

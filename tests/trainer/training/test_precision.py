@@ -16,11 +16,13 @@ from tests.support.small_run import small_config
 from trainer.config.run import TrainConfig
 from trainer.data.dataset import LoadedBatch
 from trainer.data.loader import RoundLoader
+from trainer.networks.base import HandNetwork
 from trainer.run.checkpoint import WEIGHTS, load_state
+from trainer.run.processes import build_fabric
 from trainer.training import learner as module
-from trainer.training.learner import Learner, build_fabric
+from trainer.training.learner import Learner
 from trainer.training.loop import train
-from trainer.types import HandNetwork, HandPrediction
+from trainer.types import HandPrediction
 
 FIRST_SCALE = 2.0**16
 """With this one the gradients of a random batch are infinite in fp16, and finite at 2**11."""

@@ -24,7 +24,8 @@ from tools.offline_gpu.node.report import report
 from trainer.bench.naive import naive_step, random_batch, seconds_per_call
 from trainer.bench.steps import NETWORKS
 from trainer.config.run import TrainConfig
-from trainer.training.learner import Learner, build_fabric
+from trainer.run.processes import build_fabric
+from trainer.training.learner import Learner
 
 _LEAST_GAIN: Final = 1.03
 """By which a batch twice as large must be faster to go on."""

@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import HandModelError
 from tests.support.small_hands import open_hand
-from trainer.networks.decimation import Decimated, decimate
+from trainer.networks.coarse.decimation import Decimated, decimate
 
 
 @pytest.fixture(scope="module")

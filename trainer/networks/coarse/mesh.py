@@ -24,8 +24,8 @@ from shared.errors import HandModelError
 from shared.hand_model import HandModel
 from shared.storage.files import write_durably
 from trainer.hands.posing import PosedHand
-from trainer.networks.decimation import decimate
-from trainer.networks.published_mesh import CoarseVertices, read_published_mesh
+from trainer.networks.coarse.decimation import decimate
+from trainer.networks.coarse.published import CoarseVertices, read_published_mesh
 
 NUM_COARSE_VERTS = 195
 """As in METRO, Mesh Graphormer and FastMETRO."""

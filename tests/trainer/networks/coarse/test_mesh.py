@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from tests.support.small_hands import open_hand, open_hand_mesh
-from trainer.networks import coarse_mesh as module
-from trainer.networks.coarse_mesh import coarse_mesh, residuals
+from trainer.networks.coarse import mesh as module
+from trainer.networks.coarse.mesh import coarse_mesh, residuals
 
 
 def test_template_comes_back_within_a_tenth_of_a_millimetre() -> None:

@@ -14,8 +14,8 @@ from scipy.sparse import coo_matrix, csc_matrix, csr_matrix
 
 from shared.errors import HandModelError
 from tests.support.small_hands import open_hand, open_hand_mesh
-from trainer.networks.coarse_mesh import coarse_mesh
-from trainer.networks.published_mesh import read_published_mesh
+from trainer.networks.coarse.mesh import coarse_mesh
+from trainer.networks.coarse.published import read_published_mesh
 
 VERT_IDS = [5, 2, 7]
 CHOICE = np.eye(9)[VERT_IDS]

@@ -1,0 +1,61 @@
+"""Data-loading processes: how they start, what they load, and how their errors arrive."""
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from multiprocessing.context import BaseContext
+
+from torch.utils.data import DataLoader, Sampler
+
+from shared.errors import MeshcycleError
+from trainer.data.dataset import HandDataset, LoadedBatch, collate
+from trainer.data.sampling import SampleKey
+
+
+class BatchPlan(Sampler[list[SampleKey]]):
+    """Batches that can be exchanged between two passes over a data loader, whose processes stay alive."""
+
+    def __init__(self, batches: Sequence[list[SampleKey]] = ()) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+def load_batches(
+    dataset: HandDataset, plan: BatchPlan, *, workers: int, pin_memory: bool = False
+) -> DataLoader[LoadedBatch]:
+    """Return a loader whose processes stay alive between passes, so that a plan can be exchanged."""
+    return DataLoader(
+        dataset,  # type: ignore[arg-type]  # a loader's type is that of its samples, not of its batches
+        batch_sampler=plan,
+        num_workers=workers,
+        collate_fn=collate,
+        multiprocessing_context=worker_context() if workers else None,
+        persistent_workers=workers > 0,
+        pin_memory=pin_memory,
+    )
+
+
+def one_line_errors[Batch](loader: DataLoader[Batch]) -> Iterator[Batch]:
+    """Iterate over a loader, with errors as their own one line.
+
+    PyTorch puts the traceback of the process that failed into the message.
+    """
+    try:
+        yield from loader
+    except MeshcycleError as error:
+        line = str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
+        raise type(error)(line) from error
+
+
+def worker_context() -> BaseContext:
+    """Return how data-loading processes start: from a clean server, which has imported what they need.
+
+    A fork of the training process would inherit locks that its threads (OpenCV's, Ray's) may be holding.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["trainer.data.dataset"])
+    return context
