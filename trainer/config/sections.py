@@ -113,8 +113,10 @@ class DriftRefresh(Section):
     policy: Literal["drift"]
     """Name of the policy."""
     threshold_mm: NonNegativeFloat
-    """Draw again from this distance on; 0 draws everything, and tells the distances to choose by. What is
-    measured is said at `trainer.recycle.refresh.drift_mm`."""
+    """Render again from this distance on: the mean over the vertices, not aligned, in 3D or in the picture,
+    whichever is larger. ``metrics.jsonl`` lists its mean and maximum as ``refresh_distance``. A short run
+    with 0, which renders everything, shows which value to choose. The gallery shows another distance, which
+    is aligned and smaller: do not choose by that."""
     max_age_rounds: PositiveInt | None = None
     """Render a twin again after this many rounds even if its hand has not moved: for new backgrounds, and
     because a shard stays on the disk while one of its twins is used."""

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from scipy.spatial import KDTree
 
 from shared.skeleton import WRIST
-from trainer.evaluation.procrustes import align
+from trainer.evaluation.procrustes import align, aligned_mean_mm
 
 F_THRESHOLDS_M = (0.005, 0.015)
 PCK_THRESHOLDS_M = np.linspace(0, 0.05, 100)
@@ -112,8 +112,6 @@ def _score_chunk(
 ) -> SampleScores:
     joints = align(pred_joints_m, true_joints_m, allow_reflection=True).points
     verts = align(pred_verts_m, true_verts_m, allow_reflection=True)
-    proper_joints = align(pred_joints_m, true_joints_m, allow_reflection=False).points
-    proper_verts = align(pred_verts_m, true_verts_m, allow_reflection=False).points
     pred_root, true_root = pred_joints_m[:, WRIST, None], true_joints_m[:, WRIST, None]
     f5, f15 = _f_scores(pred_verts_m, true_verts_m)
     pa_f5, pa_f15 = _f_scores(verts.points, true_verts_m)
@@ -132,8 +130,8 @@ def _score_chunk(
         f15=f15,
         joint_auc=_auc(pred_joints_m, true_joints_m),
         vert_auc=_auc(pred_verts_m, true_verts_m),
-        proper_pa_mpjpe_mm=_mean_mm(proper_joints, true_joints_m),
-        proper_pa_mpvpe_mm=_mean_mm(proper_verts, true_verts_m),
+        proper_pa_mpjpe_mm=aligned_mean_mm(pred_joints_m, true_joints_m, allow_reflection=False),
+        proper_pa_mpvpe_mm=aligned_mean_mm(pred_verts_m, true_verts_m, allow_reflection=False),
         mirrored=verts.prefers_mirror.astype(np.float64),
     )
 

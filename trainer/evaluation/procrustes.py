@@ -60,6 +60,24 @@ def align(
     )
 
 
+def aligned_mean_mm(
+    points: Float[np.ndarray, "hands points 3"],
+    targets: Float[np.ndarray, "hands points 3"],
+    *,
+    allow_reflection: bool,
+) -> Float[np.ndarray, " hands"]:
+    """Return the mean distance of the points of every hand from their targets, after `align`.
+
+    Args:
+        points: Sets in metres.
+        targets: Sets with the same points in the same order, in metres.
+        allow_reflection: As in `align`; the two rules give different numbers for nearly flat hands.
+    """
+    aligned = align(points, targets, allow_reflection=allow_reflection).points
+    distances: Float[np.ndarray, " hands"] = 1000 * np.linalg.norm(aligned - targets, axis=2).mean(axis=1)
+    return distances
+
+
 def _normalised(
     points: Float[np.ndarray, "hands points 3"],
 ) -> tuple[Float[np.ndarray, "hands points 3"], Float[np.ndarray, "hands 1 1"]]:

@@ -42,9 +42,10 @@ class GalleryTwin:
         round_index: Round of the prediction that was drawn.
         background: Key of the photograph behind the hand.
         quarantined: Why there is no twin.
-        error_mm: From the drawn hand to the photograph's label.
-        recycled_mm: From the drawn hand to what the network sees in the twin.
-        drift_mm: From the drawn hand to what the network sees in the photograph now.
+        error_mm: From the drawn hand to the photograph's label: the joints' mean distance after alignment.
+        recycled_pa_mm: From the drawn hand to what the network sees in the twin, likewise.
+        change_since_render_pa_mm: From the drawn hand to what the network sees in the photograph now,
+            likewise.
         staleness: Rounds since it was drawn, up to the latest one in the page.
         twin: The render.
         mask_png: Its coverage by the hand.
@@ -57,8 +58,8 @@ class GalleryTwin:
     background: str = ""
     quarantined: str | None = None
     error_mm: float | None = None
-    recycled_mm: float | None = None
-    drift_mm: float | None = None
+    recycled_pa_mm: float | None = None
+    change_since_render_pa_mm: float | None = None
     staleness: int | None = None
     twin: UInt8[np.ndarray, "height width 3"] | None = None
     mask_png: bytes = b""
@@ -128,8 +129,8 @@ def _entry(twin: GalleryTwin) -> dict[str, int | float | str | None]:
         "background": twin.background,
         "quarantined": twin.quarantined,
         "error": twin.error_mm,
-        "recycled": twin.recycled_mm,
-        "drift": twin.drift_mm,
+        "recycled": twin.recycled_pa_mm,
+        "change": twin.change_since_render_pa_mm,
         "staleness": twin.staleness,
     }
 

@@ -1,4 +1,4 @@
-"""The twins of a gallery, with what today's network says about them and about their photographs."""
+"""The twins of a gallery, with what the best network says about them and about their photographs."""
 
 import itertools
 from collections.abc import Iterator
@@ -25,8 +25,8 @@ def write_run_gallery(
     Args:
         out: The HTML file.
         inspection: The shards.
-        context: What they belong to. The best checkpoint of their run, if there is one, looks at everything
-            again, which takes two predictions per twin.
+        context: What they belong to. The best checkpoint of their run, if there is one, predicts every twin
+            and its photograph again.
         count: Twins per round, at equal distances.
         device: Of the network.
     """
@@ -44,13 +44,13 @@ def write_run_gallery(
 def gallery_twins(
     inspection: Inspection, *, count: int, split: FreiHandSplit | None, trained: TrainedHand | None
 ) -> Iterator[GalleryTwin]:
-    """Yield the twins of every round among the shards, at most so many per round, in batches.
+    """Yield the twins of every round among the shards, at most ``count`` per round, in batches.
 
     Args:
         inspection: The shards.
         count: Twins per round, at equal distances.
         split: Their photographs; needed for errors, and for the network to say anything.
-        trained: The network that looks at twins and photographs again.
+        trained: The network that predicts twins and photographs again.
     """
     rounds: dict[int, list[Path]] = {}
     for row in inspection.rows:
@@ -58,17 +58,22 @@ def gallery_twins(
     for tars in rounds.values():
         for refs in itertools.batched(choose_twins(tars, count=count), BATCH):
             drawn = {ref.sample_id: ref.shard.read(ref.sample_id) for ref in refs if ref.why_missing is None}
-            looks = repredict(drawn, split, trained) if split and trained else {}
+            found = repredict(drawn, split, trained) if split and trained else {}
             for ref in refs:
-                look = looks.get(ref.sample_id)
-                yield _gallery_twin(ref, drawn.get(ref.sample_id), split, look, latest_round=max(rounds))
+                yield _gallery_twin(
+                    ref,
+                    drawn.get(ref.sample_id),
+                    split,
+                    found.get(ref.sample_id),
+                    latest_round=max(rounds),
+                )
 
 
 def _gallery_twin(
     ref: TwinRef,
     sample: SyntheticSample | None,
     split: FreiHandSplit | None,
-    look: Reprediction | None,
+    reprediction: Reprediction | None,
     *,
     latest_round: int,
 ) -> GalleryTwin:
@@ -76,14 +81,14 @@ def _gallery_twin(
         made = ref.shard.index.provenance
         return GalleryTwin(ref.sample_id, made.round_index, quarantined=ref.why_missing)
     labels = sample.labels
-    again, recycled, drift = look or (None, None, None)
+    again, recycled, change = reprediction or (None, None, None)
     return GalleryTwin(
         sample_id=ref.sample_id,
         round_index=labels.round_index,
         background=labels.background.key,
         error_mm=error_mm(sample, split) if split is not None and split.has_labels else None,
-        recycled_mm=recycled,
-        drift_mm=drift,
+        recycled_pa_mm=recycled,
+        change_since_render_pa_mm=change,
         staleness=latest_round - labels.round_index,
         twin=sample.rgb(),
         mask_png=sample.mask_png,

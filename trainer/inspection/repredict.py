@@ -1,11 +1,10 @@
-"""What today's network says about twins that were drawn earlier, and about their photographs."""
+"""What the best network of a run says about twins that were rendered earlier, and about their photographs."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from shared.freihand import FreiHandSplit
@@ -15,7 +14,7 @@ from trainer.data.augment import Warp
 from trainer.drawing.overlay import HandInPicture
 from trainer.evaluation.centre_crops import CentreCrops
 from trainer.evaluation.predict import HandPredictions, join_predictions, predict_groups
-from trainer.evaluation.procrustes import align
+from trainer.evaluation.procrustes import aligned_mean_mm
 from trainer.inspection.context import ShardContext
 from trainer.inspection.twin_strips import photo_index
 from trainer.run.folder import RunFolder
@@ -29,13 +28,16 @@ class Reprediction(NamedTuple):
 
     Attributes:
         seen: The hand that the network sees in it.
-        recycled_mm: From the drawn hand to that one: the joints' mean distance after alignment.
-        drift_mm: The same from the drawn hand to what the network sees in the photograph now.
+        recycled_pa_mm: From the drawn hand to that one: the joints' mean distance after alignment, which may
+            reflect.
+        change_since_render_pa_mm: The same from the drawn hand to what the network sees in the photograph
+            now. The refresh policy compares another distance with its ``threshold_mm``: not aligned, see
+            `trainer.recycle.refresh.refresh_distance_mm`.
     """
 
     seen: HandInPicture
-    recycled_mm: float
-    drift_mm: float
+    recycled_pa_mm: float
+    change_since_render_pa_mm: float
 
 
 class TwinCrops(CentreCrops):
@@ -71,22 +73,16 @@ def repredict(
     photos = CentreCrops(split, crop_px=data.crop_px, input_px=data.input_px)
     again, now = (_predict(trained, crops, list(samples)) for crops in (twins, photos))
     drawn_m = np.stack([sample.joints_m for sample in samples.values()])
-    recycled, drift = _distances_mm(again.joints_m, drawn_m), _distances_mm(now.joints_m, drawn_m)
-    looks = {}
+    recycled = aligned_mean_mm(again.joints_m, drawn_m, allow_reflection=True)
+    change = aligned_mean_mm(now.joints_m, drawn_m, allow_reflection=True)
+    found = {}
     for row, (sample_id, sample) in enumerate(drawn.items()):
         camera = WeakPerspective(*(float(value) for value in again.cameras[row]))
         seen = HandInPicture(again.verts_m[row], again.joints_m[row], camera, sample.labels.image_px)
-        looks[sample_id] = Reprediction(seen, float(recycled[row]), float(drift[row]))
-    return looks
+        found[sample_id] = Reprediction(seen, float(recycled[row]), float(change[row]))
+    return found
 
 
 def _predict(trained: TrainedHand, crops: CentreCrops, indices: Sequence[int]) -> HandPredictions:
     parts = predict_groups(trained.network, crops, [indices], batch_size=BATCH)
     return join_predictions(list(parts))
-
-
-def _distances_mm(
-    seen_m: Float[np.ndarray, "hands 21 3"], drawn_m: Float[np.ndarray, "hands 21 3"]
-) -> Float[np.ndarray, " hands"]:
-    aligned_m = align(seen_m, drawn_m, allow_reflection=True).points
-    return np.asarray(1000 * np.linalg.norm(aligned_m - drawn_m, axis=2).mean(axis=1))

@@ -17,7 +17,7 @@ from shared.twins.sample import SyntheticSample
 from shared.twins.shards import SyntheticShard
 from trainer.drawing.contact_sheet import Panel, Strip
 from trainer.drawing.overlay import HandInPicture
-from trainer.evaluation.procrustes import align
+from trainer.evaluation.procrustes import aligned_mean_mm
 
 HEADINGS = ("photograph", "prediction", "synthetic twin")
 SECOND_HEADING = "prediction of the twin"
@@ -92,8 +92,7 @@ def strip_of(twin: TwinRef, split: FreiHandSplit | None, *, seen: HandInPicture 
 def error_mm(sample: SyntheticSample, split: FreiHandSplit) -> float:
     """Return how far the joints of the drawn hand are from the photograph's labels, after alignment."""
     true_m = split.joints_m[split.pose_of(photo_index(sample.labels.sample_id, split))][None]
-    aligned_m = align(sample.joints_m[None], true_m, allow_reflection=True).points
-    return float(1000 * np.linalg.norm(aligned_m - true_m, axis=2).mean())
+    return float(aligned_mean_mm(sample.joints_m[None], true_m, allow_reflection=True)[0])
 
 
 def _twins_in(shard: SyntheticShard) -> list[TwinRef]:

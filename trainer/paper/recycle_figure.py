@@ -20,7 +20,7 @@ from shared.twins.predictions import PredictionShard, write_predictions
 from shared.twins.rounds import SyntheticRound, round_name
 from trainer.drawing.figure_page import TILE_PX, Tile, draw_page, require_format, save_page
 from trainer.drawing.overlay import draw_mesh
-from trainer.evaluation.procrustes import align
+from trainer.evaluation.procrustes import aligned_mean_mm
 from trainer.paper.square_photographs import (
     camera_rows,
     common_hand_model,
@@ -41,24 +41,24 @@ class RecycleFigure:
 
     Attributes:
         path: The figure.
-        drift_mm: By run, for every photograph: mean distance of the vertices of both predictions after
-            alignment; None where the hand could not be drawn.
+        recycled_pa_mm: By run, for every photograph: from the predicted hand to what the network sees in its
+            twin. The joints' mean distance after alignment, as in the gallery; None without a twin.
     """
 
     path: Path
-    drift_mm: dict[str, list[float | None]]
+    recycled_pa_mm: dict[str, list[float | None]]
 
     def to_text(self) -> str:
         """Return the file, and a line for each run."""
         lines = [str(self.path)]
-        for name, drifts in self.drift_mm.items():
-            shown = ", ".join("not drawn" if drift is None else f"{drift:.1f} mm" for drift in drifts)
-            lines.append(f"{name}: from the mesh to the mesh again {shown}")
+        for name, distances in self.recycled_pa_mm.items():
+            shown = ", ".join("no twin" if each is None else f"{each:.1f} mm" for each in distances)
+            lines.append(f"{name}: from the prediction to the prediction again, joints, aligned: {shown}")
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
-        return {"path": str(self.path), "drift_mm": self.drift_mm}
+        return {"path": str(self.path), "recycled_pa_mm": self.recycled_pa_mm}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,12 +70,11 @@ class _SecondPass:
     again: PhotographedHand | None
 
     @property
-    def drift_mm(self) -> float | None:
+    def recycled_pa_mm(self) -> float | None:
         if self.again is None:
             return None
-        first, second = self.hand.verts_m[None], self.again.verts_m[None]
-        aligned = align(second, first, allow_reflection=False).points
-        return float(1000 * np.linalg.norm(aligned - first, axis=2).mean())
+        first, again = self.hand.joints_m[None], self.again.joints_m[None]
+        return float(aligned_mean_mm(again, first, allow_reflection=True)[0])
 
 
 def draw_recycle_figure(
@@ -113,7 +112,9 @@ def draw_recycle_figure(
     groups = [("", 1), *((name, len(_COLUMNS)) for name in runs)]
     figure, _ = draw_page(rows, ("photograph", *_COLUMNS * len(runs)), groups)
     save_page(figure, out)
-    return RecycleFigure(out, {name: [each.drift_mm for each in found] for name, found in passes.items()})
+    return RecycleFigure(
+        out, {name: [each.recycled_pa_mm for each in found] for name, found in passes.items()}
+    )
 
 
 def _recycle(
@@ -150,4 +151,4 @@ def _tiles(square: Rgb, each: _SecondPass, model: HandModel) -> list[Tile]:
         return [first, Tile(None, "cannot be drawn"), Tile(None)]
     twin = enlarged(each.twin, TILE_PX)
     again = draw_mesh(twin, in_square(each.again), model.faces)
-    return [first, Tile(twin), Tile(again, f"{each.drift_mm:.1f} mm from the first")]
+    return [first, Tile(twin), Tile(again, f"{each.recycled_pa_mm:.1f} mm from the first")]

@@ -1,4 +1,4 @@
-"""What became of the predictions of a round, for its record and its line in the log."""
+"""How many predictions of a round were rendered, for its record and its line in the log."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from trainer.recycle.refresh import RefreshPlan, read_plan
 from trainer.run.folder import RunFolder
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TwinCounts:
-    """What became of the predictions of a round.
+    """How the predictions of a round were rendered.
 
     Attributes:
         drawn: Twins drawn from them.
         quarantined: Those that could not be drawn.
         kept: Twins of earlier rounds that stay.
-        drift_mm: Distances between predictions and the twins that they had, where the policy measures them.
+        refresh_distances_mm: From predictions to the twins that they had, where the policy measures them.
         render_s: What this process spent on the render; None if another one, which was killed, finished it.
         report: What the renderer said about it; None likewise.
     """
@@ -27,7 +27,7 @@ class TwinCounts:
     drawn: int = 0
     quarantined: int = 0
     kept: int = 0
-    drift_mm: tuple[float, ...] = ()
+    refresh_distances_mm: tuple[float, ...] = ()
     render_s: float | None = None
     report: RenderReport | None = None
 
@@ -36,7 +36,7 @@ class TwinCounts:
         """Count the twins of a round; all is 0 if it has none.
 
         Args:
-            run: Where they lie.
+            run: Where they are stored.
             round_index: Round whose predictions were drawn.
             renders: Seconds and report of the renders that this process has seen, by round.
         """
@@ -50,7 +50,7 @@ class TwinCounts:
             drawn=drawn,
             quarantined=len(twins.quarantined),
             kept=len(twins) - drawn,
-            drift_mm=tuple(plan.drift_mm.values()),
+            refresh_distances_mm=tuple(plan.distances_mm.values()),
             render_s=render_s,
             report=report,
         )
@@ -61,8 +61,11 @@ class TwinCounts:
         numbers: dict[str, float] = {}
         if total:
             numbers |= {"kept": self.kept, "saved_share": self.kept / total}
-        if self.drift_mm:
-            numbers |= {"drift_mean_mm": fmean(self.drift_mm), "drift_max_mm": max(self.drift_mm)}
+        if self.refresh_distances_mm:
+            numbers |= {
+                "refresh_distance_mean_mm": fmean(self.refresh_distances_mm),
+                "refresh_distance_max_mm": max(self.refresh_distances_mm),
+            }
         if self.render_s is not None:
             numbers["render_s"] = self.render_s
         if self.report is not None:

@@ -1,7 +1,7 @@
 """Which twins a round draws again, and which ones it keeps: the refresh policies.
 
 Everything is predicted in every round; what a policy saves is drawing. The plan of a round is written down
-before anything is drawn, so that a render that was killed goes on with the same samples.
+before anything is drawn, so that a render that was killed resumes with the same samples.
 """
 
 import math
@@ -21,9 +21,9 @@ from shared.twins.rounds import ShardEntry, SyntheticRound
 from shared.twins.shards import read_versioned_json
 from trainer.config.sections import DriftRefresh, FractionRefresh, RefreshConfig
 
-FORMAT = "meshcycle-refresh-1"
+FORMAT = "meshcycle-refresh-2"
 PLAN = "refresh.json"
-"""Lies beside the predictions of its round."""
+"""Stored beside the predictions of its round."""
 
 
 class RefreshPlan(Record):
@@ -31,16 +31,16 @@ class RefreshPlan(Record):
 
     Attributes:
         format: Always `FORMAT`.
-        drawn: Samples to draw; None stands for all.
-        kept: Where the other twins lie.
-        drift_mm: By sample, how far its prediction is from the twin that it had; see `drift_mm`. Only where
-            the policy asks for it, and not for samples that had no twin.
+        drawn: Samples to render; None stands for all.
+        kept: Where the other twins are stored.
+        distances_mm: By sample, how far its prediction is from the twin that it had; see
+            `refresh_distance_mm`. Only where the policy asks for it, and not for samples that had no twin.
     """
 
     format: str = FORMAT
     drawn: tuple[str, ...] | None = None
     kept: tuple[ShardEntry, ...] = ()
-    drift_mm: dict[str, float] = Field(default_factory=dict)
+    distances_mm: dict[str, float] = Field(default_factory=dict)
 
 
 def plan_refresh(
@@ -66,7 +66,7 @@ def plan_refresh(
     if config.policy == "all" or twins is None:
         return RefreshPlan()
     shown = _samples_on_disk(twins)
-    drift_of: dict[str, float] = {}
+    distance_of: dict[str, float] = {}
     drawn: set[str] = set()
     for shard in predictions:
         drawn |= set(shard.sample_ids) - shown
@@ -75,16 +75,16 @@ def plan_refresh(
             case FractionRefresh():
                 drawn |= {name for name in names if is_due(name, config.share, round_index, seed=seed)}
             case DriftRefresh():
-                moved = _drift_of(shard, names, twins)
-                drift_of |= moved
+                found = _distances_of(shard, names, twins)
+                distance_of |= found
                 # Written so that a distance that is no number, of a prediction gone wrong, counts as large.
-                drawn |= {name for name, drift in moved.items() if not drift < config.threshold_mm}
+                drawn |= {name for name, mm in found.items() if not mm < config.threshold_mm}
                 limit = config.max_age_rounds or math.inf
                 drawn |= {name for name in names if round_index - twins.round_of(name) >= limit}
     return RefreshPlan(
         drawn=tuple(sorted(drawn)),
         kept=twins.entries_of(shown - drawn),
-        drift_mm={name: drift for name, drift in drift_of.items() if math.isfinite(drift)},
+        distances_mm={name: mm for name, mm in distance_of.items() if math.isfinite(mm)},
     )
 
 
@@ -99,13 +99,13 @@ def is_due(sample_id: str, share: float, round_index: int, *, seed: int) -> bool
     return math.floor(phase + share * (round_index + 1)) > math.floor(phase + share * round_index)
 
 
-def drift_mm(
+def refresh_distance_mm(
     verts_m: Float[np.ndarray, "hands verts 3"],
     cameras: Float[np.ndarray, "hands 3"],
     drawn_verts_m: Float[np.ndarray, "hands verts 3"],
     drawn_cameras: Float[np.ndarray, "hands 3"],
 ) -> Float64[np.ndarray, " hands"]:
-    """Return how far predicted hands are from those that were drawn, in millimetres.
+    """Return how far predicted hands are from those that were rendered: what ``threshold_mm`` limits.
 
     A twin is out of date when its picture or its labels would be different now. Both are functions of the
     mesh in camera axes relative to the wrist and of the weak-perspective camera, and neither forgives a
@@ -114,13 +114,13 @@ def drift_mm(
 
     - of the mesh, relative to the wrist, in 3D: the label that training compares with, and the shape and
       shading of the hand in the picture;
-    - of the places in the picture, which depend on the camera, too: the 2D label, and where and how large the
+    - of the points in the picture, which depend on the camera, too: the 2D label, and where and how large the
       hand is drawn. Divided by the drawn camera's scale, a shift in the picture becomes millimetres at the
       hand, so that one threshold serves both.
 
     A mean over the vertices, because losses and errors are means: a threshold of 2 mm promises that no twin
     that is kept is labelled with a hand farther than 2 mm from today's prediction. A single finger may move
-    by more than that.
+    by more than that. The gallery shows another distance, aligned and over joints, which is smaller.
 
     Args:
         verts_m: Predicted vertices, relative to the wrist.
@@ -130,7 +130,7 @@ def drift_mm(
     """
     in_space_m = np.linalg.norm(verts_m - drawn_verts_m, axis=2).mean(axis=1)
     scales = drawn_cameras[:, :1]
-    shifts_ndc = _places_ndc(verts_m, cameras) - _places_ndc(drawn_verts_m, drawn_cameras)
+    shifts_ndc = _project_ndc(verts_m, cameras) - _project_ndc(drawn_verts_m, drawn_cameras)
     in_picture_m = np.linalg.norm(shifts_ndc, axis=2).mean(axis=1) / scales[:, 0]
     return np.asarray(1000 * np.maximum(in_space_m, in_picture_m), dtype=np.float64)
 
@@ -168,17 +168,17 @@ def _samples_on_disk(twins: SyntheticRound) -> set[str]:
     }
 
 
-def _drift_of(shard: PredictionShard, names: list[str], twins: SyntheticRound) -> dict[str, float]:
+def _distances_of(shard: PredictionShard, names: list[str], twins: SyntheticRound) -> dict[str, float]:
     """Compare the predictions of some samples with their twins; one that is damaged is infinitely far."""
     rows = {name: row for row, name in enumerate(shard.sample_ids)}
     drawn = dict(_readable(names, twins))
-    drift_of = dict.fromkeys(names, math.inf)
+    distance_of = dict.fromkeys(names, math.inf)
     if drawn:
         chosen = [rows[name] for name in drawn]
         verts_m, cameras = (np.stack(column) for column in zip(*drawn.values(), strict=True))
-        distances = drift_mm(shard.verts_m[chosen], shard.cameras[chosen], verts_m, cameras)
-        drift_of |= dict(zip(drawn, distances.tolist(), strict=True))
-    return drift_of
+        distances = refresh_distance_mm(shard.verts_m[chosen], shard.cameras[chosen], verts_m, cameras)
+        distance_of |= dict(zip(drawn, distances.tolist(), strict=True))
+    return distance_of
 
 
 def _readable(
@@ -193,7 +193,7 @@ def _readable(
         yield name, (twin.verts_m, np.array([camera.scale, camera.tx_m, camera.ty_m], np.float32))
 
 
-def _places_ndc(
+def _project_ndc(
     verts_m: Float[np.ndarray, "hands verts 3"], cameras: Float[np.ndarray, "hands 3"]
 ) -> Float[np.ndarray, "hands verts 2"]:
     return np.asarray(cameras[:, None, :1] * (verts_m[..., :2] + cameras[:, None, 1:]))

@@ -41,8 +41,9 @@ class RoundRecord:
         wall_s: Duration of each stage; together, that of the round. Where renders overlap with training,
             ``render`` is the time that training stood still for them.
         twins: More about that render: ``kept`` twins that were not drawn again and their ``saved_share``,
-            ``drift_mean_mm`` and ``drift_max_mm`` where the refresh policy measures them, its duration
-            ``render_s``, and of the farm ``workers``, ``lost_workers``, and pictures ``retried``.
+            ``refresh_distance_mean_mm`` and ``refresh_distance_max_mm`` where the refresh policy measures
+            them, its duration ``render_s``, and of the farm ``workers``, ``lost_workers``, and pictures
+            ``retried``.
         staleness: Twins that the round trained with, by the rounds between the weights that predicted them
             and it; 0 is the paper's.
     """

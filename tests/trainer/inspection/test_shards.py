@@ -293,9 +293,9 @@ class TestGallery:
         network = Memory([0, 1])
         trained = TrainedHand(run, config, load_hand_model(), network)
         first, second = gallery_twins(inspection, count=9, split=split, trained=trained)
-        assert first.recycled_mm == pytest.approx(0, abs=1e-3)
-        assert first.drift_mm == first.recycled_mm
-        assert second.recycled_mm == pytest.approx(
+        assert first.recycled_pa_mm == pytest.approx(0, abs=1e-3)
+        assert first.change_since_render_pa_mm == first.recycled_pa_mm
+        assert second.recycled_pa_mm == pytest.approx(
             second.error_mm, rel=0.01
         )  # this twin is bent away from its label
         assert second.again is not None
@@ -314,7 +314,7 @@ class TestGallery:
             (0, "0"), (1, "0"), (1, "1"), (1, "2"), (1, "3"), (1, "4"),
         ]  # fmt: skip
         assert [twin.staleness for twin in twins] == [1, 0, 0, 0, None, 0]
-        assert {twin.recycled_mm for twin in twins} == {twin.error_mm for twin in twins} == {None}
+        assert {twin.recycled_pa_mm for twin in twins} == {twin.error_mm for twin in twins} == {None}
         assert twins[4].quarantined == "kills its worker"
         assert twins[4].twin is None
 

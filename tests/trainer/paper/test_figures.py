@@ -63,10 +63,10 @@ def test_every_run_draws_its_own_hands_and_looks_at_them_again(
     figure = draw_recycle_figure({"a": plain, "b": transformer}, photographs, out, renderer, seed=5)
     assert out.stat().st_size > 10_000
     assert [job.run_seed for job in renderer.jobs] == [5, 5]
-    assert list(figure.drift_mm) == ["a", "b"]
-    for drifts in figure.drift_mm.values():
-        assert len(drifts) == 2
-        assert all(drift is not None and drift > 0 for drift in drifts)
+    assert list(figure.recycled_pa_mm) == ["a", "b"]
+    for distances in figure.recycled_pa_mm.values():
+        assert len(distances) == 2
+        assert all(each is not None and each > 0 for each in distances)
 
 
 def test_what_is_predicted_again_is_the_twin(
@@ -94,9 +94,9 @@ def test_a_hand_that_cannot_be_drawn_leaves_its_place_empty(
 ) -> None:
     renderer = PointRenderer(skipped=("00000000",))
     figure = draw_recycle_figure({"a": plain}, photographs, tmp_path / "figure.png", renderer)
-    assert figure.drift_mm["a"][0] is None
-    assert figure.drift_mm["a"][1] is not None
-    assert "not drawn" in figure.to_text()
+    assert figure.recycled_pa_mm["a"][0] is None
+    assert figure.recycled_pa_mm["a"][1] is not None
+    assert "no twin" in figure.to_text()
 
 
 def test_what_no_figure_can_be_made_of_is_refused(

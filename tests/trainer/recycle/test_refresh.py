@@ -14,7 +14,14 @@ from shared.twins.rounds import SyntheticRound
 from tests.support.fakes import PointRenderer
 from tests.support.small_hands import open_hand
 from trainer.config.sections import AllRefresh, DriftRefresh, FractionRefresh
-from trainer.recycle.refresh import RefreshPlan, drift_mm, is_due, plan_refresh, read_plan, write_plan
+from trainer.recycle.refresh import (
+    RefreshPlan,
+    is_due,
+    plan_refresh,
+    read_plan,
+    refresh_distance_mm,
+    write_plan,
+)
 
 NAMES = tuple(f"{index:08d}" for index in range(6))
 CAMERA = np.array([[8.0, 0.01, -0.02]], np.float32)
@@ -64,8 +71,8 @@ def test_hands_that_moved_far_are_drawn_again_and_so_are_those_without_a_twin(tw
     plan = plan_refresh(config, [shard_of(0, 1, 1.9, 2.1, 30, 0)], twins, round_index=1, seed=0)
     assert plan.drawn == (NAMES[3], NAMES[4], NAMES[5])
     assert [name for entry in plan.kept for name in entry.sample_ids] == list(NAMES[:3])
-    assert [plan.drift_mm[name] for name in NAMES[:5]] == pytest.approx([0, 1, 1.9, 2.1, 30], abs=1e-3)
-    assert NAMES[5] not in plan.drift_mm
+    assert [plan.distances_mm[name] for name in NAMES[:5]] == pytest.approx([0, 1, 1.9, 2.1, 30], abs=1e-3)
+    assert NAMES[5] not in plan.distances_mm
 
 
 def test_no_distance_is_below_zero_and_none_reaches_infinity(twins: SyntheticRound) -> None:
@@ -82,7 +89,7 @@ def test_a_prediction_gone_wrong_is_drawn_again_and_not_kept(twins: SyntheticRou
     config = DriftRefresh(policy="drift", threshold_mm=5)
     plan = plan_refresh(config, [shard], twins, round_index=1, seed=0)
     assert plan.drawn == (NAMES[1],)
-    assert plan.drift_mm == {NAMES[0]: 0.0}
+    assert plan.distances_mm == {NAMES[0]: 0.0}
 
 
 def test_a_twin_that_is_too_old_is_drawn_again(twins: SyntheticRound) -> None:
@@ -125,42 +132,42 @@ def test_a_fraction_keeps_the_others(twins: SyntheticRound) -> None:
     assert plan.drawn == tuple(sorted(due | {NAMES[5]}))
     assert {name for entry in plan.kept for name in entry.sample_ids} == set(NAMES[:5]) - due
     assert 0 < len(due) < 6
-    assert plan.drift_mm == {}
+    assert plan.distances_mm == {}
 
 
 class TestDrift:
-    def drift(self, verts_m: np.ndarray, camera: np.ndarray = CAMERA) -> float:
-        return float(drift_mm(verts_m, camera, hand_m(), CAMERA)[0])
+    def distance(self, verts_m: np.ndarray, camera: np.ndarray = CAMERA) -> float:
+        return float(refresh_distance_mm(verts_m, camera, hand_m(), CAMERA)[0])
 
-    def test_a_hand_has_not_drifted_from_itself(self) -> None:
-        assert self.drift(hand_m()) == 0
+    def test_a_hand_is_at_no_distance_from_itself(self) -> None:
+        assert self.distance(hand_m()) == 0
 
     def test_a_shift_counts_in_millimetres_in_space_as_in_the_picture(self) -> None:
         moved = hand_m() + np.array([0.003, 0.004, 0], np.float32)
-        assert self.drift(moved) == pytest.approx(5, abs=1e-3)
+        assert self.distance(moved) == pytest.approx(5, abs=1e-3)
         there = CAMERA + np.array([0, 0.003, 0.004], np.float32)
-        assert self.drift(hand_m(), there) == pytest.approx(5, abs=1e-3)
+        assert self.distance(hand_m(), there) == pytest.approx(5, abs=1e-3)
 
     def test_what_the_camera_does_not_see_counts_because_the_label_has_it(self) -> None:
-        assert self.drift(hand_m() + np.array([0, 0, 0.007], np.float32)) == pytest.approx(7, abs=1e-3)
+        assert self.distance(hand_m() + np.array([0, 0, 0.007], np.float32)) == pytest.approx(7, abs=1e-3)
 
     def test_a_rotation_is_not_forgiven(self) -> None:
         turn = Rotation.from_euler("z", 20, degrees=True).as_matrix().astype(np.float32)
-        assert self.drift(hand_m() @ turn) > 20
+        assert self.distance(hand_m() @ turn) > 20
 
-    def test_a_hand_that_is_drawn_larger_has_drifted(self) -> None:
+    def test_a_hand_that_is_rendered_larger_is_far(self) -> None:
         larger = CAMERA * np.array([1.2, 1, 1], np.float32)
-        assert self.drift(hand_m(), larger) > 10
+        assert self.distance(hand_m(), larger) > 10
 
     def test_shift_and_camera_that_cancel_leave_the_label_different(self) -> None:
         moved, back = hand_m() + np.array([0.004, 0, 0], np.float32), CAMERA - np.array([0, 0.004, 0], "f4")
-        assert self.drift(moved, back) == pytest.approx(4, abs=1e-3)
+        assert self.distance(moved, back) == pytest.approx(4, abs=1e-3)
 
 
 def test_a_plan_reads_back_as_itself(twins: SyntheticRound, tmp_path: Path) -> None:
     assert read_plan(tmp_path) is None
     kept = twins.entries_of({NAMES[1]})
-    plan = RefreshPlan(drawn=NAMES[2:], kept=kept, drift_mm={NAMES[1]: 0.25})
+    plan = RefreshPlan(drawn=NAMES[2:], kept=kept, distances_mm={NAMES[1]: 0.25})
     write_plan(tmp_path, plan)
     assert read_plan(tmp_path) == plan
     (tmp_path / "refresh.json").write_text('{"format": "meshcycle-refresh-1", "drown": []}')
