@@ -170,6 +170,6 @@ def test_a_plan_reads_back_as_itself(twins: SyntheticRound, tmp_path: Path) -> N
     plan = RefreshPlan(drawn=NAMES[2:], kept=kept, distances_mm={NAMES[1]: 0.25})
     write_plan(tmp_path, plan)
     assert read_plan(tmp_path) == plan
-    (tmp_path / "refresh.json").write_text('{"format": "meshcycle-refresh-1", "drown": []}')
+    (tmp_path / "refresh.json").write_text('{"format": "meshcycle-refresh-2", "drown": []}')
     with pytest.raises(ShardError, match=r"refresh\.json: expected the plan of a round, found 1 wrong"):
         read_plan(tmp_path)
