@@ -45,12 +45,12 @@ def main() -> None:
 def do_step(config: TrainConfig) -> None:
     split = FreiHandSplit(config.data.root, "training")
     fabric = build_fabric(config)
-    engine = Learner(fabric, config, load_hand_model(), num_steps=10)
-    feed = RoundLoader(split, range(12), config, rank=fabric.global_rank, world_size=fabric.world_size)
-    loaded, _ = next(feed.batches(0, start_step=0, twins=None))
-    engine.step(with_twins(loaded), number=0)
+    learner = Learner(fabric, config, load_hand_model(), num_steps=10)
+    loader = RoundLoader(split, range(12), config, rank=fabric.global_rank, world_size=fabric.world_size)
+    loaded, _ = next(loader.batches(0, start_step=0, twins=None))
+    learner.step(with_twins(loaded), number=0)
     if fabric.is_global_zero:
-        gradients = {name: value.grad for name, value in engine.network.named_parameters()}
+        gradients = {name: value.grad for name, value in learner.network.named_parameters()}
         torch.save(gradients, config.run_dir.parent / "gradients.pt")
     fabric.barrier()
 

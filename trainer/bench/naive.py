@@ -61,20 +61,20 @@ def raised_one_by_one(network: HandNetwork, hand: HandPrediction) -> HandPredict
     return hand._replace(verts_m=torch.stack([torch.sparse.mm(sparse, one) for one in hand.coarse_verts_m]))
 
 
-def measure_loading(engine: Learner, config: TrainConfig, *, steps: int) -> tuple[float, float]:
+def measure_loading(learner: Learner, config: TrainConfig, *, steps: int) -> tuple[float, float]:
     """Return photographs per second of the loader alone, and the share of training spent waiting for it."""
     split = FreiHandSplit(config.data.root, "training")
-    feed = RoundLoader(split, range(len(split)), config)
-    steps = min(steps, feed.steps_per_round - WARM_UP_STEPS)
+    loader = RoundLoader(split, range(len(split)), config)
+    steps = min(steps, loader.steps_per_round - WARM_UP_STEPS)
     pauses_s = {"alone": 0.0, "training": 0.0}
     started_s = 0.0
     for use in pauses_s:
-        batches = feed.batches(0, start_step=0, twins=None)
+        batches = loader.batches(0, start_step=0, twins=None)
         for number, (batch, wait_s) in zip(range(WARM_UP_STEPS + steps), batches, strict=False):
             if number == WARM_UP_STEPS:
                 started_s, pauses_s[use] = time.perf_counter(), 0.0
             if use == "training":
-                engine.step(batch, number=number)
+                learner.step(batch, number=number)
             pauses_s[use] += wait_s
     training_s = time.perf_counter() - started_s
     return steps * config.data.batch_size / pauses_s["alone"], pauses_s["training"] / training_s

@@ -32,25 +32,27 @@ def describe(error: ValidationError, kind: type[BaseModel], *, where: str) -> st
     known = _keys(kind.model_json_schema())
     lines = []
     for problem in error.errors(include_url=False):
-        place = ".".join(str(part) for part in problem["loc"] if part in known)
+        dotted_key = ".".join(str(part) for part in problem["loc"] if part in known)
         found = problem["input"]
         if problem["type"] == "extra_forbidden":
             *tables, key = (str(part) for part in problem["loc"])
-            place = ".".join([*(table for table in tables if table in known), key])
+            dotted_key = ".".join([*(table for table in tables if table in known), key])
             near = difflib.get_close_matches(key, known, n=1)
             advice = f"Did you mean {near[0]}?" if near else "Remove it."
             if key in known:
                 advice = f"It belongs to {_homes_of(key, kind)}."
-            lines.append(f"{where}: {place}: expected a known key, found {key}. {advice}")
+            lines.append(f"{where}: {dotted_key}: expected a known key, found {key}. {advice}")
         elif problem["type"] == "union_tag_invalid":
             tag, names = problem["ctx"]["tag"], problem["ctx"]["expected_tags"]
-            lines.append(f"{where}: {place}.name: expected one of {names}, found '{tag}'.")
+            lines.append(f"{where}: {dotted_key}.name: expected one of {names}, found '{tag}'.")
         elif problem["type"] == "missing":
-            lines.append(f"{where}: {place}: expected a value, found none. Add the key.")
+            lines.append(f"{where}: {dotted_key}: expected a value, found none. Add the key.")
         else:
             message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
             shown = "" if isinstance(found, dict) else f", found {found!r}"
-            lines.append(f"{where}: {place}: expected {message}{shown}." if place else f"{where}: {message}")
+            lines.append(
+                f"{where}: {dotted_key}: expected {message}{shown}." if dotted_key else f"{where}: {message}"
+            )
     return "\n".join(lines)
 
 

@@ -77,13 +77,13 @@ class LoadedBatch(NamedTuple):
 
 
 class HandDataset(Dataset[LoadedSample]):
-    """Samples by `SampleKey`: the same draw gives the same sample, in whatever process and order.
+    """Samples by `SampleKey`: the same key gives the same sample, in whatever process and order.
 
     Args:
         split: Photographs and labels.
         crop_px: Side of the centre crop that the network sees.
         input_px: Side to which the crop is resized.
-        augment: Random changes of draws that name an epoch.
+        augment: Random changes, for keys that name an epoch.
         seed: Of the run; enters the seed of every augmentation.
         drawn_labels: Label a twin with the hand that was drawn instead of the hand in the photograph.
     """
@@ -110,29 +110,29 @@ class HandDataset(Dataset[LoadedSample]):
         self.seed = seed
         self.drawn_labels = drawn_labels
 
-    def __getitem__(self, draw: SampleKey) -> LoadedSample:
-        sample_id = self.split.sample_id(draw.index)
-        pose = self.split.pose_of(draw.index)
+    def __getitem__(self, key: SampleKey) -> LoadedSample:
+        sample_id = self.split.sample_id(key.index)
+        pose = self.split.pose_of(key.index)
         verts_m, joints_m = self.split.verts_m[pose], self.split.joints_m[pose]
-        rng = rng_of(self.seed, "augment", draw.epoch if draw.epoch is not None else -1, sample_id)
+        rng = rng_of(self.seed, "augment", key.epoch if key.epoch is not None else -1, sample_id)
         warp = Warp(self.magnification)
-        if draw.epoch is not None:
+        if key.epoch is not None:
             warp = random_warp(self.augment, rng, magnification=self.magnification)
         labels = _warped_labels(verts_m, joints_m, self.split.camera(pose), warp, size_px=self.split.image_px)
-        photo = CropSample(self._crop(self.split.image(draw.index), warp, draw, rng), labels)
-        twin_round = _open_round(draw.twins) if draw.twins else None
+        photo = CropSample(self._crop(self.split.image(key.index), warp, key, rng), labels)
+        twin_round = _open_round(key.twins) if key.twins else None
         if twin_round is None or sample_id not in twin_round:
             return LoadedSample(sample_id, photo, None)
         render = twin_round.read(sample_id)
-        twin_rgb = self._crop(render.rgb(), warp, draw, rng)
+        twin_rgb = self._crop(render.rgb(), warp, key, rng)
         if self.drawn_labels:
             size_px, camera = render.labels.image_px, render.labels.camera
             labels = _warped_labels(render.verts_m, render.joints_m, camera, warp, size_px=size_px)
         return LoadedSample(sample_id, photo, CropSample(twin_rgb, labels))
 
-    def _crop(self, image: np.ndarray, warp: Warp, draw: SampleKey, rng: np.random.Generator) -> np.ndarray:
+    def _crop(self, image: np.ndarray, warp: Warp, key: SampleKey, rng: np.random.Generator) -> np.ndarray:
         crop = warp.image(image, size_px=self.input_px)
-        return crop if draw.epoch is None else colour_noise(crop, rng, amount=self.augment.colour_noise)
+        return crop if key.epoch is None else colour_noise(crop, rng, amount=self.augment.colour_noise)
 
 
 def collate(samples: Sequence[LoadedSample]) -> LoadedBatch:

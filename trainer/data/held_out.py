@@ -38,5 +38,5 @@ def hold_out(split: FreiHandSplit, *, held_out_share: float, max_samples: int | 
     training = [index for index in range(len(split)) if split.pose_of(index) not in kept_back]
     if max_samples is not None and max_samples < len(training):
         chosen = np.linspace(0, len(training) - 1, max_samples).round().astype(int)
-        training = [training[place] for place in chosen]
+        training = [training[row] for row in chosen]
     return HeldOutSplit(tuple(training), tuple(held_out))

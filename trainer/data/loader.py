@@ -42,7 +42,7 @@ class RoundLoader:
             seed=config.seed,
             drawn_labels=config.recycle is not None and config.recycle.target == "rendered",
         )
-        self._schooling = ShuffledBatches(
+        self._shuffled = ShuffledBatches(
             indices, batch_size=data.batch_size, seed=config.seed, rank=rank, world_size=world_size
         )
         self._epochs_per_round = config.epochs_per_round
@@ -52,12 +52,12 @@ class RoundLoader:
     @property
     def photos_per_step(self) -> int:
         """Photographs that all processes together learn from in one step."""
-        return self._schooling.batch_size * self._schooling.world_size
+        return self._shuffled.batch_size * self._shuffled.world_size
 
     @property
     def steps_per_round(self) -> int:
         """Optimiser steps between two evaluations."""
-        return self._schooling.steps_per_epoch * self._epochs_per_round
+        return self._shuffled.steps_per_epoch * self._epochs_per_round
 
     def batches(
         self, round_index: int, *, start_step: int, twins: Path | None
@@ -73,7 +73,7 @@ class RoundLoader:
         batches = [
             batch
             for epoch in range(first, first + self._epochs_per_round)
-            for batch in self._schooling.batches(epoch=epoch, twins=twins)
+            for batch in self._shuffled.batches(epoch=epoch, twins=twins)
         ]
         self._plan.batches = batches[start_step:]
         asked_s = time.perf_counter()

@@ -47,8 +47,8 @@ def sample_square(
     return np.asarray(warped, dtype=np.uint8)
 
 
-def crop_place(image: Image, place: HandSquare, *, size_px: int) -> Image:
+def crop_square(image: Image, square: HandSquare, *, size_px: int) -> Image:
     """Return the square of a photograph that a place names, at the size that the network wants."""
-    step = place.size_px / size_px
-    offset_px = np.array(place.centre_px) - step * (size_px - 1) / 2
+    step = square.size_px / size_px
+    offset_px = np.array(square.centre_px) - step * (size_px - 1) / 2
     return sample_square(image, step * np.eye(2), offset_px, size_px=size_px)

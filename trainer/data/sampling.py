@@ -67,6 +67,6 @@ class ShuffledBatches:
         joint_size = self.batch_size * self.world_size
         starts = [step * joint_size + self.rank * self.batch_size for step in range(self.steps_per_epoch)]
         return [
-            [SampleKey(self.indices[place], epoch, twins) for place in order[start : start + self.batch_size]]
+            [SampleKey(self.indices[row], epoch, twins) for row in order[start : start + self.batch_size]]
             for start in starts
         ]

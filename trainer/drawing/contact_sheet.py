@@ -64,18 +64,18 @@ def draw_contact_sheet(
     rows = -(-len(strips) // columns)
     size = MARGIN_PX + columns * strip_px, HEADER_PX + rows * (TILE_PX + CAPTION_PX) + MARGIN_PX
     sheet = Image.new("RGB", size, PAPER)
-    draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN_PX, 12), title, INK, ImageFont.load_default(20))
+    pen = ImageDraw.Draw(sheet)
+    pen.text((MARGIN_PX, 12), title, INK, ImageFont.load_default(20))
     for column in range(columns):
-        for place, heading in enumerate(headings):
-            left = MARGIN_PX + column * strip_px + place * (TILE_PX + GAP_PX)
-            draw.text((left, HEADER_PX - 6), heading, FAINT, ImageFont.load_default(13), anchor="ls")
+        for number, heading in enumerate(headings):
+            left = MARGIN_PX + column * strip_px + number * (TILE_PX + GAP_PX)
+            pen.text((left, HEADER_PX - 6), heading, FAINT, ImageFont.load_default(13), anchor="ls")
     for number, strip in enumerate(strips):
         row, column = divmod(number, columns)
         left, top = MARGIN_PX + column * strip_px, HEADER_PX + row * (TILE_PX + CAPTION_PX)
-        for place, panel in enumerate(strip.panels):
-            sheet.paste(_draw_panel(panel, faces), (left + place * (TILE_PX + GAP_PX), top))
-        draw.text((left, top + TILE_PX + 5), strip.caption, INK, ImageFont.load_default(14))
+        for number, panel in enumerate(strip.panels):
+            sheet.paste(_draw_panel(panel, faces), (left + number * (TILE_PX + GAP_PX), top))
+        pen.text((left, top + TILE_PX + 5), strip.caption, INK, ImageFont.load_default(14))
     return sheet
 
 

@@ -64,10 +64,10 @@ def draw_page(
     figure = Figure(figsize=size_in, dpi=_DPI, layout=layout)
     axes = figure.subplots(num_rows, num_columns, squeeze=False).tolist()
     for row, tiles in zip(axes, rows, strict=True):
-        for place, tile in zip(row, tiles, strict=True):
-            _draw_tile(place, tile)
-    for place, heading in zip(axes[0], headings, strict=True):
-        place.set_title(heading, fontsize=8, color=_FAINT, pad=3)
+        for cell, tile in zip(row, tiles, strict=True):
+            _draw_tile(cell, tile)
+    for cell, heading in zip(axes[0], headings, strict=True):
+        cell.set_title(heading, fontsize=8, color=_FAINT, pad=3)
     start = 0
     for title, num_columns in groups:
         axes[0][start].annotate(

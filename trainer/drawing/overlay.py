@@ -112,17 +112,17 @@ def draw_skeleton(picture: Image.Image, hand: HandInPicture) -> Image.Image:
     large_px = picture.width * SUPERSAMPLING
     px = hand.project(hand.joints_m, size_px=large_px)
     layer = Image.new("RGBA", (large_px, large_px))
-    draw = ImageDraw.Draw(layer)
+    pen = ImageDraw.Draw(layer)
     unit = large_px / 256
     points = [(float(x), float(y)) for x, y in px]
     for edge, colour_of in ((2.4, lambda _: (20, 20, 24)), (0.0, JOINT_COLOURS.__getitem__)):
         for start, end in BONES:
-            draw.line([points[start], points[end]], fill=colour_of(end), width=round((2.2 + edge) * unit))
+            pen.line([points[start], points[end]], fill=colour_of(end), width=round((2.2 + edge) * unit))
     by_depth = np.argsort(-hand.joints_m[:, 2])
     for joint in by_depth:
         centre = points[joint]
-        draw.circle(centre, 3.6 * unit, fill=(20, 20, 24))
-        draw.circle(centre, 2.7 * unit, fill=JOINT_COLOURS[joint])
+        pen.circle(centre, 3.6 * unit, fill=(20, 20, 24))
+        pen.circle(centre, 2.7 * unit, fill=JOINT_COLOURS[joint])
     drawn = picture.convert("RGBA")
     drawn.alpha_composite(layer.resize(picture.size, Image.Resampling.BOX))
     return drawn.convert("RGB")

@@ -12,7 +12,7 @@ from shared.camera import project_px
 from shared.images import Rgb
 from shared.seams.hand_finder import HandSquare
 from shared.types import Intrinsics
-from trainer.data.resampling import crop_place
+from trainer.data.resampling import crop_square
 from trainer.import_dataset.reader import LeftOut
 
 CROP_PX: Final = 224
@@ -83,14 +83,14 @@ def crop_hand(
     box = (float(low[0]), float(low[1]), float(high[0] - low[0] + 1), float(high[1] - low[1] + 1))
     square = HandSquare.around_box(box, margin=margin, side="right")
     return Crop(
-        jpeg=_jpeg(crop_place(rgb, square, size_px=CROP_PX)),
+        jpeg=_jpeg(crop_square(rgb, square, size_px=CROP_PX)),
         mask_jpeg=None if mask is None else _jpeg(_cropped_mask(mask, square)),
         camera=_camera_of_square(whole, square),
     )
 
 
 def _camera_of_square(camera: Intrinsics, square: HandSquare) -> Intrinsics:
-    """Shift and scale a camera as `crop_place` does the picture: pixel u shows column step u + left."""
+    """Shift and scale a camera as `crop_square` does the picture: pixel u shows column step u + left."""
     step = square.size_px / CROP_PX
     left_px, top_px = (centre - step * (CROP_PX - 1) / 2 for centre in square.centre_px)
     return Intrinsics(
@@ -112,7 +112,7 @@ def _camera(intrinsics: Float[np.ndarray, "3 3"], width_px: int, height_px: int)
 
 def _cropped_mask(mask: Bool[np.ndarray, "height width"], square: HandSquare) -> Rgb:
     grey = np.repeat((255 * mask.astype(np.uint8))[:, :, None], 3, axis=2)
-    return crop_place(grey, square, size_px=CROP_PX)
+    return crop_square(grey, square, size_px=CROP_PX)
 
 
 def _jpeg(pixels: Rgb) -> bytes:

@@ -85,12 +85,12 @@ def _draw_times(axes: Axes, runs: Runs) -> None:
     everything = [record for records in runs.values() for record in records]
     stages = list(dict.fromkeys(stage for record in everything for stage in record.wall_s))
     width = 0.8 / len(runs)
-    for place, records in enumerate(runs.values()):
-        centres = [record.round + 1 + (place - (len(runs) - 1) / 2) * width for record in records]
+    for number, records in enumerate(runs.values()):
+        centres = [record.round + 1 + (number - (len(runs) - 1) / 2) * width for record in records]
         floor = [0.0] * len(records)
         for stage, colour in zip(stages, COLOURS, strict=False):
             seconds = [record.wall_s.get(stage, 0.0) for record in records]
-            label = stage if place == 0 else None
+            label = stage if number == 0 else None
             axes.bar(centres, seconds, 0.9 * width, bottom=floor, color=colour, label=label, zorder=2)
             floor = [below + height for below, height in zip(floor, seconds, strict=True)]
     axes.margins(y=0.3)
@@ -98,7 +98,7 @@ def _draw_times(axes: Axes, runs: Runs) -> None:
 
 
 def _colours(runs: Runs) -> list[str]:
-    return [COLOURS[place % len(COLOURS)] for place in range(len(runs))]
+    return [COLOURS[number % len(COLOURS)] for number in range(len(runs))]
 
 
 def _finish(axes: Axes, *, title: str, unit: str) -> None:

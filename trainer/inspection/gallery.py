@@ -156,15 +156,15 @@ def _twin_content(twin: GalleryTwin) -> dict[str, str | None]:
 def _hand_steps(hand: HandInPicture) -> bytes:
     """Joints, then vertices: where in the picture, and how far away in the same unit."""
     points_m = np.concatenate([hand.joints_m, hand.verts_m]).astype(np.float64)
-    places = (hand.project(points_m, size_px=hand.size_px) + 0.5) / hand.size_px
-    spread = np.ptp(places, axis=0).max() / (np.ptp(points_m[:, :2], axis=0).max() + 1e-9)
+    points = (hand.project(points_m, size_px=hand.size_px) + 0.5) / hand.size_px
+    spread = np.ptp(points, axis=0).max() / (np.ptp(points_m[:, :2], axis=0).max() + 1e-9)
     depths = (points_m[:, 2:] - points_m[:, 2:].mean()) * spread
-    return _steps(np.concatenate([places, depths], axis=1))
+    return _steps(np.concatenate([points, depths], axis=1))
 
 
-def _steps(places: Float[np.ndarray, "points axes"]) -> bytes:
+def _steps(points: Float[np.ndarray, "points axes"]) -> bytes:
     limit = np.iinfo(np.int16).max
-    return np.clip(np.rint(UNITS * places), -limit, limit).astype("<i2").tobytes()
+    return np.clip(np.rint(UNITS * points), -limit, limit).astype("<i2").tobytes()
 
 
 def _webp(rgb: UInt8[np.ndarray, "height width 3"]) -> str:

@@ -37,10 +37,10 @@ def draw_twin_sheet(
     made = rows[0].provenance
     title = f"Round {latest}: {num_samples} twins, {made.engine}, {made.samples} samples per pixel"
     drawn = {twin.sample_id: twin.shard.read(twin.sample_id) for twin in twins if twin.why_missing is None}
-    looks = repredict(drawn, context.split, trained) if context.split and trained else {}
+    seen = repredict(drawn, context.split, trained) if context.split and trained else {}
     strips = [
-        strip_of(twin, context.split, seen=looks[twin.sample_id].seen if twin.sample_id in looks else None)
+        strip_of(twin, context.split, seen=seen[twin.sample_id].seen if twin.sample_id in seen else None)
         for twin in twins
     ]
-    headings = (*HEADINGS, SECOND_HEADING) if looks else HEADINGS
+    headings = (*HEADINGS, SECOND_HEADING) if seen else HEADINGS
     return draw_contact_sheet(strips, context.hand_model.faces, title=title, headings=headings)

@@ -59,8 +59,8 @@ def choose_twins(
         drawn = [twin for twin in twins if twin.why_missing is None]
         errors_mm = [error_mm(twin.shard.read(twin.sample_id), split) for twin in drawn]
         return [drawn[row] for row in np.argsort(errors_mm)[::-1][:count]]
-    places = np.linspace(0, len(twins) - 1, num=min(count, len(twins)))
-    return [twins[round(place)] for place in places]
+    rows = np.linspace(0, len(twins) - 1, num=min(count, len(twins)))
+    return [twins[round(row)] for row in rows]
 
 
 def strip_of(twin: TwinRef, split: FreiHandSplit | None, *, seen: HandInPicture | None = None) -> Strip:

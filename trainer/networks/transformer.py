@@ -119,8 +119,8 @@ class _EncoderLayer(nn.Module):
 
     def forward(self, tokens: Tensor, positions: Tensor) -> Tensor:
         values = self.norm1(tokens)
-        places = values + positions
-        tokens = tokens + self.dropout(attend(self.self_attn, places, places, values))
+        located = values + positions
+        tokens = tokens + self.dropout(attend(self.self_attn, located, located, values))
         hidden = self.dropout(torch.relu(self.linear1(self.norm2(tokens))))
         change: Tensor = self.dropout(self.linear2(hidden))
         return tokens + change
@@ -159,8 +159,8 @@ def sine_positions(
     wavelengths = _TEMPERATURE**frequencies
 
     def one_axis(cells: int) -> Tensor:
-        places = torch.arange(1, cells + 1, device=device, dtype=torch.float32) / cells * (2 * math.pi)
-        angles = places[:, None] / wavelengths
+        steps = torch.arange(1, cells + 1, device=device, dtype=torch.float32) / cells * (2 * math.pi)
+        angles = steps[:, None] / wavelengths
         return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
 
     by_row = one_axis(rows)[:, None].expand(rows, columns, dim // 2)

@@ -23,7 +23,7 @@ from shared.images import Rgb
 from shared.skeleton import JOINT_NAMES
 from shared.types import NUM_JOINTS
 from trainer.data.dataset import normalise
-from trainer.data.resampling import crop_place
+from trainer.data.resampling import crop_square
 from trainer.drawing.figure_page import TILE_PX, Tile, draw_page, require_format, save_page
 from trainer.drawing.overlay import HandInPicture, draw_mesh
 from trainer.networks.coarse.mesh import CoarseMesh, coarse_mesh
@@ -114,29 +114,29 @@ def draw_attention_figure(
     }
     found = [
         [
-            look
+            attention
             for name, trained in runs.items()
-            for look in look_from(trained, square, joints, layer=layers[name], mesh=meshes[name])
+            for attention in attention_from(trained, square, joints, layer=layers[name], mesh=meshes[name])
         ]
         for square in squares
     ]
-    values = np.concatenate([look.verts for row in found for look in row])
+    values = np.concatenate([attention.verts for row in found for attention in row])
     darkest, brightest = np.quantile(values, (1 - _SHOWN_SHARE, _SHOWN_SHARE)).tolist()
     scale = Normalize(darkest, max(brightest, darkest + 1e-6), clip=True)
     rows = [
         [
             Tile(enlarged(square, TILE_PX), path.stem),
-            *(Tile(_draw_look(look, scale, faces)) for look in row),
+            *(Tile(_draw_attention(attention, scale, faces)) for attention in row),
         ]
         for path, square, row in zip(photographs, squares, found, strict=True)
     ]
     headings = ("photograph", *[joint.replace("_", " ") for _ in runs for joint in joints])
     figure, axes = draw_page(rows, headings, [("", 1), *((name, len(joints)) for name in runs)], right_in=0.7)
-    for places, row in zip(axes, found, strict=True):
-        for place, look in zip(places[1:], row, strict=True):
-            _draw_lines(place, look, scale, mesh=next(iter(meshes.values())))
+    for row_axes, row in zip(axes, found, strict=True):
+        for cell, attention in zip(row_axes[1:], row, strict=True):
+            _draw_lines(cell, attention, scale, mesh=next(iter(meshes.values())))
     bar = figure.colorbar(
-        ScalarMappable(scale, _COLOURS), ax=[place for row in axes for place in row], shrink=0.8, pad=0.01
+        ScalarMappable(scale, _COLOURS), ax=[cell for row in axes for cell in row], shrink=0.8, pad=0.01
     )
     bar.set_label("attention, 1 is everywhere alike", fontsize=7)
     bar.ax.tick_params(labelsize=6)
@@ -144,13 +144,13 @@ def draw_attention_figure(
     return AttentionFigure(out, layers)
 
 
-def look_from(
+def attention_from(
     trained: TrainedHand, square: Rgb, joints: Sequence[str], *, layer: str, mesh: CoarseMesh
 ) -> list[JointAttention]:
     """Return where joints look in a square photograph."""
     input_px = trained.config.data.input_px
-    (place,) = CentreCrop(trained.crop_share, "right").find(square)
-    crop = torch.from_numpy(crop_place(square, place, size_px=input_px))[None]
+    (middle,) = CentreCrop(trained.crop_share, "right").find(square)
+    crop = torch.from_numpy(crop_square(square, middle, size_px=input_px))[None]
     device = next(trained.network.parameters()).device
     with torch.inference_mode():
         maps = joint_attention(
@@ -181,18 +181,18 @@ def _published(trained: TrainedHand) -> Path | None:
     return None if isinstance(model, RegressorModel) else model.coarse_mesh
 
 
-def _draw_look(look: JointAttention, scale: Normalize, faces: np.ndarray) -> Image.Image:
-    colours = 255 * colormaps[_COLOURS](scale(look.verts))[:, :3]
+def _draw_attention(attention: JointAttention, scale: Normalize, faces: np.ndarray) -> Image.Image:
+    colours = 255 * colormaps[_COLOURS](scale(attention.verts))[:, :3]
     paper = Image.new("RGB", (TILE_PX, TILE_PX), _PAPER)
-    return draw_mesh(paper, look.hand, faces, vert_colours=colours)
+    return draw_mesh(paper, attention.hand, faces, vert_colours=colours)
 
 
-def _draw_lines(axes: Axes, look: JointAttention, scale: Normalize, *, mesh: CoarseMesh) -> None:
+def _draw_lines(axes: Axes, attention: JointAttention, scale: Normalize, *, mesh: CoarseMesh) -> None:
     """Join the joint with the coarse vertices that it looks at most."""
-    joint_px = look.hand.project(look.hand.joints_m, size_px=TILE_PX)[look.joint]
-    ends_px = look.hand.project(look.hand.verts_m, size_px=TILE_PX)[mesh.vert_ids]
-    colours = colormaps[_COLOURS](scale(look.coarse))
-    for vertex in np.argsort(look.coarse)[-_NUM_LINES:]:
+    joint_px = attention.hand.project(attention.hand.joints_m, size_px=TILE_PX)[attention.joint]
+    ends_px = attention.hand.project(attention.hand.verts_m, size_px=TILE_PX)[mesh.vert_ids]
+    colours = colormaps[_COLOURS](scale(attention.coarse))
+    for vertex in np.argsort(attention.coarse)[-_NUM_LINES:]:
         (x, y), colour = ends_px[vertex], tuple(colours[vertex])
         axes.plot([joint_px[0], x], [joint_px[1], y], color=colour, linewidth=0.7, alpha=0.9)
     axes.plot(*joint_px, "o", color="#38b6ff", markeredgecolor="white", markersize=4.5, markeredgewidth=0.8)

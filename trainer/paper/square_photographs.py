@@ -11,7 +11,7 @@ from shared.errors import ConfigError
 from shared.freihand.reader import FREIHAND_PX
 from shared.hand_model import HandModel
 from shared.images import Rgb
-from trainer.data.resampling import crop_place
+from trainer.data.resampling import crop_square
 from trainer.drawing.overlay import HandInPicture
 from trainer.photographs.files import read_photograph
 from trainer.photographs.finders import CentreCrop
@@ -27,7 +27,7 @@ def read_square(path: Path) -> Rgb:
     """
     rgb = read_photograph(path)
     (middle,) = CentreCrop(1.0, "right").find(rgb)
-    return crop_place(rgb, middle, size_px=FREIHAND_PX)
+    return crop_square(rgb, middle, size_px=FREIHAND_PX)
 
 
 def predict_square(trained: TrainedHand, square: Rgb) -> PhotographedHand:

@@ -62,7 +62,7 @@ class GivenBoxes:
             DatasetError: A box lies outside of this picture.
         """
         height, width = rgb.shape[:2]
-        places = []
+        squares = []
         for box, sides in zip(self._boxes, self._sides, strict=True):
             x, y, columns, rows = box
             if x >= width or y >= height or x + columns <= 0 or y + rows <= 0:
@@ -74,8 +74,10 @@ class GivenBoxes:
                     ),
                     remedy="Boxes are x, y of the top left corner, width, and height.",
                 )
-            places += [HandSquare.around_box(box, margin=self._margin, side=side) for side in sides_of(sides)]
-        return places
+            squares += [
+                HandSquare.around_box(box, margin=self._margin, side=side) for side in sides_of(sides)
+            ]
+        return squares
 
 
 def _text(box: BoxTuple) -> str:

@@ -13,7 +13,7 @@ from jaxtyping import Float, Float32, Int32
 from shared.images import Rgb
 from shared.seams.hand_finder import HandSquare
 from shared.types import Side, WeakPerspective
-from trainer.data.resampling import crop_place
+from trainer.data.resampling import crop_square
 from trainer.evaluation.predict import predict_crops
 from trainer.run.trained import TrainedHand
 
@@ -27,14 +27,14 @@ class PhotographedHand:
     A point appears at ``scale_px_per_m * (x, y) + wrist_px``: the wrist is the origin of all points.
 
     Attributes:
-        place: The square that the network saw, and which hand it is.
+        square: The square that the network saw, and which hand it is.
         verts_m: Vertices relative to the wrist, camera axes.
         joints_m: Joints in the same frame.
         scale_px_per_m: Pixels of the photograph per metre.
         wrist_px: Column and row at which the wrist appears.
     """
 
-    place: HandSquare
+    square: HandSquare
     verts_m: Float32[np.ndarray, "verts 3"]
     joints_m: Float32[np.ndarray, "21 3"]
     scale_px_per_m: float
@@ -43,7 +43,7 @@ class PhotographedHand:
     @property
     def side(self) -> Side:
         """Which hand it is."""
-        return self.place.side
+        return self.square.side
 
     def project(self, points_m: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, "points 2"]:
         """Return where points appear in the photograph."""
@@ -56,7 +56,7 @@ class PhotographedHand:
         """Return the camera of a square part of the photograph, given by its first pixel and its side."""
         x, y = self.wrist_px
         tx_m, ty_m = (
-            (place + 0.5 - size_px / 2) / self.scale_px_per_m for place in (x - left_px, y - top_px)
+            (coordinate + 0.5 - size_px / 2) / self.scale_px_per_m for coordinate in (x - left_px, y - top_px)
         )
         return WeakPerspective(scale=self.scale_px_per_m * 2 / size_px, tx_m=tx_m, ty_m=ty_m)
 
@@ -65,7 +65,7 @@ class PhotographedHand:
         x, y = self.wrist_px
         return replace(
             self,
-            place=self.place.mirrored(width_px),
+            square=self.square.mirrored(width_px),
             verts_m=self.verts_m * _MIRROR,
             joints_m=self.joints_m * _MIRROR,
             wrist_px=(width_px - 1 - x, y),
@@ -76,36 +76,36 @@ class PhotographedHand:
         return right if self.side == "right" else right[:, ::-1]
 
 
-def predict_hands(trained: TrainedHand, rgb: Rgb, places: Sequence[HandSquare]) -> list[PhotographedHand]:
+def predict_hands(trained: TrainedHand, rgb: Rgb, squares: Sequence[HandSquare]) -> list[PhotographedHand]:
     """Return the hand of every place, in their order.
 
     Args:
         trained: The network.
         rgb: The photograph, upright.
-        places: Where its hands are.
+        squares: Where its hands are.
     """
-    if not places:
+    if not squares:
         return []
     width_px, input_px = rgb.shape[1], trained.config.data.input_px
-    as_right = [place if place.side == "right" else place.mirrored(width_px) for place in places]
+    as_right = [square if square.side == "right" else square.mirrored(width_px) for square in squares]
     crops = [
-        crop_place(rgb if place.side == "right" else rgb[:, ::-1], right, size_px=input_px)
-        for place, right in zip(places, as_right, strict=True)
+        crop_square(rgb if square.side == "right" else rgb[:, ::-1], right, size_px=input_px)
+        for square, right in zip(squares, as_right, strict=True)
     ]
     predicted = predict_crops(trained.network, torch.from_numpy(np.stack(crops)))
     hands = [_in_photograph(right, *arrays) for right, *arrays in zip(as_right, *predicted, strict=True)]
     return [
-        hand if place.side == "right" else hand.mirrored(width_px)
-        for place, hand in zip(places, hands, strict=True)
+        hand if square.side == "right" else hand.mirrored(width_px)
+        for square, hand in zip(squares, hands, strict=True)
     ]
 
 
 def _in_photograph(
-    place: HandSquare, verts_m: np.ndarray, joints_m: np.ndarray, camera: np.ndarray
+    square: HandSquare, verts_m: np.ndarray, joints_m: np.ndarray, camera: np.ndarray
 ) -> PhotographedHand:
     """Turn a crop's camera into the photograph's."""
     scale, tx_m, ty_m = camera.astype(np.float64).tolist()
-    scale_px_per_m = scale * place.size_px / 2
-    x, y = place.centre_px
+    scale_px_per_m = scale * square.size_px / 2
+    x, y = square.centre_px
     wrist_px = (x + scale_px_per_m * tx_m, y + scale_px_per_m * ty_m)
-    return PhotographedHand(place, verts_m, joints_m, scale_px_per_m, wrist_px)
+    return PhotographedHand(square, verts_m, joints_m, scale_px_per_m, wrist_px)

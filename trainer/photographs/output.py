@@ -70,9 +70,9 @@ def write_mesh(path: Path, hand: PhotographedHand, hand_model: HandModel) -> Non
 def _hand(hand: PhotographedHand, mesh: str | None) -> dict[str, Any]:
     return {
         "side": hand.side,
-        "confidence": hand.place.confidence,
+        "confidence": hand.square.confidence,
         "mesh": mesh,
-        "crop": {"centre_px": list(hand.place.centre_px), "size_px": hand.place.size_px},
+        "crop": {"centre_px": list(hand.square.centre_px), "size_px": hand.square.size_px},
         "camera": {"scale_px_per_m": hand.scale_px_per_m, "wrist_px": list(hand.wrist_px)},
         "joints_m": _rounded(hand.joints_m, _METRE_DIGITS),
         "joints_px": _rounded(hand.project(hand.joints_m), _PIXEL_DIGITS),

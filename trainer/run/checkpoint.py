@@ -1,7 +1,7 @@
-"""Checkpoints: a folder per moment, written aside and renamed, so one that has its name is whole.
+"""Checkpoints: a folder each, written aside and renamed, so one that has its name is complete.
 
 round-0003/                 the end of a round
-round-0003-step-00000500/   a moment inside a round, deleted when the round has ended
+round-0003-step-00000500/   inside a round, deleted when the round has ended
     model.safetensors   weights by name; readable without this program, and by any release of PyTorch
     state.pt            all that resuming needs besides; read without running pickled code
     config.toml         the resolved configuration
@@ -56,7 +56,7 @@ class CheckpointId:
 
     @classmethod
     def parse(cls, name: str) -> "CheckpointId | None":
-        """Return the moment that a folder's name tells, or None for a folder that is no checkpoint."""
+        """Return the checkpoint that a folder's name means, or None for another folder."""
         match = _NAME.fullmatch(name)
         if match is None:
             return None
@@ -67,7 +67,7 @@ class CheckpointId:
 def save_checkpoint(
     folder: Path, network: nn.Module, state: Mapping[str, Any], *, texts: Mapping[str, str]
 ) -> None:
-    """Write a checkpoint, or leave the one that is already there: equal moments have equal content.
+    """Write a checkpoint, or leave the one that is already there: equal names have equal content.
 
     Args:
         folder: Final name.
@@ -171,9 +171,9 @@ def load_state(folder: Path) -> dict[str, Any]:
 
 
 def latest_checkpoint(checkpoints: Path) -> Path | None:
-    """Return the newest whole checkpoint of a run, if it has one."""
-    moments = _moments(checkpoints)
-    return checkpoints / max(moments).name if moments else None
+    """Return the newest complete checkpoint of a run, if it has one."""
+    checkpoint_ids = _ids_in(checkpoints)
+    return checkpoints / max(checkpoint_ids).name if checkpoint_ids else None
 
 
 def best_checkpoint(checkpoints: Path) -> Path:
@@ -193,17 +193,17 @@ def best_checkpoint(checkpoints: Path) -> Path:
 
 def prune_checkpoints(checkpoints: Path, *, keep_last: int) -> None:
     """Delete all but the best checkpoint, those of the last rounds, and those inside the round under way."""
-    moments = sorted(_moments(checkpoints))
-    ended = [moment for moment in moments if moment.ended]
-    kept = {moment.name for moment in ended[-keep_last:]}
-    kept |= {max(moments).name} if moments else set()
+    checkpoint_ids = sorted(_ids_in(checkpoints))
+    ended = [checkpoint_id for checkpoint_id in checkpoint_ids if checkpoint_id.ended]
+    kept = {checkpoint_id.name for checkpoint_id in ended[-keep_last:]}
+    kept |= {max(checkpoint_ids).name} if checkpoint_ids else set()
     if (checkpoints / "best").exists():
         kept.add(best_checkpoint(checkpoints).name)
-    for moment in moments:
-        if moment.name not in kept:
-            shutil.rmtree(checkpoints / moment.name)
+    for checkpoint_id in checkpoint_ids:
+        if checkpoint_id.name not in kept:
+            shutil.rmtree(checkpoints / checkpoint_id.name)
 
 
-def _moments(checkpoints: Path) -> list[CheckpointId]:
+def _ids_in(checkpoints: Path) -> list[CheckpointId]:
     names = [entry.name for entry in checkpoints.iterdir()] if checkpoints.is_dir() else []
-    return [moment for name in names if (moment := CheckpointId.parse(name)) is not None]
+    return [checkpoint_id for name in names if (checkpoint_id := CheckpointId.parse(name)) is not None]

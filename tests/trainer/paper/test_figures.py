@@ -15,7 +15,7 @@ from tests.support.small_hands import open_hand, open_hand_mesh, small_fastmetro
 from tests.support.small_trained import TINY_FASTMETRO, as_trained, tiny_trained, write_run
 from trainer.drawing.overlay import draw_mesh
 from trainer.networks.point_attention import point_attention_layers
-from trainer.paper.attention_figure import draw_attention_figure, look_from
+from trainer.paper.attention_figure import attention_from, draw_attention_figure
 from trainer.paper.recycle_figure import draw_recycle_figure
 from trainer.paper.square_photographs import in_square, predict_square, read_square
 from trainer.photographs.hand import PhotographedHand
@@ -117,7 +117,7 @@ def test_attention_is_relative_to_looking_everywhere_alike(
 ) -> None:
     layer = point_attention_layers(transformer.network)[-1]
     square, mesh = read_square(photographs[1]), open_hand_mesh()
-    first, second = look_from(transformer, square, ["index_tip", "wrist"], layer=layer, mesh=mesh)
+    first, second = attention_from(transformer, square, ["index_tip", "wrist"], layer=layer, mesh=mesh)
     assert (first.joint, second.joint) == (8, 0)
     assert first.coarse.mean() == pytest.approx(1, abs=0.3), (
         "an untrained joint looks nearly everywhere alike"

@@ -76,14 +76,14 @@ def test_a_hand_is_found_where_it_is_whatever_the_box(box: tuple[int, int, int, 
 
 def test_pixels_are_those_of_the_crop_put_back_into_the_picture(trained: TrainedHand) -> None:
     """Done by hand: the crop is (-1, 1) wide, and its middle lies where the place says."""
-    place = HandSquare(centre_px=(40.5, 77.0), size_px=66.0, side="right")
-    (hand,) = predict_hands(trained, noise(), [place])
+    square = HandSquare(centre_px=(40.5, 77.0), size_px=66.0, side="right")
+    (hand,) = predict_hands(trained, noise(), [square])
     joints_px = hand.project(hand.joints_m)
-    scale = hand.scale_px_per_m * 2 / place.size_px
-    shift_m = (np.array(hand.wrist_px) - place.centre_px) / hand.scale_px_per_m
+    scale = hand.scale_px_per_m * 2 / square.size_px
+    shift_m = (np.array(hand.wrist_px) - square.centre_px) / hand.scale_px_per_m
     crop_px = project_px(hand.joints_m, WeakPerspective(scale, *shift_m.tolist()), size_px=INPUT_PX)
-    left_top = np.array(place.centre_px) - place.size_px / 2
-    np.testing.assert_allclose(joints_px, left_top + (crop_px + 0.5) * place.size_px / INPUT_PX, atol=1e-3)
+    left_top = np.array(square.centre_px) - square.size_px / 2
+    np.testing.assert_allclose(joints_px, left_top + (crop_px + 0.5) * square.size_px / INPUT_PX, atol=1e-3)
 
 
 def test_photographs_like_freihands_are_predicted_as_the_evaluation_does(
@@ -103,7 +103,7 @@ def test_photographs_like_freihands_are_predicted_as_the_evaluation_does(
 
 def equal(first: PhotographedHand, second: PhotographedHand) -> bool:
     return (
-        first.place == second.place
+        first.square == second.square
         and np.array_equal(first.verts_m, second.verts_m)
         and np.array_equal(first.joints_m, second.joints_m)
         and first.scale_px_per_m == second.scale_px_per_m
@@ -114,24 +114,24 @@ def equal(first: PhotographedHand, second: PhotographedHand) -> bool:
 @pytest.mark.parametrize("size_px", [40.0, 90.5, 300.0])
 def test_a_mirrored_photograph_gives_the_mirrored_hand_exactly(trained: TrainedHand, size_px: float) -> None:
     rgb = noise()
-    place = HandSquare(centre_px=(70.0, 55.5), size_px=size_px, side="right")
-    (right,) = predict_hands(trained, rgb, [place])
-    (left,) = predict_hands(trained, rgb[:, ::-1], [place.mirrored(201)])
+    square = HandSquare(centre_px=(70.0, 55.5), size_px=size_px, side="right")
+    (right,) = predict_hands(trained, rgb, [square])
+    (left,) = predict_hands(trained, rgb[:, ::-1], [square.mirrored(201)])
     assert left.side == "left"
     assert equal(left, right.mirrored(201))
     assert not np.array_equal(left.verts_m, right.verts_m)
 
 
 def test_hands_keep_the_order_of_their_places(trained: TrainedHand) -> None:
-    places = [
+    squares = [
         HandSquare(centre_px=(60, 60), size_px=50, side="left"),
         HandSquare(centre_px=(20, 30), size_px=40, side="right"),
         HandSquare(centre_px=(150, 70), size_px=80, side="left"),
     ]
-    together = predict_hands(trained, noise(), places)
-    for place, hand in zip(places, together, strict=True):
-        (alone,) = predict_hands(trained, noise(), [place])
-        assert hand.place == place
+    together = predict_hands(trained, noise(), squares)
+    for square, hand in zip(squares, together, strict=True):
+        (alone,) = predict_hands(trained, noise(), [square])
+        assert hand.square == square
         np.testing.assert_allclose(hand.verts_m, alone.verts_m, atol=1e-6)
         np.testing.assert_allclose(hand.wrist_px, alone.wrist_px, atol=1e-3)
 

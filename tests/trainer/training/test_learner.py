@@ -26,49 +26,49 @@ from trainer.training.learner import Learner
 TWO_PROCESSES = ROOT / "tests" / "support" / "two_processes.py"
 
 
-def engine_and_feed(config: TrainConfig) -> tuple[Learner, RoundLoader]:
+def learner_and_loader(config: TrainConfig) -> tuple[Learner, RoundLoader]:
     split = FreiHandSplit(config.data.root, "training")
-    engine = Learner(build_fabric(config), config, load_hand_model(), num_steps=10)
-    return engine, RoundLoader(split, range(len(split)), config)
+    learner = Learner(build_fabric(config), config, load_hand_model(), num_steps=10)
+    return learner, RoundLoader(split, range(len(split)), config)
 
 
 def test_a_loss_that_is_not_finite_moves_nothing_and_names_the_sample(tmp_path: Path) -> None:
-    engine, feed = engine_and_feed(small_config(tmp_path))
-    batch, _ = next(feed.batches(0, start_step=0, twins=None))
+    learner, loader = learner_and_loader(small_config(tmp_path))
+    batch, _ = next(loader.batches(0, start_step=0, twins=None))
     batch.target.joints_ndc[2, 5] = float("nan")
-    before = {name: value.clone() for name, value in engine.network.named_parameters()}
+    before = {name: value.clone() for name, value in learner.network.named_parameters()}
     with pytest.raises(TrainingError, match=rf"step 7: expected a finite loss.* {batch.sample_ids[2]}\. The"):
-        engine.step(batch, number=7)
-    for name, value in engine.network.named_parameters():
+        learner.step(batch, number=7)
+    for name, value in learner.network.named_parameters():
         assert torch.equal(value, before[name])
 
 
 def test_a_gradient_that_is_not_finite_moves_nothing(tmp_path: Path) -> None:
-    engine, feed = engine_and_feed(small_config(tmp_path))
-    batch, _ = next(feed.batches(0, start_step=0, twins=None))
-    first = next(engine.network.parameters())
+    learner, loader = learner_and_loader(small_config(tmp_path))
+    batch, _ = next(loader.batches(0, start_step=0, twins=None))
+    first = next(learner.network.parameters())
     first.register_hook(lambda gradient: gradient * float("inf"))
     before = first.detach().clone()
     with pytest.raises(TrainingError, match="expected a finite gradient"):
-        engine.step(batch, number=0)
+        learner.step(batch, number=0)
     assert torch.equal(first, before)
 
 
 def test_a_long_gradient_is_clipped(tmp_path: Path) -> None:
     config = small_config(tmp_path, optimiser__clip_norm=0.25)
-    engine, feed = engine_and_feed(config)
-    batch, _ = next(feed.batches(0, start_step=0, twins=None))
-    engine.step(batch, number=0)
-    gradients = [value.grad for value in engine.network.parameters() if value.grad is not None]
+    learner, loader = learner_and_loader(config)
+    batch, _ = next(loader.batches(0, start_step=0, twins=None))
+    learner.step(batch, number=0)
+    gradients = [value.grad for value in learner.network.parameters() if value.grad is not None]
     norm = torch.linalg.vector_norm(torch.cat([gradient.flatten() for gradient in gradients]))
     assert float(norm) == pytest.approx(0.25, rel=1e-3)
 
 
 @pytest.mark.parametrize("changes", [{"compute__precision": "bf16-mixed"}, {"optimiser__clip_norm": 0.0}])
 def test_training_learns_one_batch_by_heart(tmp_path: Path, changes: dict[str, object]) -> None:
-    engine, feed = engine_and_feed(small_config(tmp_path, optimiser__learning_rate=3e-3, **changes))
-    batch, _ = next(feed.batches(0, start_step=0, twins=None))
-    losses = [engine.step(batch, number=number).total.item() for number in range(30)]
+    learner, loader = learner_and_loader(small_config(tmp_path, optimiser__learning_rate=3e-3, **changes))
+    batch, _ = next(loader.batches(0, start_step=0, twins=None))
+    losses = [learner.step(batch, number=number).total.item() for number in range(30)]
     assert losses[-1] < 0.5 * losses[0]
 
 
@@ -81,10 +81,10 @@ def test_a_compiled_step_computes_what_a_plain_one_does(
     monkeypatch.setattr(HandRegressor, "compile", partialmethod(compile_network, backend="eager"))
     losses = []
     for compiled in (False, True):
-        engine, feed = engine_and_feed(small_config(tmp_path, compute__compile=compiled))
-        batches = feed.batches(0, start_step=0, twins=None)
-        losses.append([engine.step(batch, number=n).total.item() for n, (batch, _) in enumerate(batches)])
-        assert not any("_orig_mod" in name for name in engine.network.state_dict())
+        learner, loader = learner_and_loader(small_config(tmp_path, compute__compile=compiled))
+        batches = loader.batches(0, start_step=0, twins=None)
+        losses.append([learner.step(batch, number=n).total.item() for n, (batch, _) in enumerate(batches)])
+        assert not any("_orig_mod" in name for name in learner.network.state_dict())
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 

@@ -53,23 +53,23 @@ def fp16_config(folder: Path, **changes: Any) -> TrainConfig:
 
 
 def engine_and_batch(config: TrainConfig) -> tuple[Learner, LoadedBatch]:
-    engine = Learner(build_fabric(config), config, load_hand_model(), num_steps=10)
+    learner = Learner(build_fabric(config), config, load_hand_model(), num_steps=10)
     split = FreiHandSplit(config.data.root, "training")
-    feed = RoundLoader(split, range(len(split)), config)
-    return engine, next(feed.batches(0, start_step=0, twins=None))[0]
+    loader = RoundLoader(split, range(len(split)), config)
+    return learner, next(loader.batches(0, start_step=0, twins=None))[0]
 
 
-def scale_of(engine: Learner) -> float:
-    return float(engine.state_dict()["precision"]["scale"])
+def scale_of(learner: Learner) -> float:
+    return float(learner.state_dict()["precision"]["scale"])
 
 
 def test_the_network_computes_in_16_bits_and_the_losses_in_32(tmp_path: Path) -> None:
     """Fabric by itself would take bf16 on a CPU."""
-    engine, batch = engine_and_batch(fp16_config(tmp_path))
+    learner, batch = engine_and_batch(fp16_config(tmp_path))
     seen = []
-    layer = next(part for part in engine.network.modules() if isinstance(part, nn.Linear))
+    layer = next(part for part in learner.network.modules() if isinstance(part, nn.Linear))
     layer.register_forward_hook(lambda *passed: seen.append(passed[-1].dtype))
-    losses = engine.step(batch, number=0)
+    losses = learner.step(batch, number=0)
     assert seen == [torch.float16]
     assert losses.total.dtype == torch.float32
 
@@ -78,12 +78,12 @@ def test_the_network_computes_in_16_bits_and_the_losses_in_32(tmp_path: Path) ->
 def test_an_overflow_skips_the_step_and_lowers_the_scale_until_it_learns(
     tmp_path: Path, schedule: str
 ) -> None:
-    engine, batch = engine_and_batch(fp16_config(tmp_path, optimiser__schedule=schedule))
-    before = {name: value.clone() for name, value in engine.network.named_parameters()}
-    first = engine.step(batch, number=0).total
-    assert scale_of(engine) == FIRST_SCALE / 2
-    assert all(torch.equal(value, before[name]) for name, value in engine.network.named_parameters())
-    losses = [engine.step(batch, number=number).total for number in range(1, 8)]
+    learner, batch = engine_and_batch(fp16_config(tmp_path, optimiser__schedule=schedule))
+    before = {name: value.clone() for name, value in learner.network.named_parameters()}
+    first = learner.step(batch, number=0).total
+    assert scale_of(learner) == FIRST_SCALE / 2
+    assert all(torch.equal(value, before[name]) for name, value in learner.network.named_parameters())
+    losses = [learner.step(batch, number=number).total for number in range(1, 8)]
     assert losses[-1] < first
 
 
@@ -92,22 +92,22 @@ def test_a_gradient_that_no_scale_makes_finite_stops_the_run(
 ) -> None:
     """Otherwise every step would be skipped, and nothing would say so."""
     monkeypatch.setattr(module, "SMALLEST_SCALE", FIRST_SCALE / 4)
-    engine, batch = engine_and_batch(fp16_config(tmp_path))
-    first = next(engine.network.parameters())
+    learner, batch = engine_and_batch(fp16_config(tmp_path))
+    first = next(learner.network.parameters())
     first.register_hook(lambda gradient: gradient * float("inf"))
     before = first.detach().clone()
     for number in range(2):
-        engine.step(batch, number=number)
+        learner.step(batch, number=number)
     with pytest.raises(TrainingError, match="step 2: expected a finite gradient"):
-        engine.step(batch, number=2)
+        learner.step(batch, number=2)
     assert torch.equal(first, before)
 
 
 def test_a_loss_that_is_not_finite_is_no_overflow(tmp_path: Path) -> None:
-    engine, batch = engine_and_batch(fp16_config(tmp_path))
+    learner, batch = engine_and_batch(fp16_config(tmp_path))
     batch.target.verts_m[1, 7] = float("inf")
     with pytest.raises(TrainingError, match=rf"expected a finite loss.* {batch.sample_ids[1]}\. The"):
-        engine.step(batch, number=0)
+        learner.step(batch, number=0)
 
 
 def test_a_resumed_run_has_the_scale_of_an_uninterrupted_one(
@@ -117,10 +117,10 @@ def test_a_resumed_run_has_the_scale_of_an_uninterrupted_one(
 
     step = Learner.step
 
-    def dying(engine: Learner, *batch: Any, number: int) -> Any:
+    def dying(learner: Learner, *batch: Any, number: int) -> Any:
         if number == 3:
             raise Killed
-        return step(engine, *batch, number=number)
+        return step(learner, *batch, number=number)
 
     folders = []
     for killed in (False, True):

@@ -128,8 +128,8 @@ def _dense(matrix: _Sparse) -> Float64[np.ndarray, "rows columns"]:
     by_line: csr_matrix | csc_matrix
     match matrix:
         case _ByEntry():
-            places = state["coords"] if "coords" in state else (state["row"], state["col"])
-            return coo_matrix((state["data"], tuple(places)), shape=shape).toarray()
+            coordinates = state["coords"] if "coords" in state else (state["row"], state["col"])
+            return coo_matrix((state["data"], tuple(coordinates)), shape=shape).toarray()
         case _ByRow():
             by_line = csr_matrix((state["data"], state["indices"], state["indptr"]), shape=shape)
         case _:
