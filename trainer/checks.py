@@ -73,7 +73,7 @@ def photographs(root: str, hand_model: str = "") -> str:
     """Read every split of a dataset in FreiHAND's layout, and decode some of its images.
 
     Raises:
-        DatasetError: A split is not whole.
+        DatasetError: A split is not complete.
         ConfigError: Its labels are meshes of another hand model.
     """
     folder = Path(root)

@@ -128,8 +128,8 @@ def bench_rounds(
         config: With [recycle]; warm-up takes one round here, and every twin is drawn in every round.
         renderer_for: Opens what draws the twins of a run.
         rounds: Rounds of each run.
-        max_samples: Train on so many photographs only.
-        workers: Render with so many processes, and train in this process with the cores that are left.
+        max_samples: Train on this many photographs only.
+        workers: Render with this many processes, and train in this process with the cores that are left.
 
     Raises:
         ConfigError: The configuration does not recycle predictions, or the rounds are too few.

@@ -80,7 +80,7 @@ def draw_contact_sheet(
 
 
 def save_sheet(sheet: Image.Image, path: Path) -> None:
-    """Write a sheet as PNG, whole or not at all."""
+    """Write a sheet as PNG, complete or not at all."""
     file = io.BytesIO()
     sheet.save(file, "PNG")
     write_output(path, [file.getvalue()])

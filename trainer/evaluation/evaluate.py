@@ -113,7 +113,7 @@ def score_photographs(
                 f"{len(hands)}, the first being {broken[0]}."
             ),
             remedy=(
-                "Go on from the last checkpoint with a lower "
+                "Resume from the last checkpoint with a lower "
                 'optimiser.learning_rate, or with compute.precision = "32-true".'
             ),
         )

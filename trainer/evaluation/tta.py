@@ -69,7 +69,7 @@ def predict_split_with_views(
 ) -> HandPredictions:
     """Predict all photographs of a split in many views each; the result is that of `predict_split`.
 
-    It takes as long as so many predictions: 95 with the published views, besides the plain one.
+    It takes one prediction per view, 95 with the published ones, besides the plain one.
     """
     groups = [range(start, min(start + batch_size, len(split))) for start in range(0, len(split), batch_size)]
 

@@ -1,4 +1,4 @@
-"""What synthetic shards belong to: the run that they lie in, its photographs, and the hand that was drawn."""
+"""What synthetic shards belong to: their run, its photographs, and the hand model that was rendered."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ class ShardContext:
     """The surroundings of some shards.
 
     Attributes:
-        run_dir: Folder of their run; None for shards that lie elsewhere.
+        run_dir: Folder of their run; None for shards outside of a run.
         split: The photographs whose predictions were drawn, if they are known.
         hand_model: The hand that was drawn.
     """

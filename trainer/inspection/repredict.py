@@ -55,7 +55,7 @@ class TwinCrops(CentreCrops):
 
 
 def network_of(context: ShardContext, *, device: DeviceName = "auto") -> TrainedHand | None:
-    """Return the best network of the run that shards lie in, if there is one."""
+    """Return the best network of the run that shards belong to, if there is one."""
     if context.run_dir is None or not (RunFolder(context.run_dir).checkpoints / "best").exists():
         return None
     return load_trained(context.run_dir, device=device)

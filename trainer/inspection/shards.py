@@ -93,8 +93,8 @@ class Inspection:
     """Some shards, in the order of their paths.
 
     Attributes:
-        rows: The shards that are whole.
-        rounds: The committed rounds that they lie in.
+        rows: The complete shards.
+        rounds: The committed rounds that they belong to.
         unfinished: Tars without an index, which a renderer is writing or was killed over.
     """
 
@@ -138,7 +138,7 @@ class Inspection:
         }
 
     def latest_round(self, tar: Path) -> RoundRow | None:
-        """Return the latest committed round beside the one that a shard lies in."""
+        """Return the latest committed round beside the one of a shard."""
         beside = (row for row in self.rounds if row.twins.directory.parent == tar.parent.parent)
         return max(beside, key=lambda row: row.twins.manifest.round_index, default=None)
 
@@ -191,7 +191,7 @@ def find_tars(path: Path) -> list[Path]:
         ShardError: There are none.
     """
     if path.is_file() and path.suffix == ".tar":
-        read_index(path)  # named alone, a tar has to be whole
+        read_index(path)  # named alone, a tar has to be complete
         return [path]
     tars = sorted(path.rglob("*.tar")) if path.is_dir() else []
     if not tars:

@@ -18,7 +18,7 @@ def draw_twin_sheet(
     selection: Selection = "spread",
     trained: TrainedHand | None = None,
 ) -> Image.Image | None:
-    """Return a contact sheet of the latest round among the shards; None if no shard is whole.
+    """Return a contact sheet of the latest round among the shards; None if no shard is complete.
 
     Args:
         inspection: The shards.

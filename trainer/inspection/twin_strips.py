@@ -27,7 +27,7 @@ type Selection = Literal["spread", "worst"]
 
 @dataclass(frozen=True, slots=True)
 class TwinRef:
-    """Where a twin lies, or why there is none."""
+    """Where a twin is stored, or why there is none."""
 
     sample_id: str
     shard: SyntheticShard
@@ -40,8 +40,8 @@ def choose_twins(
     """Choose the samples of a sheet.
 
     Args:
-        tars: Shards that are whole.
-        count: At most so many.
+        tars: Complete shards.
+        count: At most this many.
         selection: ``spread`` takes them at equal distances, quarantined ones included; ``worst`` those whose
             drawn hand is farthest from the labels.
         split: The photographs that were drawn; needed for ``worst``.

@@ -1,4 +1,4 @@
-"""Trains and scores everything that a table like the paper's Table 2 needs, and goes on where it stopped."""
+"""Trains and scores everything that a table like the paper's Table 2 needs, and resumes where it stopped."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 def ablate(config: AblationConfig, *, renderer_for: RendererFor) -> AblationReport:
     """Train every run that is not finished, score every run that is not scored, and return the table.
 
-    Calling it again goes on from the latest checkpoint of the run that was interrupted. A run whose loss
-    stops being finite is left where it stands and reported, and the others go on.
+    Calling it again resumes from the latest checkpoint of the run that was interrupted. A run whose loss
+    stops being finite is left as it is and reported, and the others continue.
 
     Under ``torchrun`` every process calls it; the table of the first one is complete.
 

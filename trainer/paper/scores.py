@@ -1,7 +1,7 @@
 """What an ablation keeps about a finished run: the scores of its best checkpoint on every evaluation set.
 
-They lie in the run's folder, in ``scores.json`` and, hand by hand, in ``hands-NAME.csv``, and are used again
-until the checkpoint or the evaluation set is another.
+They are stored in the run's folder, in ``scores.json`` and, hand by hand, in ``hands-NAME.csv``. They are
+used again until the checkpoint or the evaluation set changes.
 """
 
 import hashlib

@@ -76,7 +76,7 @@ class AblationReport:
         rows: Models by variants, in the order of the configuration.
         sets: The evaluation sets, and for each whether the paper's numbers were measured on it.
         num_seeds: Runs of a complete row.
-        failures: Runs that cannot go on, and why.
+        failures: Runs that cannot continue, and why.
     """
 
     rows: tuple[AblationRow, ...]

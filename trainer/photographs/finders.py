@@ -59,7 +59,7 @@ class GivenBoxes:
         """Return the squares around the boxes.
 
         Raises:
-            DatasetError: A box lies outside of this picture.
+            DatasetError: A box is outside of this picture.
         """
         height, width = rgb.shape[:2]
         squares = []

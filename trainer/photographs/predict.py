@@ -35,7 +35,7 @@ class PredictReport:
     """What became of the photographs.
 
     Attributes:
-        out: Where everything lies.
+        out: Where everything is stored.
         pictures: Photographs, or frames of a video, that were looked at.
         hands: Predicted in them.
         skipped: Photographs that could not be used, and why.

@@ -27,7 +27,7 @@ class RoundRenderer:
     """Draws what the refresh policy says of every round; there is at most one render at a time.
 
     Args:
-        run: Where predictions and renders lie.
+        run: Where predictions and renders are stored.
         config: Of the run.
         recycle: How it recycles.
         renderer: Draws.
@@ -73,7 +73,7 @@ class RoundRenderer:
             self._under_way = None
 
     def stop(self) -> None:
-        """End the render that is under way; it goes on when the run is resumed."""
+        """End the render that is under way; resuming the run continues it."""
         if self._under_way is not None:
             self._under_way[1].stop()
 

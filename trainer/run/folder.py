@@ -1,4 +1,4 @@
-"""The folder of a run: where everything lies, and what it may be resumed with."""
+"""The folder of a run: where everything is stored, and what it may be resumed with."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from trainer.run.provenance import PROVENANCE, hash_hand_model, provenance_of, r
 CONFIG = "config.toml"
 
 _LEVELS_BELOW_RUN = 3
-"""A shard lies in run/synthetic/round-0003."""
+"""A shard is stored in run/synthetic/round-0003."""
 
 _FREE_TO_CHANGE = (
     "run_dir",
@@ -57,7 +57,7 @@ class RunFolder:
 
     @property
     def texts(self) -> dict[str, str]:
-        """What lies beside every checkpoint."""
+        """What is stored beside every checkpoint."""
         return {name: (self.root / name).read_text(encoding="utf-8") for name in (CONFIG, PROVENANCE)}
 
     def predictions(self, round_index: int) -> Path:
@@ -80,18 +80,18 @@ class RunFolder:
 
 
 def run_of(tar: Path) -> Path | None:
-    """Return the folder of the run that a synthetic shard lies in, if it lies in one."""
+    """Return the folder of the run of a synthetic shard, if it belongs to one."""
     folders = tar.absolute().parents[:_LEVELS_BELOW_RUN]
     return next((folder for folder in folders if (folder / CONFIG).exists()), None)
 
 
 def open_run(config: TrainConfig, *, image_px: int, resume: bool) -> RunFolder:
-    """Return the folder of a run, prepared to begin or to go on.
+    """Return the folder of a run, prepared to begin or to be resumed.
 
     Args:
         config: Of the run; it is written down.
         image_px: Side of its photographs, which the crop is a part of; likewise.
-        resume: Go on with what is there, if anything is; otherwise delete what an earlier run wrote.
+        resume: Continue what is there, if anything is; otherwise delete what an earlier run wrote.
 
     Raises:
         ConfigError: The run was started with a configuration that differs in more than speed.

@@ -18,7 +18,7 @@ class RunLog:
 
     Args:
         run: Where to write.
-        rounds: Of the whole run.
+        rounds: Of the run.
         start_step: Optimiser step at which this process begins; later entries of a killed one disappear.
     """
 

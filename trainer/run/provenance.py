@@ -13,7 +13,7 @@ from shared.storage.files import sha256_of
 from trainer.config.run import TrainConfig
 
 PROVENANCE = "provenance.json"
-"""Lies in the folder of a run, and beside every checkpoint."""
+"""Stored in the folder of a run, and beside every checkpoint."""
 
 
 def provenance_of(config: TrainConfig, *, image_px: int) -> dict[str, object]:

@@ -1,9 +1,9 @@
-"""A copy of a run at a URL, brought up to date after every round; an empty machine goes on from it.
+"""A copy of a run at a URL, brought up to date after every round; an empty machine resumes from it.
 
-Everything lies there as in the run's folder, so `meshcycle evaluate` and `inspect` read it too: checkpoints,
-predictions, committed rounds of twins, and metrics. TensorBoard's files, which grow in place, stay behind. A
-round is published in the foreground: in the background its files could be pruned while they travel, and what
-is to be gained are the seconds that they take, of minutes or hours that a round takes.
+Everything is stored there as in the run's folder, so `meshcycle evaluate` and `inspect` read it too:
+checkpoints, predictions, committed rounds of twins, and metrics. TensorBoard's files, which grow in place,
+stay behind. A round is published in the foreground. In the background its files could be pruned while they
+travel, and only the seconds that they take would be saved.
 """
 
 import logging
@@ -85,7 +85,7 @@ class RemoteCopy:
             )
 
     def begin(self) -> None:
-        """Publish what there is when a run begins or goes on.
+        """Publish what there is when a run begins or is resumed.
 
         Raises:
             StorageError: The mirror cannot be written, which is better known now than after a round.
@@ -109,13 +109,13 @@ class RemoteCopy:
         """Make sure that the mirror is up to date when the run ends.
 
         Raises:
-            StorageError: It still cannot be written; the run itself is whole.
+            StorageError: It still cannot be written; the run itself is complete.
         """
         if self._is_behind:
             self.begin()
 
     def _names(self) -> list[str]:
-        """Return what belongs into the mirror: all that is whole, and so nothing that is under way."""
+        """Return what belongs into the mirror: all that is complete, and so nothing that is under way."""
         synthetic = self._run.root / "synthetic"
         # Asked before the files are listed: a round that is committed meanwhile may be listed in part.
         manifests = list(synthetic.glob(f"*/{MANIFEST}"))
