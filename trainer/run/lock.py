@@ -22,7 +22,7 @@ def sole_trainer(run_dir: Path) -> Iterator[None]:
     lock = take_lock(run_dir / LOCK)
     if lock is None:
         raise ConfigError(
-            f"{run_dir}: expected a run without a trainer, found another process training it.",
+            f"{run_dir}: expected a run without a trainer, found another trainer at work.",
             remedy="Wait for it, end it, or choose another run_dir.",
         )
     try:
