@@ -97,9 +97,9 @@ def test_a_lit_hand_has_the_mean_colour_of_its_background(colour: tuple[int, int
     """The tolerances that `exposure` states; a hand on a white wall is still a shape."""
     wanted = tuple(value / 255 for value in colour)
     red, green, blue = (float(value) for value in srgb_to_linear(np.array(wanted)))
-    request = twin_request(seed)
+    resting_m = open_hand().template_m - open_hand().template_m.mean(axis=0)
     asked = DrawRequest(
-        verts_m=request.verts_m,
+        verts_m=resting_m.astype(np.float32),
         camera=CAMERA,
         width_px=SIZE_PX,
         height_px=SIZE_PX,
