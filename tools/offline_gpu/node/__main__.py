@@ -21,7 +21,8 @@ from tools.offline_gpu.node.report import last_line
 from tools.offline_gpu.node.steps import PLANS
 
 _PARTS: Final = Path(".offline")
-_NOT_COPIED: Final = (".offline", ".venv", ".git", "__pycache__", "demo", "runs", "data")
+_NOT_COPIED: Final = frozenset({".offline", ".venv", ".git", "demo", "runs", "data"})
+"""Of the project's root; `trainer/data` is code."""
 _PIECE_BYTES: Final = 15 << 20
 """Of what was trained: files come back in pieces, because some sites limit a file's size."""
 
@@ -139,8 +140,13 @@ def _copy_project() -> None:
     for folder in (layout.LOGS, layout.UNPACKED):
         folder.mkdir(parents=True, exist_ok=True)
     if not layout.PROJECT.exists():
-        skipped = shutil.ignore_patterns(*_NOT_COPIED)
-        shutil.copytree(Path.cwd(), layout.PROJECT, ignore=skipped, symlinks=True)
+        shutil.copytree(Path.cwd(), layout.PROJECT, ignore=_not_copied, symlinks=True)
+
+
+def _not_copied(folder: str, names: list[str]) -> set[str]:
+    """Tell `shutil.copytree` what stays behind."""
+    at_root = Path(folder) == Path.cwd()
+    return set(names) & (_NOT_COPIED | {"__pycache__"} if at_root else {"__pycache__"})
 
 
 def _in_background(name: str, module: str, *words: str) -> None:
