@@ -41,6 +41,10 @@ _WRONG_PLACE: Final = frozenset(
 """Numbers of the errors that another path would mend."""
 
 
+_WITHOUT: Final = f"{__name__}.without"
+"""Key of what a command has noted about itself."""
+
+
 class UserError(click.ClickException):
     """An error that the user can act on, printed as one line."""
 
@@ -61,7 +65,7 @@ class ErrorReportingGroup(click.Group):
             if error.errno in DISK_IS_FULL:
                 raise UserError(
                     f"{error.filename or 'disk'}: expected space on the disk, found {error.strerror}. "
-                    "Free some; the same command resumes.",
+                    f"Free some. {_how_to_resume(ctx)}",
                 ) from error
             if error.errno in _WRONG_PLACE and error.filename is not None:
                 raise UserError(
@@ -70,8 +74,18 @@ class ErrorReportingGroup(click.Group):
                 ) from error
             raise
         except KeyboardInterrupt:
-            click.echo("Interrupted. The same command resumes.", err=True)
+            click.echo(f"Interrupted. {_how_to_resume(ctx)}", err=True)
             ctx.exit(INTERRUPTED)
+
+
+def resume_without(option: str) -> None:
+    """Note that the command that is running begins again if it is repeated with this option."""
+    click.get_current_context().meta[_WITHOUT] = option
+
+
+def _how_to_resume(ctx: click.Context) -> str:
+    option = ctx.meta.get(_WITHOUT)
+    return f"The same command without {option} resumes." if option else "The same command resumes."
 
 
 @contextmanager

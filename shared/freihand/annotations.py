@@ -21,6 +21,9 @@ CHUNK_BYTES = 16 << 20
 CACHED_FROM_BYTES = 4 << 20
 """Smaller files are read again in less than a second."""
 
+_NUMBERS_AND_BLANKS = b"0123456789.+-eENaInfity \t\r\n"
+"""What json writes for numbers, those that are not finite among them, and what may stand between them."""
+
 type Annotation = Float32[np.ndarray, "poses rows columns"]
 
 
@@ -56,12 +59,12 @@ def read_annotation(path: Path, *, rows: int | None, columns: int = 3) -> Annota
 
 
 def _parse(path: Path, *, rows: int | None, columns: int) -> Annotation:
-    """Read the numbers and count the brackets: for a regular table the two determine each other."""
+    """Read the numbers, and compare what stands between them with what stands in a regular table."""
     pieces: list[np.ndarray] = []
-    brackets = 0
+    skeleton = bytearray()
     try:
         for text in _pieces(path):
-            brackets += text.count(b"[")
+            skeleton += text.translate(None, _NUMBERS_AND_BLANKS) + b","
             pieces.append(np.fromstring(text.translate(None, b"[] \t\r\n"), sep=",").astype(np.float32))
     except ValueError as error:
         raise DatasetError(
@@ -69,10 +72,15 @@ def _parse(path: Path, *, rows: int | None, columns: int) -> Annotation:
             remedy="Unpack the dataset again.",
         ) from error
     numbers = np.concatenate(pieces) if pieces else np.empty(0, np.float32)
+    brackets = skeleton.count(b"[")
     poses = brackets - 1 - numbers.size // columns
     found_rows = numbers.size // (poses * columns) if poses > 0 else 0
     if found_rows == 0 or numbers.size != poses * found_rows * columns or rows not in (None, found_rows):
         raise _wrong_shape(path, f"{numbers.size} numbers in {brackets} brackets", rows, columns)
+    row = b"[" + b"," * (columns - 1) + b"]"
+    pose = b"[" + b",".join([row] * found_rows) + b"]"
+    if skeleton != b"[" + pose + (b"," + pose) * (poses - 1) + b"],":
+        raise _wrong_shape(path, "rows of unequal length, texts, or a part cut off", rows, columns)
     if not np.isfinite(numbers).all():
         raise DatasetError(
             f"{path}: expected finite numbers, found NaN or infinity.",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from shared.cli.group import resume_without
 from shared.cli.options import as_json, examples, pass_parts, ray_address_option
 from shared.cli.report import report
 from shared.seams.parts import Parts
@@ -18,7 +19,11 @@ from trainer.cli.options import config_argument, renderer_for
     )
 )
 @config_argument
-@click.option("--resume/--fresh", default=True, help="Resume from the last checkpoint, or begin again.")
+@click.option(
+    "--resume/--fresh",
+    default=True,
+    help="Resume from the last checkpoint, or move the old run aside and begin again.",
+)
 @ray_address_option
 @as_json
 @pass_parts
@@ -31,6 +36,8 @@ def train(parts: Parts, /, config_path: Path, resume: bool, ray_address: str | N
     from trainer.config.run import load_config
     from trainer.training.loop import train as run
 
+    if not resume:
+        resume_without("--fresh")
     config = load_config(config_path)
     with renderer_for(parts, ray_address)(config) as renderer:
         result = run(config, renderer=renderer, resume=resume)

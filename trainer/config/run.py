@@ -1,12 +1,14 @@
 """One training run as a TOML file. Relative paths are relative to the working directory, as in a shell."""
 
+import os
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from shared.records import Section
 from shared.seams.renderer import RenderSettings
+from shared.storage.location import is_url
 from trainer.config.sections import (
     AugmentConfig,
     CheckpointConfig,
@@ -18,6 +20,9 @@ from trainer.config.sections import (
 )
 from trainer.config.toml import read_toml
 from trainer.networks.config import ModelConfig, RegressorModel
+
+_MAX_NAME_BYTES: Final = 240
+"""Of a folder, with room for the number of a run that is moved aside."""
 
 
 class TrainConfig(Section):
@@ -45,6 +50,24 @@ class TrainConfig(Section):
     render: RenderSettings = RenderSettings()
     compute: ComputeConfig = ComputeConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+
+    @field_validator("run_dir")
+    @classmethod
+    def _is_a_folder_of_its_own(cls, run_dir: Path) -> Path:
+        names = os.fsencode(run_dir).split(b"/")
+        if not run_dir.name or run_dir.name == "..":
+            raise ValueError("the name of a folder")
+        if any(len(name) > _MAX_NAME_BYTES or b"\0" in name for name in names):
+            raise ValueError(f"names of at most {_MAX_NAME_BYTES} bytes, without zero bytes")
+        return run_dir
+
+    @model_validator(mode="after")
+    def _mirror_lies_elsewhere(self) -> Self:
+        if self.mirror is not None and not is_url(self.mirror):
+            mirror, run_dir = Path(self.mirror).resolve(), self.run_dir.resolve()
+            if mirror.is_relative_to(run_dir) or run_dir.is_relative_to(mirror):
+                raise ValueError("mirror lies in run_dir, or the other way round: choose a place of its own")
+        return self
 
     @model_validator(mode="after")
     def _something_is_learned(self) -> Self:

@@ -5,6 +5,7 @@ trip over.
 """
 
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,8 +20,15 @@ from shared.storage.outputs import output_aside, write_output
 from shared.types import NUM_JOINTS
 
 MEMBER = "pred.json"
+_NO_NUMBERS = (b'"', b"true", b"false", b"null")
 DECIMALS = 6
 """A micrometre, as short as the server's limit on the size of uploads asks for."""
+
+
+MAX_BYTES = 2 << 30
+"""FreiHAND's evaluation takes some hundred megabytes; a zip of little more can claim any size."""
+BAD_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, EOFError)
+"""What reading a damaged, an encrypted or an unusual zip raises."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,8 +86,11 @@ def read_submission(path: Path, *, num_hands: int, num_verts: int) -> Submission
         DatasetError: It is not a prediction file for this split.
     """
     try:
-        content = json.loads(_read_text(path))
-    except (OSError, ValueError, KeyError, RecursionError, zipfile.BadZipFile, zlib.error) as error:
+        text = _read_text(path)
+        content = json.loads(text)
+        if any(word in text for word in _NO_NUMBERS):
+            raise ValueError("found texts, true, false or null among the numbers")
+    except (OSError, ValueError, KeyError, RecursionError, *BAD_ZIP) as error:
         raise DatasetError(
             f"{path}: expected {MEMBER} or a zip of it, {error}.",
             remedy="Write it as [joints, vertices].",
@@ -109,6 +120,8 @@ def _read_text(path: Path) -> bytes:
     if not zipfile.is_zipfile(path):
         return path.read_bytes()
     with zipfile.ZipFile(path) as archive:
+        if archive.getinfo(MEMBER).file_size > MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES} bytes in it")
         return archive.read(MEMBER)
 
 

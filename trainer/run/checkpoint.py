@@ -3,12 +3,14 @@
 round-0003/                 the end of a round
 round-0003-step-00000500/   inside a round, deleted when the round has ended
     model.safetensors   weights by name; readable without this program, and by any release of PyTorch
+    sha256.json         checksums of both, looked at before they are used
     state.pt            all that resuming needs besides; read without running pickled code
     config.toml         the resolved configuration
     provenance.json     commit, lock and versions
 """
 
 import hashlib
+import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -23,11 +25,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from shared.errors import CheckpointError
-from shared.storage.files import flush_to_disk
+from shared.storage.files import flush_to_disk, sha256_of
 
 WEIGHTS = "model.safetensors"
 STATE = "state.pt"
+CHECKSUMS = "sha256.json"
 FORMAT = "meshcycle-checkpoint-1"
+
+_DAMAGED_REMEDY = "Copy it again, or delete this checkpoint: training resumes from the one before."
 
 _COARSE_MESH = "coarse_mesh"
 _UNFINISHED = ".unfinished"
@@ -89,6 +94,8 @@ def save_checkpoint(
         torch.save({"format": FORMAT, **state}, aside / STATE)
         for name, text in texts.items():
             (aside / name).write_text(text, encoding="utf-8")
+        sums = {name: sha256_of(aside / name) for name in (WEIGHTS, STATE)}
+        (aside / CHECKSUMS).write_text(json.dumps(sums, indent=1), encoding="utf-8")
         for file in aside.iterdir():
             flush_to_disk(file)
         aside.rename(folder)
@@ -97,7 +104,7 @@ def save_checkpoint(
         shutil.rmtree(aside, ignore_errors=True)
         raise CheckpointError(
             f"{folder}: expected to write a checkpoint, found {str(error).splitlines()[0]}.",
-            remedy="Free space on the disk; the same command resumes from the checkpoint before.",
+            remedy="Free space, and train without --fresh: that resumes from the checkpoint before.",
         ) from error
 
 
@@ -108,6 +115,7 @@ def load_weights(network: nn.Module, folder: Path) -> None:
         CheckpointError: The file is missing or damaged, or belongs to another network.
     """
     path = folder / WEIGHTS
+    _require_unchanged(path)
     try:
         weights = load_file(path)
         with safe_open(path, framework="pt") as file:
@@ -157,6 +165,7 @@ def load_state(folder: Path) -> dict[str, Any]:
         CheckpointError: The file is missing, damaged, of another release, or holds more than data.
     """
     path = folder / STATE
+    _require_unchanged(path)
     try:
         state: object = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, LookupError, UnpicklingError) as error:
@@ -168,6 +177,24 @@ def load_state(folder: Path) -> dict[str, Any]:
             remedy="Resume with the release that wrote it.",
         )
     return state
+
+
+def _require_unchanged(path: Path) -> None:
+    """Make sure that a file has the checksum that lies beside it; checkpoints of old have none."""
+    try:
+        sums = json.loads((path.parent / CHECKSUMS).read_bytes())
+        wanted = sums[path.name]
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise CheckpointError(
+            f"{path.parent / CHECKSUMS}: expected the checksums of a checkpoint, found none.",
+            remedy=_DAMAGED_REMEDY,
+        ) from error
+    if path.exists() and sha256_of(path) != wanted:
+        raise CheckpointError(
+            f"{path}: expected the file that was written, found another checksum.", remedy=_DAMAGED_REMEDY
+        )
 
 
 def latest_checkpoint(checkpoints: Path) -> Path | None:
@@ -183,8 +210,11 @@ def best_checkpoint(checkpoints: Path) -> Path:
         CheckpointError: The run has not ended a round yet.
     """
     try:
-        return checkpoints / (checkpoints / "best").read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        name = (checkpoints / "best").read_text(encoding="utf-8").strip()
+        if CheckpointId.parse(name) is None:
+            raise ValueError(f"{name[:40]!r} in best")
+        return checkpoints / name
+    except (OSError, ValueError) as error:
         raise CheckpointError(
             f"{checkpoints}: expected the checkpoints of a run that has ended a round, found {error}.",
             remedy="Train on, or give the folder of one checkpoint.",

@@ -85,24 +85,18 @@ def run_of(tar: Path) -> Path | None:
     return next((folder for folder in folders if (folder / CONFIG).exists()), None)
 
 
-def open_run(config: TrainConfig, *, image_px: int, resume: bool) -> RunFolder:
+def open_run(config: TrainConfig, *, image_px: int) -> RunFolder:
     """Return the folder of a run, prepared to begin or to be resumed.
 
     Args:
         config: Of the run; it is written down.
         image_px: Side of its photographs, which the crop is a part of; likewise.
-        resume: Continue what is there, if anything is; otherwise delete what an earlier run wrote.
 
     Raises:
         ConfigError: The run was started with a configuration that differs in more than speed.
     """
     run = RunFolder(config.run_dir)
-    if resume:
-        require_same(config, run)
-    else:
-        for name in ("checkpoints", "predictions", "synthetic", "tensorboard"):
-            shutil.rmtree(run.root / name, ignore_errors=True)
-        run.metrics.unlink(missing_ok=True)
+    require_same(config, run)
     write_durably(run.root / CONFIG, [to_toml(config).encode()])
     write_durably(
         run.root / PROVENANCE, [json.dumps(provenance_of(config, image_px=image_px), indent=1).encode()]

@@ -27,8 +27,8 @@ from trainer.evaluation.evaluate import score_photographs
 from trainer.recycle.counts import TwinCounts
 from trainer.recycle.recycler import Recycler, Twins
 from trainer.run.checkpoint import CheckpointId, latest_checkpoint, prune_checkpoints
+from trainer.run.claim import claimed_run
 from trainer.run.folder import RunFolder, open_run
-from trainer.run.lock import sole_trainer
 from trainer.run.log import RunLog
 from trainer.run.processes import autocast_of, build_fabric
 from trainer.run.progress import photo_bar
@@ -79,7 +79,7 @@ def train(config: TrainConfig, *, renderer: Renderer | None, resume: bool) -> Tr
     Args:
         config: Of the run.
         renderer: Renders the twins; only the first process needs it. None for a run without [recycle].
-        resume: Continue from the latest checkpoint, if there is one; otherwise start afresh.
+        resume: Continue from the latest checkpoint, if there is one; otherwise move the old run aside.
 
     Raises:
         MeshcycleError: Something that the user can act on, before or during training.
@@ -87,13 +87,15 @@ def train(config: TrainConfig, *, renderer: Renderer | None, resume: bool) -> Tr
     """
     fabric = build_fabric(config)
     remote_copy = RemoteCopy(config)
-    with sole_trainer(config.run_dir) if fabric.is_global_zero else nullcontext():
-        if fabric.is_global_zero:
-            remote_copy.restore() if resume else remote_copy.require_own()
+    if fabric.is_global_zero and not resume:
+        remote_copy.require_own()
+    with claimed_run(config.run_dir, resume=resume) if fabric.is_global_zero else nullcontext():
+        if fabric.is_global_zero and resume:
+            remote_copy.restore()
         fabric.barrier()
         trainer = Trainer(fabric, config, renderer=renderer, resume=resume, remote_copy=remote_copy)
         if fabric.is_global_zero:
-            open_run(config, image_px=trainer.image_px, resume=resume)
+            open_run(config, image_px=trainer.image_px)
             remote_copy.begin()
         fabric.barrier()
         with logging_redirect_tqdm():

@@ -3,7 +3,17 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from trainer.run.checkpoint import CheckpointId, latest_checkpoint, load_state, load_weights, save_checkpoint
+from pydantic import TypeAdapter
+
+from shared.errors import CheckpointError
+from trainer.run.checkpoint import (
+    STATE,
+    CheckpointId,
+    latest_checkpoint,
+    load_state,
+    load_weights,
+    save_checkpoint,
+)
 from trainer.run.folder import RunFolder
 from trainer.training.learner import Learner
 from trainer.training.loss_meter import LossMeter
@@ -51,10 +61,13 @@ class LoopState:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a saved state."""
-        saved = LoopState(**state)
+        saved = _saved_state.validate_python(state)
         self.wall_s, self.wait_s = saved.wall_s, saved.wait_s
         self.staleness, self.scores = saved.staleness, saved.scores
         self.best_mm, self.best_round = saved.best_mm, saved.best_round
+
+
+_saved_state = TypeAdapter(LoopState)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +109,13 @@ class CheckpointManager:
             return None
         load_weights(self.learner.network, path)
         state = load_state(path)
-        self.learner.load_state_dict(state["engine"])
-        self.meter.load_state_dict(state["meter"], device=self.learner.fabric.device)
-        self.loop.load_state_dict(state["standing"])
+        try:
+            self.learner.load_state_dict(state["engine"])
+            self.meter.load_state_dict(state["meter"], device=self.learner.fabric.device)
+            self.loop.load_state_dict(state["standing"])
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, IndexError) as error:
+            raise CheckpointError(
+                f"{path / STATE}: expected the state of a run, found {str(error).splitlines()[0]}.",
+                remedy="Delete this checkpoint: training resumes from the one before.",
+            ) from error
         return CheckpointId.parse(path.name)

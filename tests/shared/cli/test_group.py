@@ -7,7 +7,7 @@ import time
 import click
 from click.testing import CliRunner
 
-from shared.cli.group import INTERRUPTED, ErrorReportingGroup
+from shared.cli.group import INTERRUPTED, ErrorReportingGroup, resume_without
 
 
 @click.group(cls=ErrorReportingGroup)
@@ -20,6 +20,19 @@ def work() -> None:
     """Be told to end in the middle of it."""
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(10)
+
+
+@main.command()
+def begin_again() -> None:
+    """Be interrupted in something that begins again when it is repeated."""
+    resume_without("--fresh")
+    raise KeyboardInterrupt
+
+
+def test_what_would_begin_again_says_how_to_resume() -> None:
+    result = CliRunner().invoke(main, ["begin-again"])
+    assert result.exit_code == INTERRUPTED
+    assert result.stderr == "Interrupted. The same command without --fresh resumes.\n"
 
 
 def test_a_signal_to_end_interrupts_like_ctrl_c() -> None:

@@ -1,6 +1,7 @@
 """FreiHAND's prediction file: written as its server wants it, read with suspicion."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def lists() -> list[list[list[list[float]]]]:
         (json.dumps([[lists()[0][0], [[1.0]]], lists()[1]]), r"unequal lists"),
         (json.dumps([lists()[0], lists()[1]]).replace("[[[", "[[[NaN, ", 1), r"unequal lists"),
         (json.dumps([(np.array(lists()[0]) * np.nan).tolist(), lists()[1]]), r"finite joints"),
-        (json.dumps(["abc", lists()[1]]), r"unequal lists or no numbers"),
+        (json.dumps(["abc", lists()[1]]), r"texts, true, false or null"),
         (f"[[[[{'9' * 400}]]], []]", r"unequal lists or no numbers"),
         ("[" * 100_000, r"expected pred.json or a zip of it"),
     ],
@@ -80,6 +81,26 @@ def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path: Path, content: st
     path = tmp_path / "pred.json"
     path.write_text(content)
     with pytest.raises(DatasetError, match=rf"pred\.json: .*{complaint}"):
+        read(path)
+
+
+@pytest.mark.parametrize("number", ['"0.1"', "true", "null"])
+def test_texts_and_truths_are_no_numbers(tmp_path: Path, number: str) -> None:
+    text = json.dumps(lists())
+    (tmp_path / "pred.json").write_text(re.sub(r"\d+\.\d+", number, text, count=1))
+    with pytest.raises(DatasetError, match="found texts, true, false or null"):
+        read(tmp_path / "pred.json")
+
+
+def test_an_encrypted_zip_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "pred.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("pred.json", "[]")
+    content = bytearray(path.read_bytes())
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"expected pred\.json or a zip of it"):
         read(path)
 
 

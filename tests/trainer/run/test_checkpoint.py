@@ -10,6 +10,7 @@ from torch import nn
 from shared.errors import CheckpointError
 from trainer.run import checkpoint as module
 from trainer.run.checkpoint import (
+    CHECKSUMS,
     STATE,
     WEIGHTS,
     CheckpointId,
@@ -46,6 +47,31 @@ def test_what_was_saved_comes_back_bit_by_bit(tmp_path: Path) -> None:
     assert (path / "config.toml").read_text() == "a = 1"
 
 
+@pytest.mark.parametrize("name", [WEIGHTS, STATE])
+def test_one_flipped_bit_is_found_before_it_is_used(tmp_path: Path, name: str) -> None:
+    path = saved(tmp_path, CheckpointId(0))
+    content = bytearray((path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (path / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"{name}: expected the file that was written"):
+        load_weights(network(), path) if name == WEIGHTS else load_state(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff", b"null"])
+def test_damaged_checksums_are_named(tmp_path: Path, content: bytes) -> None:
+    path = saved(tmp_path, CheckpointId(0))
+    (path / CHECKSUMS).write_bytes(content)
+    with pytest.raises(CheckpointError, match="expected the checksums"):
+        load_state(path)
+
+
+@pytest.mark.parametrize("content", ["", "../../elsewhere", "round\0", "round-0001/.."])
+def test_the_name_of_the_best_checkpoint_is_one(tmp_path: Path, content: str) -> None:
+    (tmp_path / "best").write_text(content)
+    with pytest.raises(CheckpointError, match="in best"):
+        best_checkpoint(tmp_path)
+
+
 def test_moments_are_ordered_as_they_happen() -> None:
     order = [
         CheckpointId(0, ended=False, step=9),
@@ -71,7 +97,7 @@ def test_a_checkpoint_that_was_cut_short_is_not_seen(tmp_path: Path) -> None:
     assert latest_checkpoint(tmp_path) == whole
 
 
-@pytest.mark.parametrize("name", ["save_file", "_flush"])
+@pytest.mark.parametrize("name", ["save_file", "flush_to_disk"])
 def test_what_a_kill_left_behind_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -149,6 +175,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"garbage", pickle.dumps(print, 2), b"\x80\x02X\x01\0\0\0\xff."])
 def test_a_state_that_is_damaged_or_holds_code_is_refused(tmp_path: Path, content: bytes) -> None:
     path = saved(tmp_path, CheckpointId(0))
+    (path / CHECKSUMS).unlink()  # as in checkpoints of old
     (path / STATE).write_bytes(content)
     with pytest.raises(CheckpointError, match=r"state\.pt: expected the state of a run"):
         load_state(path)
@@ -156,6 +183,7 @@ def test_a_state_that_is_damaged_or_holds_code_is_refused(tmp_path: Path, conten
 
 def test_damaged_weights_are_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, CheckpointId(0))
+    (path / CHECKSUMS).unlink()  # as in checkpoints of old
     (path / WEIGHTS).write_bytes(b"garbage")
     with pytest.raises(CheckpointError, match=r"model\.safetensors: expected the weights"):
         load_weights(network(), path)
@@ -171,6 +199,7 @@ def test_a_run_that_ended_no_round_has_no_best(tmp_path: Path) -> None:
 
 def test_a_state_that_is_no_table_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, CheckpointId(0))
+    (path / CHECKSUMS).unlink()  # as in checkpoints of old
     torch.save([1, 2], path / STATE)
     with pytest.raises(CheckpointError, match=r"expected format .*, found list"):
         load_state(path)

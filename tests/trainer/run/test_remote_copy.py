@@ -63,7 +63,7 @@ def test_an_empty_machine_goes_on_with_the_same_bits_and_the_lost_one_catches_up
 def config(bucket: str, tmp_path: Path) -> TrainConfig:
     """A run that has ended its first round; most files hold no more than their names."""
     config = small_config(tmp_path, mirror=f"{bucket}/run")
-    open_run(config, image_px=64, resume=True)
+    open_run(config, image_px=64)
     write(
         config.run_dir,
         "metrics.jsonl",
@@ -165,7 +165,7 @@ def test_the_mirror_of_another_run_is_refused_and_nothing_is_touched(
     write(config.run_dir, f"checkpoints/round-0001/{WEIGHTS}", f"checkpoints/round-0001/{STATE}")
     RemoteCopy(config).after_round()
     own = config.model_copy(update={"run_dir": tmp_path / "other", "seed": 1, "mirror": f"{bucket}/other"})
-    open_run(own, image_px=64, resume=True)
+    open_run(own, image_px=64)
     write(own.run_dir, f"checkpoints/round-0000/{WEIGHTS}", f"checkpoints/round-0000/{STATE}")
     RemoteCopy(own).after_round()
     before = tree(own.run_dir)
@@ -180,7 +180,7 @@ def test_a_run_that_is_further_does_not_replace_the_mirror_of_another(
 ) -> None:
     RemoteCopy(config).after_round()
     other = config.model_copy(update={"run_dir": tmp_path / "other", "seed": 1})
-    open_run(other, image_px=64, resume=True)
+    open_run(other, image_px=64)
     write(other.run_dir, f"checkpoints/round-0005/{WEIGHTS}", f"checkpoints/round-0005/{STATE}")
     with pytest.raises(ConfigError, match="choose another mirror"):
         train(other, renderer=PointRenderer(), resume=True)

@@ -172,13 +172,14 @@ def test_a_finished_run_resumes_to_nothing(tmp_path: Path) -> None:
     assert len(first.records) == 1
 
 
-def test_a_fresh_run_forgets_the_old_one(tmp_path: Path) -> None:
+def test_a_fresh_run_keeps_the_old_one_apart(tmp_path: Path) -> None:
     config = small_config(tmp_path, rounds=1, recycle=None)
     train(config, renderer=None, resume=False)
     left_over = tmp_path / "run/synthetic/round-0007"
     left_over.mkdir(parents=True)
     train(config, renderer=None, resume=False)
     assert not left_over.exists()
+    assert (tmp_path / "run.1/synthetic/round-0007").exists()
     assert len(metrics(tmp_path / "run", "round")) == 1
 
 
