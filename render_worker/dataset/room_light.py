@@ -4,7 +4,7 @@ The brightest spot becomes the lamp, which throws shadows. Everything else is sm
 per colour (Ramamoorthi and Hanrahan, *An efficient representation for irradiance environment maps*, 2001).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, Self
 
@@ -39,20 +39,21 @@ class RoomLight:
     Attributes:
         lamp: Direction and size of the lamp.
         lamp_rgb: What a white surface that faces the lamp sends out.
-        rest: Coefficients of the light from everywhere else.
+        rest: Coefficients of the light from everywhere else, before it was turned.
+        azimuth_rad: How far it was turned, from a lamp behind the camera to its right.
     """
 
     lamp: Light
     lamp_rgb: Float32[np.ndarray, " 3"]
     rest: Float32[np.ndarray, "9 3"]
+    azimuth_rad: float = 0.0
 
     @classmethod
-    def of(cls, panorama: Float32[np.ndarray, "rows columns 3"], *, azimuth_rad: float) -> Self:
-        """Split a panorama, turned so that its lamp is at an angle from the camera's own direction.
+    def of(cls, panorama: Float32[np.ndarray, "rows columns 3"]) -> Self:
+        """Split a panorama, turned so that its lamp is behind the camera.
 
         Args:
             panorama: Equirectangular, scene-linear.
-            azimuth_rad: 0 is a lamp behind the camera, positive ones are to its right.
         """
         directions, solid = _sphere(*panorama.shape[:2])
         luminance = panorama.mean(axis=2)
@@ -60,9 +61,7 @@ class RoomLight:
         smooth = gaussian_filter(luminance, _BLUR_PX, mode=("nearest", "wrap"))
         row, column = np.unravel_index(int(smooth.argmax()), smooth.shape)
         peak = directions[row, column]
-        turn = np.arctan2(peak[0], -peak[2]) - azimuth_rad
-        cosine, sine = np.cos(turn), np.sin(turn)
-        directions = directions @ np.array([[cosine, 0, -sine], [0, 1, 0], [sine, 0, cosine]])
+        directions = directions @ _turn(float(np.arctan2(peak[0], -peak[2])))
         towards = directions[row, column]
         is_lamp = (directions @ towards > np.cos(np.radians(_CONE_DEG))) & (luminance > np.mean(luminance))
         weights = solid[..., None] * panorama
@@ -83,9 +82,20 @@ class RoomLight:
             rest=(rest * balance).astype(np.float32),
         )
 
+    def turned(self, azimuth_rad: float) -> Self:
+        """Return the light of the same place, its lamp at an angle from the camera's own direction.
+
+        Args:
+            azimuth_rad: 0 is a lamp behind the camera, positive ones are to its right.
+        """
+        x, y, z = (float(value) for value in np.array(self.lamp.direction) @ _turn(-azimuth_rad))
+        lamp = self.lamp.model_copy(update={"direction": (x, y, z)})
+        return replace(self, lamp=lamp, azimuth_rad=self.azimuth_rad + azimuth_rad)
+
     def around(self, normals: Float32[np.ndarray, "verts 3"]) -> Float32[np.ndarray, "verts 3"]:
         """Return what a white surface sends out because of all light but the lamp's, if nothing hides it."""
-        sent: Float32[np.ndarray, "verts 3"] = np.maximum(_harmonics(normals) @ self.rest, 0)
+        before = normals @ _turn(self.azimuth_rad).astype(np.float32)
+        sent: Float32[np.ndarray, "verts 3"] = np.maximum(_harmonics(before) @ self.rest, 0)
         return sent.astype(np.float32)
 
 
@@ -95,14 +105,21 @@ def choose_room_light(rng: np.random.Generator) -> RoomLight:
     Raises:
         RenderError: There is no bpy for this Python.
     """
-    panoramas = _small_panoramas()
-    panorama = panoramas[int(rng.integers(len(panoramas)))]
-    return RoomLight.of(panorama, azimuth_rad=float(rng.uniform(-1, 1) * _LARGEST_AZIMUTH_RAD))
+    rooms = _rooms()
+    room = rooms[int(rng.integers(len(rooms)))]
+    return room.turned(float(rng.uniform(-1, 1) * _LARGEST_AZIMUTH_RAD))
 
 
 @cache
-def _small_panoramas() -> tuple[Float32[np.ndarray, "rows columns 3"], ...]:
-    return tuple(_shrunk(read_hdr(path)) for path in panorama_files())
+def _rooms() -> tuple[RoomLight, ...]:
+    """Return the light of every place; splitting a panorama takes ten times as long as turning its light."""
+    return tuple(RoomLight.of(_shrunk(read_hdr(path))) for path in panorama_files())
+
+
+def _turn(angle_rad: float) -> Float[np.ndarray, "3 3"]:
+    """Return what rows of directions are multiplied with to turn them about the upright axis."""
+    cosine, sine = np.cos(angle_rad), np.sin(angle_rad)
+    return np.array([[cosine, 0, -sine], [0, 1, 0], [sine, 0, cosine]])
 
 
 def _shrunk(panorama: Float32[np.ndarray, "rows columns 3"]) -> Float32[np.ndarray, "fewer fewer 3"]:

@@ -12,7 +12,7 @@ from shared.images import Rgb, decode_rgb
 from shared.records import Record
 from shared.types import WeakPerspective
 
-LOOK_VERSION: Final = 7
+LOOK_VERSION: Final = 8
 """To be raised whenever the same request gives another picture, for example in another light.
 
 So no round and no data set mixes two looks.
