@@ -164,6 +164,8 @@ class _RoundUnderWay:
         self.tar_names: list[str] = []
         self._drawer, self._job, self._stop = drawer, job, stop
         self._open: dict[str, OpenShard] = {}
+        self._names: set[str] = set()
+        self._predicted_in: int | None = None
         settings, state = drawer.settings, drawer.start()
         picture = json.dumps(settings.picture_fields(), separators=(",", ":"))
         self._provenance = Provenance(
@@ -204,6 +206,7 @@ class _RoundUnderWay:
         missing = 0
         for left, path in zip(reversed(range(len(paths))), paths, strict=True):
             predictions = read_predictions(path)
+            self._require_fitting(path, predictions)
             shard = self._plan(path, predictions)
             if not shard.names:
                 continue
@@ -217,6 +220,26 @@ class _RoundUnderWay:
             for row, name in enumerate(predictions.sample_ids):
                 if self._job.draws(name):
                     yield PackedTwin(path.stem, _twin(predictions, row, run_seed=self._job.run_seed))
+
+    def _require_fitting(self, path: Path, predictions: PredictionShard) -> None:
+        """Make sure that a shard can be drawn together with those before it."""
+        num_verts = self._drawer.hand_model.num_verts
+        found = None
+        if predictions.verts_m.shape[1] != num_verts:
+            expected = f"meshes of the hand model's {num_verts} vertices"
+            found = f"{predictions.verts_m.shape[1]}"
+        elif self._predicted_in not in (None, predictions.round_index):
+            expected = f"predictions of round {self._predicted_in}, as in the shards before"
+            found = f"those of round {predictions.round_index}"
+        elif again := self._names.intersection(predictions.sample_ids):
+            expected, found = "every sample once", f"{min(again)} in a shard before, too"
+        if found is not None:
+            raise ShardError(
+                f"{path}: expected {expected}, found {found}.",
+                remedy="Give the predictions of one round and one hand model.",
+            )
+        self._predicted_in = predictions.round_index
+        self._names.update(predictions.sample_ids)
 
     def _plan(self, path: Path, predictions: PredictionShard) -> OpenShard:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -17,6 +17,7 @@ from render_worker.picture.request import DrawRequest, HandLayer
 from render_worker.picture.skin_tone import choose_tone, seen_colour
 from render_worker.requests import RenderContext
 from shared.colour import srgb_to_linear
+from shared.errors import RenderError
 from shared.seeds import rng_of, seed_of
 from shared.twins.sample import SyntheticLabels, SyntheticSample
 from shared.types import WeakPerspective
@@ -50,6 +51,8 @@ class TwinRequest:
         Raises:
             RenderError: The hand cannot be seen.
         """
+        if not (np.isfinite(self.joints_m).all() and np.isfinite(self.verts_m).all()):
+            raise RenderError("expected a hand in finite numbers, found NaN or infinity")
         seed = seed_of(self.run_seed, "round", self.round_index, self.sample_id)
         background = choose_background(
             context.photographs, rng_of(seed, "background"), image_px=self.image_px

@@ -8,6 +8,7 @@ whole photograph, not of the network's crop, so that a render is a twin of the p
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +19,12 @@ from safetensors.numpy import save
 
 from shared.errors import ShardError
 from shared.storage.files import write_durably
+from shared.twins.names import MAX_IMAGE_PX, checked_names
 from shared.types import NUM_JOINTS, WeakPerspective
 
 FORMAT = "meshcycle-predictions-1"
 _KEY = "shard"
+_MAX_ROUND = 10**6
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -89,12 +92,12 @@ def read_predictions(path: Path) -> PredictionShard:
                     remedy="Predict again with this release.",
                 )
             shard = PredictionShard(
-                sample_ids=tuple(metadata["sample_ids"]),
+                sample_ids=checked_names(metadata["sample_ids"]),
                 verts_m=file.get_tensor("verts_m"),
                 joints_m=file.get_tensor("joints_m"),
                 cameras=file.get_tensor("camera"),
-                round_index=int(metadata["round"]),
-                image_px=int(metadata["image_px"]),
+                round_index=_whole_number(metadata, "round", least=0, most=_MAX_ROUND),
+                image_px=_whole_number(metadata, "image_px", least=1, most=MAX_IMAGE_PX),
             )
     except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ShardError(
@@ -108,6 +111,12 @@ def read_predictions(path: Path) -> PredictionShard:
         "joints_m": (num_hands, NUM_JOINTS, 3),
         "camera": (num_hands, 3),
     }
+    for name, values in (("verts_m", shard.verts_m), ("joints_m", shard.joints_m), ("camera", shard.cameras)):
+        if values.dtype != np.float32:
+            raise ShardError(
+                f"{path}: expected {name} of float32, found {values.dtype}.",
+                remedy="Delete it and predict again.",
+            )
     for name, shape in shapes.items():
         if shape != wanted[name]:
             found = " x ".join(map(str, shape))
@@ -119,3 +128,10 @@ def read_predictions(path: Path) -> PredictionShard:
                 remedy="Delete it and predict again.",
             )
     return shard
+
+
+def _whole_number(metadata: Mapping[str, object], name: str, *, least: int, most: int) -> int:
+    value = metadata[name]
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ValueError(f"found {name} = {value!a}, not {least} to {most}")
+    return value

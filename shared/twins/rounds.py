@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from shared.errors import ShardError
 from shared.records import Record
 from shared.storage.files import write_durably
+from shared.twins.names import SampleName
 from shared.twins.sample import Provenance, SyntheticSample
 from shared.twins.shards import SyntheticShard, index_path, read_versioned_json
 
@@ -43,10 +44,10 @@ class ShardEntry(Record):
     """
 
     round_index: int
-    name: str
+    name: SampleName
     index_sha256: str
-    sample_ids: tuple[str, ...]
-    quarantined: dict[str, str]
+    sample_ids: tuple[SampleName, ...]
+    quarantined: dict[SampleName, str]
 
 
 class Manifest(Record):

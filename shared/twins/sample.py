@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
+from annotated_types import Len
 from jaxtyping import Float32
+from pydantic import FiniteFloat
 
 from shared.errors import ShardError
 from shared.images import Rgb, decode_rgb
 from shared.records import Record
-from shared.types import WeakPerspective
+from shared.twins.names import ImagePx, SampleName
+from shared.types import NUM_JOINTS, WeakPerspective
 
 LOOK_VERSION: Final = 8
 """To be raised whenever the same request gives another picture, for example in another light.
@@ -66,11 +69,11 @@ class SyntheticLabels(Record):
         seed: Source of every random choice of this picture.
     """
 
-    sample_id: str
+    sample_id: SampleName
     round_index: int
-    joints_m: tuple[tuple[float, float, float], ...]
+    joints_m: Annotated[tuple[tuple[FiniteFloat, FiniteFloat, FiniteFloat], ...], Len(NUM_JOINTS, NUM_JOINTS)]
     camera: WeakPerspective
-    image_px: int
+    image_px: ImagePx
     skin_rgb: tuple[float, float, float]
     background: BackgroundCrop
     light: Light

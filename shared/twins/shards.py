@@ -14,22 +14,29 @@ import os
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from shared.errors import ShardError
 from shared.records import Record
 from shared.storage.files import write_durably
+from shared.twins.names import SampleName
 from shared.twins.sample import Provenance, SyntheticLabels, SyntheticSample
 
 FORMAT = "meshcycle-synthetic-1"
 
 _BLOCK: Final = 512
+_NPY_HEADER_BYTES: Final = 128
+_VERTEX_BYTES: Final = 12
 _END_OF_TAR: Final = bytes(2 * _BLOCK)
+
+
+type _Place = Annotated[int, Field(ge=0, le=1 << 48)]
+"""An offset or a number of bytes."""
 
 
 class SampleEntry(Record):
@@ -42,10 +49,10 @@ class SampleEntry(Record):
         members: Offset and size of every member's content, by extension.
     """
 
-    offset: int
-    size: int
+    offset: _Place
+    size: _Place
     sha256: str
-    members: dict[str, tuple[int, int]]
+    members: dict[str, tuple[_Place, _Place]]
 
 
 class ShardIndex(Record):
@@ -60,10 +67,10 @@ class ShardIndex(Record):
     """
 
     format: str
-    tar_bytes: int
+    tar_bytes: _Place
     provenance: Provenance
-    samples: dict[str, SampleEntry]
-    quarantined: dict[str, str]
+    samples: dict[SampleName, SampleEntry]
+    quarantined: dict[SampleName, str]
 
 
 def index_path(tar_path: Path) -> Path:
@@ -197,13 +204,20 @@ class SyntheticShard:
             suffix: span[start - entry.offset : start - entry.offset + size]
             for suffix, (start, size) in entry.members.items()
         }
-        return SyntheticSample(
-            jpeg=contents.pop("jpg"),
-            mask_png=contents.pop("mask.png"),
-            verts_m=np.load(io.BytesIO(contents.pop("verts.npy"))),
-            labels=SyntheticLabels.model_validate_json(contents.pop("json")),
-            extras=contents,
-        )
+        try:
+            return SyntheticSample(
+                jpeg=contents.pop("jpg"),
+                mask_png=contents.pop("mask.png"),
+                verts_m=_points(contents.pop("verts.npy")),
+                labels=SyntheticLabels.model_validate_json(contents.pop("json")),
+                extras=contents,
+            )
+        except (KeyError, ValueError, EOFError) as error:
+            found = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+            raise ShardError(
+                f"{self.tar_path}: expected sample {sample_id} to be a twin, found {found}.",
+                remedy="Delete the shard and render again.",
+            ) from error
 
     def is_intact(self) -> bool:
         """Tell whether every sample still is what was written; this reads the whole tar."""
@@ -236,12 +250,45 @@ def read_index(tar_path: Path) -> ShardIndex:
             ),
             remedy="Delete it and render the round again.",
         ) from error
+    for name, entry in index.samples.items():
+        inside = all(
+            entry.offset <= start and start + size <= entry.offset + entry.size
+            for start, size in entry.members.values()
+        )
+        if entry.offset + entry.size > index.tar_bytes or not inside:
+            raise ShardError(
+                f"{path}: expected sample {name} inside of the tar, found it beyond.",
+                remedy="Delete it and render the round again.",
+            )
     if found_bytes != index.tar_bytes:
         raise ShardError(
             f"{tar_path}: expected {index.tar_bytes} bytes, found {found_bytes}.",
             remedy="Delete the shard and render the round again.",
         )
     return index
+
+
+def _points(content: bytes) -> np.ndarray:
+    """Read vertices as `pack_sample` writes them; another header is not even parsed.
+
+    Raises:
+        ValueError: They are none.
+    """
+    num_verts, rest = divmod(len(content) - _NPY_HEADER_BYTES, _VERTEX_BYTES)
+    if num_verts < 1 or rest or content[:_NPY_HEADER_BYTES] != _npy_header(num_verts):
+        raise ValueError("no array of vertices in verts.npy")
+    points = np.frombuffer(content, "<f4", offset=_NPY_HEADER_BYTES).reshape(num_verts, 3).copy()
+    if not np.isfinite(points).all():
+        raise ValueError("vertices that are not finite")
+    return points
+
+
+@lru_cache
+def _npy_header(num_verts: int) -> bytes:
+    file = io.BytesIO()
+    form = {"descr": "<f4", "fortran_order": False, "shape": (num_verts, 3)}
+    np.lib.format.write_array_header_1_0(file, form)
+    return file.getvalue()
 
 
 def read_versioned_json(path: Path, *, expected_format: str) -> object:
@@ -253,7 +300,7 @@ def read_versioned_json(path: Path, *, expected_format: str) -> object:
     """
     try:
         content = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ShardError(
             f"{path}: expected JSON, found {error}.",
             remedy="Delete it and render the round again.",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,6 +90,23 @@ def test_a_damaged_prediction_stops_the_round_and_what_was_drawn_is_kept(
     damaged.write_bytes(whole)
     report = render_round(drawer, job)
     assert (report.rendered, report.reused) == (6, 4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"sample_ids": ("00000009", "00000001")}, "every sample once, found 00000001 in a shard before"),
+        ({"round_index": 1}, "predictions of round 0, as in the shards before, found those of round 1"),
+        ({"verts_m": np.zeros((2, 5, 3), np.float32)}, "vertices, found 5"),
+    ],
+)
+def test_shards_that_do_not_go_together_are_refused(
+    drawer: LazyDrawer, job: RenderJob, changes: dict[str, Any], complaint: str
+) -> None:
+    path = job.predictions_dir / "shard-00003.safetensors"
+    write_predictions(path, replace(read_predictions(path), **changes))
+    with pytest.raises(ShardError, match=rf"shard-00003.safetensors: expected .*{complaint}"):
+        render_round(drawer, job)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,48 @@
+"""Names of samples, as they come in files of others: they become names of files, and of members of a tar."""
+
+from collections.abc import Iterable
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field
+
+MAX_NAME_BYTES: Final = 80
+"""A member of a tar has 100 bytes for its name, and ``.mask.png`` needs some of them."""
+MAX_IMAGE_PX: Final = 8192
+"""Side of a photograph; a larger one would fill the memory of a render worker."""
+
+
+def checked_name(name: str) -> str:
+    """Return a name that is safe in a folder and in a tar.
+
+    Raises:
+        ValueError: It is empty, too long, leads elsewhere, or holds what no file name can.
+    """
+    try:
+        num_bytes = len(name.encode())
+    except UnicodeEncodeError:
+        raise ValueError(f"the name {name!a} holds half a character") from None
+    if not 1 <= num_bytes <= MAX_NAME_BYTES:
+        raise ValueError(f"a name of {num_bytes} bytes, not of 1 to {MAX_NAME_BYTES}")
+    if name.startswith(".") or "/" in name or "\\" in name or not name.isprintable():
+        raise ValueError(f"{name!a} is no name of a file")
+    return name
+
+
+def checked_names(names: Iterable[object]) -> tuple[str, ...]:
+    """Return the names of some samples, each one once.
+
+    Raises:
+        ValueError: One is no safe name, or appears twice.
+    """
+    checked: dict[str, None] = {}
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"{name!a} is no text")  # noqa: TRY004: of a file, not of a caller
+        if checked_name(name) in checked:
+            raise ValueError(f"the name {name} twice")
+        checked[name] = None
+    return tuple(checked)
+
+
+type SampleName = Annotated[str, AfterValidator(checked_name)]
+type ImagePx = Annotated[int, Field(ge=1, le=MAX_IMAGE_PX)]
