@@ -37,7 +37,7 @@ def checked_names(names: Iterable[object]) -> tuple[str, ...]:
     checked: dict[str, None] = {}
     for name in names:
         if not isinstance(name, str):
-            raise ValueError(f"{name!a} is no text")  # noqa: TRY004: of a file, not of a caller
+            raise ValueError(f"{name!a} is no text")
         if checked_name(name) in checked:
             raise ValueError(f"the name {name} twice")
         checked[name] = None
