@@ -1,1 +1,1 @@
-"""Draw predicted hands over photographs with Blender, in one process or on a Ray cluster."""
+"""Render predicted hands over photographs with Blender, in one process or on a Ray cluster."""

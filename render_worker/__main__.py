@@ -1,4 +1,4 @@
-"""Draws one twin without Ray: ``python -m render_worker request.json out.jpg``.
+"""Renders one twin without Ray: ``python -m render_worker request.json out.jpg``.
 
 A bug in the pool is never needed to see a bug in the scene. The request is JSON; every field may be left out:
 
@@ -66,11 +66,11 @@ class _OnePhotograph:
 
 
 def main(request_path: Path, out: Path) -> None:
-    """Draw the hand of a request file.
+    """Render the hand of a request file.
 
     Raises:
         ConfigError: The request or its background cannot be read, or the picture not be written.
-        RenderError: The hand cannot be drawn.
+        RenderError: The hand cannot be rendered.
     """
     request = _read(request_path)
     if not out.parent.is_dir() or out.is_dir():
@@ -110,7 +110,7 @@ def main(request_path: Path, out: Path) -> None:
         round_index=0,
         run_seed=request.seed,
     )
-    write_output(out, [twin.draw(context).jpeg])
+    write_output(out, [twin.render(context).jpeg])
 
 
 def _read(path: Path) -> HandRequest:

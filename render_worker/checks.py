@@ -8,7 +8,7 @@ import numpy as np
 from render_worker.blender.cuda_kernels import TYPICAL_BUILD_S, kernel_folder, kernels_for, nvidia_gpus
 from render_worker.picture.light import choose_light
 from render_worker.picture.mesh import CappedMesh
-from render_worker.picture.request import DrawRequest
+from render_worker.picture.request import RenderRequest
 from render_worker.worker import start_blender
 from shared.hand_model import load_hand_model
 from shared.seams.check import Answer
@@ -20,13 +20,13 @@ _SIDE_PX = 32
 
 
 def blender() -> str:
-    """Draw the embedded hand on the CPU, and check that it covers pixels."""
+    """Render the embedded hand on the CPU, and check that it covers pixels."""
     model = load_hand_model()
     started_s = time.monotonic()
     scene = start_blender(CappedMesh.of(model), RenderSettings(samples=1))
     verts_m = model.template_m - model.template_m.mean(axis=0)
-    layer = scene.draw(
-        DrawRequest(
+    layer = scene.render(
+        RenderRequest(
             verts_m=verts_m,
             camera=WeakPerspective(scale=8.0, tx_m=0.0, ty_m=0.0),
             width_px=_SIDE_PX,
@@ -41,13 +41,13 @@ def blender() -> str:
 
 
 def cycles_gpus() -> str:
-    """Name what Cycles would draw with if it may choose; a machine without a GPU draws on its CPU."""
+    """Name what Cycles would render with if it may choose; a machine without a GPU renders on its CPU."""
     scene = start_blender(CappedMesh.of(load_hand_model()), RenderSettings(device="auto", samples=1))
     return "none for Cycles; it renders on the CPU" if scene.device.is_cpu else str(scene.device)
 
 
 def drawing_device(device: RenderDevice) -> Answer:
-    """Name what Blender draws with if it is asked for this kind of device."""
+    """Name what Blender renders with if it is asked for this kind of device."""
     settings = RenderSettings(device=device, samples=1)
     found = start_blender(CappedMesh.of(load_hand_model()), settings).device
     return Answer(str(found), asdict(found))

@@ -1,4 +1,4 @@
-"""What really draws: the CPU, or the GPUs of one kind."""
+"""What really renders: the CPU, or the GPUs of one kind."""
 
 from dataclasses import dataclass
 from typing import Final

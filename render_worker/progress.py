@@ -11,7 +11,7 @@ class FrameBar:
     """A bar that counts pictures; it hides where no terminal watches.
 
     Args:
-        description: What is drawn.
+        description: What is rendered.
         total: Number of pictures, as far as it is known.
     """
 

@@ -19,7 +19,7 @@ class Release:
 
     Attributes:
         version: Version of meshcycle.
-        code: Hash of the sources that draw; two checkouts of one version may differ.
+        code: Hash of the sources that render; two checkouts of one version may differ.
         bpy: Version of the installed Blender module; empty if there is none.
     """
 
@@ -30,7 +30,7 @@ class Release:
     def __str__(self) -> str:
         return f"meshcycle {self.version} ({self.code[:8]}) with bpy {self.bpy or 'missing'}"
 
-    def draws_like(self, other: "Release") -> bool:
+    def renders_like(self, other: "Release") -> bool:
         """Tell whether both make the same pictures; a machine without Blender only asks for them."""
         return self.code == other.code and (self.bpy == other.bpy or not self.bpy or not other.bpy)
 
@@ -54,13 +54,13 @@ def hash_of_drawing_code(root: Path) -> str:
         root: Folder of the packages.
     """
     digest = hashlib.sha256()
-    for path in drawing_sources(root):
+    for path in rendering_sources(root):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
-def drawing_sources(root: Path) -> list[Path]:
-    """Return the sources that draw, and those that they import, directly or not."""
+def rendering_sources(root: Path) -> list[Path]:
+    """Return the sources that render, and those that they import, directly or not."""
     waiting = [path for folder in _DRAWING for path in (root / folder).rglob("*.py")]
     found: set[Path] = set()
     while waiting:

@@ -19,10 +19,10 @@ KERNELS_S: Final = 1800.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderContext:
-    """Everything that a request may use to draw itself.
+    """Everything that a request may use to render itself.
 
     Attributes:
-        scene: Draws hands.
+        scene: Renders hands.
         mesh: Their triangles.
         photographs: What is behind them.
         settings: How pictures are made.
@@ -42,7 +42,7 @@ class Request[Picture](Protocol):
         """Name of the picture, for errors."""
         ...
 
-    def draw(self, context: RenderContext) -> Picture:
+    def render(self, context: RenderContext) -> Picture:
         """Make the picture.
 
         Raises:
@@ -82,7 +82,7 @@ class WorkerState:
 
     Attributes:
         bpy_version: Version of Blender.
-        device: What really draws.
+        device: What really renders.
         release: What is installed around it.
     """
 
@@ -96,7 +96,7 @@ class PoolStats:
     """How a pool is doing, for its progress bar and its report.
 
     Attributes:
-        workers: Workers that are ready or drawing.
+        workers: Workers that are ready or rendering.
         most_workers: The most at any moment.
         lost_workers: Workers that died, hung, or left with their machine in the middle of a picture.
         retried: Pictures that were asked for again because of that.
@@ -113,7 +113,7 @@ class PoolStats:
         self.most_workers = max(self.most_workers, workers)
 
 
-class Drawer(Protocol):
+class RequestRenderer(Protocol):
     """The part of a render pool that a round, or a data set, needs."""
 
     settings: RenderSettings
@@ -122,14 +122,14 @@ class Drawer(Protocol):
 
     @property
     def stats(self) -> PoolStats:
-        """How the latest call of `draw` is doing."""
+        """How the latest call of `render` is doing."""
         ...
 
     def start(self) -> WorkerState:
-        """Start the workers, and return what they draw with."""
+        """Start the workers, and return what they render with."""
         ...
 
-    def draw[Picture](
+    def render[Picture](
         self, requests: Iterable[Request[Picture]]
     ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
         """Yield every request with its picture, or with why there is none, in any order."""

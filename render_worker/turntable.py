@@ -11,7 +11,7 @@ from PIL import Image
 
 from render_worker.picture.composite import composite
 from render_worker.picture.mesh import CappedMesh
-from render_worker.picture.request import DrawRequest, Scene
+from render_worker.picture.request import RenderRequest, Scene
 from render_worker.worker import SceneStarter, start_blender
 from shared.colour import srgb_to_linear
 from shared.hand_model import HandModel
@@ -29,7 +29,7 @@ _MS_PER_TURN: Final = 4000
 
 
 class Turntable:
-    """Draws hands of one model from all sides.
+    """Renders hands of one model from all sides.
 
     Args:
         hand_model: Gives the triangles.
@@ -63,7 +63,7 @@ class Turntable:
 
         Args:
             verts_m: Vertices in camera axes.
-            is_left: They are of a left hand, whose triangles face inwards: it is drawn in a mirror.
+            is_left: They are of a left hand, whose triangles face inwards: it is rendered in a mirror.
         """
         mirror = np.array([-1 if is_left else 1, 1, 1], dtype=np.float32)
         centred_m = (verts_m - (verts_m.max(axis=0) + verts_m.min(axis=0)) / 2) * mirror
@@ -90,8 +90,8 @@ class Turntable:
         self, verts_m: Float32[np.ndarray, "verts 3"], camera: WeakPerspective
     ) -> UInt8[np.ndarray, "size size 3"]:
         red, green, blue = (float(value) for value in srgb_to_linear(np.array(_TONE)))
-        layer = self._scene.draw(
-            DrawRequest(
+        layer = self._scene.render(
+            RenderRequest(
                 verts_m=verts_m.astype(np.float32),
                 camera=camera,
                 width_px=self._size_px,

@@ -1,4 +1,4 @@
-"""Draws requests one after the other, in whatever process it lives in."""
+"""Renders requests one after the other, in whatever process it lives in."""
 
 import faulthandler
 import sys
@@ -40,13 +40,13 @@ def start_blender(mesh: CappedMesh, settings: RenderSettings) -> Scene:
 
 
 class RenderWorker:
-    """Draws one request at a time.
+    """Renders one request at a time.
 
     Blender keeps its state in globals of the process. A worker therefore owns one process, one scene and one
     thread; parallelism comes from running more workers, never from sharing one.
 
     Args:
-        mesh: The hand that is drawn.
+        mesh: The hand that is rendered.
         settings: How pictures are made.
         photographs: What is behind the hands.
         start_scene: Replaces Blender in tests.
@@ -61,7 +61,7 @@ class RenderWorker:
         start_scene: SceneStarter = start_blender,
     ) -> None:
         self._start = (mesh, settings, photographs, start_scene)
-        self._has_drawn = False
+        self._has_rendered = False
 
     @cached_property
     def _context(self) -> RenderContext:
@@ -70,8 +70,8 @@ class RenderWorker:
         scene = start_scene(mesh, settings)
         return RenderContext(scene=scene, mesh=mesh, photographs=photographs, settings=settings)
 
-    def draw[Picture](self, requests: Sequence[Request[Picture]]) -> Answers[Picture]:
-        """Draw all requests; one that cannot be drawn does not keep the others from it.
+    def render[Picture](self, requests: Sequence[Request[Picture]]) -> Answers[Picture]:
+        """Render all requests; one that cannot be rendered does not keep the others from it.
 
         A picture that takes longer than the settings allow takes the process with it: nothing else stops
         Blender in the middle of a render.
@@ -80,19 +80,19 @@ class RenderWorker:
         for request in requests:
             with _dead_after(self._limit_s()):
                 try:
-                    answers.append(request.draw(self._context))
+                    answers.append(request.render(self._context))
                 except (RenderError, BackgroundError) as error:
                     answers.append(FailedRequest(request.sample_id, str(error)))
-            self._has_drawn = True
+            self._has_rendered = True
         return Answers(answers, psutil.Process().memory_info().rss)
 
     def _limit_s(self) -> float:
         """Return how long the next picture may take."""
-        compiles = not self._has_drawn and not self._context.scene.device.is_cpu
+        compiles = not self._has_rendered and not self._context.scene.device.is_cpu
         return self._context.settings.timeout_s + (KERNELS_S if compiles else 0.0)
 
     def state(self) -> WorkerState:
-        """Return what the worker draws with; starts Blender and fetches the photographs if need be."""
+        """Return what the worker renders with; starts Blender and fetches the photographs if need be."""
         scene, _ = self._context.scene, len(self._context.photographs)
         return WorkerState(scene.bpy_version, scene.device, this_release())
 

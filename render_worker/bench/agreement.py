@@ -1,4 +1,4 @@
-"""Whether two devices draw the same hand: where it is, and how bright it is."""
+"""Whether two devices render the same hand: where it is, and how bright it is."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple

@@ -20,7 +20,7 @@ from render_worker.bench.memory import unshared_memory_mb
 from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.camera import hand_box
 from render_worker.picture.mesh import CappedMesh
-from render_worker.picture.request import DrawRequest, HandGeometry, HandLayer
+from render_worker.picture.request import HandGeometry, HandLayer, RenderRequest
 from render_worker.ray_farm.pool import RenderPool
 from render_worker.requests import FailedRequest, PoolStats, RenderContext, Request, WorkerState
 from render_worker.twins.round import PackedTwin, render_round
@@ -117,7 +117,7 @@ def bench_farm(
     """Run one round whose pictures cost nothing.
 
     Args:
-        hand_model: Whose template is drawn.
+        hand_model: Whose template is rendered.
         shards: Prediction shards of the round.
         hands: Hands in each.
         workers: Processes that answer.
@@ -138,29 +138,29 @@ def bench_farm(
         with RenderPool(
             settings, hand_model, photographs.path, address=address, start_scene=FlatScene
         ) as pool:
-            drawer = _WatchedDrawer(pool)
-            drawer.warm_up(32 * workers)
+            renderer = _WatchedRenderer(pool)
+            renderer.warm_up(32 * workers)
             driver_s, start_s = time.process_time(), time.perf_counter()
-            render_round(drawer, job)
+            render_round(renderer, job)
             wall_s = time.perf_counter() - start_s
             driver_s = time.process_time() - driver_s
-            drawer.measure_memory()
-            assert drawer.first_s is not None, "the round has a picture"
+            renderer.measure_memory()
+            assert renderer.first_s is not None, "the round has a picture"
             again_s = time.perf_counter()
-            render_round(drawer, job)
+            render_round(renderer, job)
             again_s = time.perf_counter() - again_s
         return FarmBench(
             shards=shards,
             hands=hands,
             workers=workers,
             shard_bytes=sum(path.stat().st_size for path in job.out_dir.glob("shard-00000.*")),
-            first_picture_s=drawer.first_s - start_s,
+            first_picture_s=renderer.first_s - start_s,
             wall_s=wall_s,
             driver_s=driver_s,
             again_s=again_s,
-            memory_before_mb=drawer.memory_before_mb,
-            memory_peak_mb=drawer.memory_peak_mb,
-            in_flight_peak=drawer.in_flight_peak,
+            memory_before_mb=renderer.memory_before_mb,
+            memory_peak_mb=renderer.memory_peak_mb,
+            in_flight_peak=renderer.in_flight_peak,
         )
 
 
@@ -173,7 +173,7 @@ class FlatScene:
     def __init__(self, mesh: CappedMesh, settings: RenderSettings) -> None:
         pass
 
-    def draw(self, request: DrawRequest) -> HandLayer:
+    def render(self, request: RenderRequest) -> HandLayer:
         """Return the box, white."""
         box = hand_box(
             request.verts_m, request.camera, width_px=request.width_px, height_px=request.height_px
@@ -182,7 +182,7 @@ class FlatScene:
             np.ones((box.bottom_px - box.top_px, box.right_px - box.left_px, 4), np.float32), box
         )
 
-    def measure(self, request: DrawRequest) -> HandGeometry:
+    def measure(self, request: RenderRequest) -> HandGeometry:
         """Not wanted by anything that is measured here."""
         raise NotImplementedError
 
@@ -196,7 +196,7 @@ class InstantTwin:
     """Asks for a twin, and is content with the first one that its worker ever drew, under another name.
 
     Attributes:
-        wanted: What would really be drawn; it travels to the worker in full.
+        wanted: What would really be rendered; it travels to the worker in full.
     """
 
     wanted: PackedTwin
@@ -206,15 +206,15 @@ class InstantTwin:
         """Name of the picture."""
         return self.wanted.sample_id
 
-    def draw(self, context: RenderContext) -> PackedSample:
+    def render(self, context: RenderContext) -> PackedSample:
         """Return the stored picture; the first call makes it."""
         if not _packed:
-            _packed.append(self.wanted.draw(context))
+            _packed.append(self.wanted.render(context))
         return replace(_packed[0], sample_id=self.sample_id)
 
 
-class _WatchedDrawer:
-    """A `render_worker.requests.Drawer` that counts pictures and measures the memory."""
+class _WatchedRenderer:
+    """A `render_worker.requests.RequestRenderer` that counts pictures and measures the memory."""
 
     def __init__(self, pool: RenderPool) -> None:
         self._pool = pool
@@ -222,9 +222,9 @@ class _WatchedDrawer:
         self._forget()
 
     def warm_up(self, pictures: int) -> None:
-        """Have some pictures drawn for nothing, and begin to count."""
+        """Have some pictures rendered for nothing, and begin to count."""
         twin = template_twin(self.hand_model, 0, _IMAGE_PX)
-        for _ in self.draw([PackedTwin("", twin)] * pictures):
+        for _ in self.render([PackedTwin("", twin)] * pictures):
             pass
         self._forget()
 
@@ -247,12 +247,12 @@ class _WatchedDrawer:
         """Note the memory if it is the most so far."""
         self.memory_peak_mb = max(self.memory_peak_mb, unshared_memory_mb())
 
-    def draw[Picture](
+    def render[Picture](
         self, requests: Iterable[Request[Picture]]
     ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
         """Yield every request with the stored picture."""
         asked = cast("Iterable[Request[Picture]]", map(self._ask, cast("Iterable[PackedTwin]", requests)))
-        for request, answer in self._pool.draw(asked):
+        for request, answer in self._pool.render(asked):
             self.first_s = self.first_s or time.perf_counter()
             self._answered += 1
             if self._answered % _MEASURE_EVERY == 0:

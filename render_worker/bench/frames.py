@@ -17,7 +17,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from render_worker.bench.memory import watch_memory
-from render_worker.bench.quality import CONVERGED_SAMPLES, QualityPoint, draw_all, hand_psnr_db
+from render_worker.bench.quality import CONVERGED_SAMPLES, QualityPoint, hand_psnr_db, render_all
 from render_worker.bench.report import FrameParts, RenderBench
 from render_worker.blender.scene import HandScene
 from render_worker.picture.background import Photographs, choose_background
@@ -25,8 +25,8 @@ from render_worker.picture.composite import composite, encode_jpeg, encode_png
 from render_worker.picture.exposure import expose
 from render_worker.picture.light import choose_light
 from render_worker.picture.mesh import CappedMesh
-from render_worker.picture.request import DrawRequest, HandLayer
-from render_worker.requests import Drawer, RenderContext
+from render_worker.picture.request import HandLayer, RenderRequest
+from render_worker.requests import RenderContext, RequestRenderer
 from render_worker.twins.twin import TwinRequest
 from shared.backgrounds import BackgroundReader, BackgroundWriter
 from shared.backgrounds.verdicts import Verdict
@@ -35,7 +35,7 @@ from shared.seams.renderer import RenderSettings
 from shared.seeds import rng_of
 from shared.types import WeakPerspective
 
-type PoolOpener = Callable[[RenderSettings, HandModel, Path], AbstractContextManager[Drawer]]
+type PoolOpener = Callable[[RenderSettings, HandModel, Path], AbstractContextManager[RequestRenderer]]
 """Opens a pool of workers by settings, hand model and folder of backgrounds."""
 
 _PHOTOGRAPH_PX = 256
@@ -57,12 +57,12 @@ def bench_render(
 
     Args:
         settings: How pictures are made.
-        hand_model: Whose template is drawn.
+        hand_model: Whose template is rendered.
         frames: Pictures for every number.
         max_workers: Measure pools of 1, 2, ... up to this many workers; 0 leaves pools out.
         image_px: Side of the pictures.
-        measure_quality: Also draw the curve of quality against samples; it takes minutes.
-        steady_frames: Also draw this many twins in one process, and watch its memory.
+        measure_quality: Also render the curve of quality against samples; it takes minutes.
+        steady_frames: Also render this many twins in one process, and watch its memory.
 
     Raises:
         RenderError: There is no Blender for this Python.
@@ -77,10 +77,10 @@ def bench_render(
             scene = HandScene(mesh, settings)
         context = RenderContext(scene=scene, mesh=mesh, photographs=photographs, settings=settings)
         with clock("first"):
-            requests[0].draw(context)
+            requests[0].render(context)
         for request in requests:
             with clock("frame"):
-                request.draw(context)
+                request.render(context)
         parts = _parts(scene, requests, photographs, settings)
         memory = watch_memory(context, requests, frames=steady_frames) if steady_frames else ()
         device, bpy_version = str(scene.device), scene.bpy_version
@@ -130,16 +130,16 @@ class _Clock:
 def _parts(
     scene: HandScene, requests: Sequence[TwinRequest], photographs: Photographs, settings: RenderSettings
 ) -> FrameParts:
-    """Do by hand what `TwinRequest.draw` does, and time its parts."""
+    """Do by hand what `TwinRequest.render` does, and time its parts."""
     clock = _Clock()
     for request in requests:
         with clock("backdrop"):
             background = choose_background(photographs, rng_of(request.sample_id), image_px=request.image_px)
             colour = background.mean_rgb
         with clock("set up"):
-            box = scene.set_up(draw_request(request))
+            box = scene.set_up(render_request(request))
         with clock("render"):
-            scene.render()
+            scene.run_engine()
         with clock("read back"):
             layer = HandLayer(scene.read_back(box), box)
         with clock("composite"):
@@ -148,7 +148,7 @@ def _parts(
             encode_jpeg(picture.pixels, quality=settings.jpeg_quality)
             encode_png(picture.mask)
         with clock("again"):
-            scene.render()
+            scene.run_engine()
     return FrameParts(
         backdrop_ms=clock.median_ms("backdrop"),
         update_ms=clock.median_ms("set up") + max(0.0, clock.median_excess_ms("render", "again")),
@@ -162,18 +162,20 @@ def _parts(
 def _curve(
     mesh: CappedMesh, settings: RenderSettings, requests: Sequence[TwinRequest]
 ) -> tuple[QualityPoint, ...]:
-    """Draw the same hands with more and more samples, each time with other noise than the converged ones."""
-    draws = [draw_request(request) for request in requests]
-    others = [draw_request(request, seed=1) for request in requests]
-    converged = draw_all(HandScene(mesh, settings.model_copy(update={"samples": CONVERGED_SAMPLES})), draws)
+    """Render the same hands with more and more samples, each time with other noise than the converged."""
+    renders = [render_request(request) for request in requests]
+    others = [render_request(request, seed=1) for request in requests]
+    converged = render_all(
+        HandScene(mesh, settings.model_copy(update={"samples": CONVERGED_SAMPLES})), renders
+    )
     points = []
     for samples in _CURVE:
         scene, clock, layers = HandScene(mesh, settings.model_copy(update={"samples": samples})), _Clock(), []
-        scene.draw(others[0])
-        for draw in others:
-            with clock("draw"):
-                layers.append(scene.draw(draw))
-        points.append(QualityPoint(samples, hand_psnr_db(layers, converged), clock.median_ms("draw")))
+        scene.render(others[0])
+        for request in others:
+            with clock("render"):
+                layers.append(scene.render(request))
+        points.append(QualityPoint(samples, hand_psnr_db(layers, converged), clock.median_ms("render")))
     return tuple(points)
 
 
@@ -187,16 +189,16 @@ def pool_rate(
 ) -> float:
     """Return pictures per second of a warm pool."""
     with open_pool(settings.model_copy(update={"workers": workers}), hand_model, backgrounds_dir) as pool:
-        for _ in pool.draw([*requests] * workers):
-            pass  # every worker draws its first frame here
+        for _ in pool.render([*requests] * workers):
+            pass  # every worker renders its first frame here
         start_s = time.perf_counter()
-        count = sum(1 for _ in pool.draw([*requests] * workers))
+        count = sum(1 for _ in pool.render([*requests] * workers))
         return count / (time.perf_counter() - start_s)
 
 
 def _ray_pool(
     settings: RenderSettings, hand_model: HandModel, backgrounds_dir: Path
-) -> AbstractContextManager[Drawer]:
+) -> AbstractContextManager[RequestRenderer]:
     from render_worker.ray_farm.pool import RenderPool  # loads Ray, which one process does not need
 
     return RenderPool(settings, hand_model, backgrounds_dir)
@@ -220,11 +222,11 @@ def template_twin(model: HandModel, number: int, image_px: int) -> TwinRequest:
     )
 
 
-def draw_request(twin: TwinRequest, *, seed: int = 0) -> DrawRequest:
-    """Return the drawing of a twin alone, in a bright colour that shows every error."""
+def render_request(twin: TwinRequest, *, seed: int = 0) -> RenderRequest:
+    """Return the rendering of a twin alone, in a bright colour that shows every error."""
     light = choose_light(rng_of(twin.sample_id, "light"))
     bright = (0.8, 0.8, 0.8)
-    return DrawRequest(
+    return RenderRequest(
         verts_m=twin.verts_m,
         camera=twin.camera,
         width_px=twin.image_px,

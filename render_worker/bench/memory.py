@@ -1,4 +1,4 @@
-"""Whether the memory of a worker that draws for hours stays constant."""
+"""Whether the memory of a worker that renders for hours stays constant."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ class MemoryLook(NamedTuple):
     """One measurement of a worker's memory.
 
     Attributes:
-        frames: Twins drawn so far.
+        frames: Twins rendered so far.
         memory_mb: What the process has allocated.
     """
 
@@ -30,11 +30,12 @@ class MemoryLook(NamedTuple):
 def watch_memory(
     context: RenderContext, requests: Sequence[TwinRequest], *, frames: int
 ) -> tuple[MemoryLook, ...]:
-    """Draw twins one after the other in this process, and measure its memory from time to time.
+    """Render twins one after the other in this process, and measure its memory from time to time.
 
     Args:
-        context: Draws them.
-        requests: Twins that are drawn over and over, each time under another name, so with other photographs.
+        context: Renders them.
+        requests: Twins that are rendered over and over, each time under another name, so with other
+            photographs.
         frames: Twins between the first and the last measurement.
     """
     looks = []
@@ -42,7 +43,7 @@ def watch_memory(
     total = _WARM_UP + frames
     bar = tqdm(_renamed(requests, total), total=total, desc="Watching memory", unit="frame", disable=None)
     for count, request in enumerate(bar, start=1):
-        request.draw(context)
+        request.render(context)
         if count in wanted:
             looks.append(MemoryLook(count - _WARM_UP, unmapped_memory_mb()))
     return tuple(looks)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
-from render_worker.picture.request import DrawRequest, HandLayer, Scene
+from render_worker.picture.request import HandLayer, RenderRequest, Scene
 from shared.colour import linear_to_srgb
 
 CONVERGED_SAMPLES = 1024
@@ -38,9 +38,9 @@ def hand_psnr_db(pictures: Sequence[HandLayer], converged: Sequence[HandLayer]) 
     return float(-10 * np.log10(np.concatenate(squares).mean()))
 
 
-def draw_all(scene: Scene, requests: Sequence[DrawRequest]) -> list[HandLayer]:
-    """Draw requests one after the other."""
-    return [scene.draw(request) for request in requests]
+def render_all(scene: Scene, requests: Sequence[RenderRequest]) -> list[HandLayer]:
+    """Render requests one after the other."""
+    return [scene.render(request) for request in requests]
 
 
 def _seen(rgba: Float32[np.ndarray, "rows columns 4"]) -> Float32[np.ndarray, "rows columns 3"]:

@@ -16,7 +16,7 @@ class FrameParts:
     Attributes:
         backdrop_ms: Decode, crop and resize a photograph, and take its mean.
         update_ms: Move mesh, camera and light, and let Blender take over what changed.
-        kernel_ms: The same picture drawn again without any change: the floor.
+        kernel_ms: The same picture rendered again without any change: the floor.
         read_back_ms: From Blender's result to an array.
         composite_ms: Expose the hand and lay it on the photograph.
         encode_ms: JPEG and PNG.
@@ -52,7 +52,7 @@ class RenderBench:
         parts: Where that time goes.
         frames_per_s: Pictures per second by number of workers.
         quality: Quality against time, if it was asked for.
-        memory: Memory of one process against twins drawn, if it was asked for.
+        memory: Memory of one process against twins rendered, if it was asked for.
     """
 
     device: str
@@ -70,7 +70,7 @@ class RenderBench:
 
     @property
     def frames_per_s_per_core(self) -> float:
-        """Twins per second of one process, which draws on one thread."""
+        """Twins per second of one process, which renders on one thread."""
         return 1e3 / self.frame_ms
 
     @property

@@ -1,4 +1,4 @@
-"""Engine and device: what draws, and how many samples it takes."""
+"""Engine and device: what renders, and how many samples it takes."""
 
 import signal
 import subprocess
@@ -18,7 +18,7 @@ _SOFTWARE_RENDERERS: Final = ("llvmpipe", "softpipe", "swiftshader")
 
 
 def configure_engine(scene: Any, settings: RenderSettings) -> DrawingDevice:
-    """Set engine, device, and sampling, and return what will draw."""
+    """Set engine, device, and sampling, and return what will render."""
     scene.render.engine = _ENGINES[settings.engine]
     scene.render.use_persistent_data = True
     scene.render.threads_mode, scene.render.threads = "FIXED", 1  # parallelism comes from more processes
@@ -79,7 +79,7 @@ def _device_names(preferences: Any, kind: str) -> list[str]:
 
 
 def _graphics_device(wanted: RenderDevice) -> DrawingDevice:
-    """Return the GPU that EEVEE draws with.
+    """Return the GPU that EEVEE renders with.
 
     Raises:
         DeviceError: There is none, or the CPU was asked for; in software a frame takes tens of seconds.

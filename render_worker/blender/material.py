@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 
 from render_worker.picture.camera import to_blender
-from render_worker.picture.request import DrawRequest
+from render_worker.picture.request import RenderRequest
 
 LIT: Final = "lit"
 """Attribute of the mesh: scene-linear light that comes from the lamp where it shines straight down."""
@@ -67,7 +67,7 @@ class SkinMaterial:
         shown.aov_name = MARKED
         self._tree.links.new(self._attribute(MARKED, "Fac"), shown.inputs["Value"])
 
-    def set(self, request: DrawRequest) -> None:
+    def set(self, request: RenderRequest) -> None:
         """Set where the lamp is; the mesh says how strong.
 
         A node takes longer to set than all vertices, so the lamp's direction is the colour of the object,

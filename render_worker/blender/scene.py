@@ -1,7 +1,7 @@
 """Blender's scene: one hand, one camera, and whatever they need to become a picture.
 
 Blender keeps its state in globals of the process, so a process has one `HandScene`. The mesh, its material,
-the camera and the light are made once; drawing a hand moves them, renders the hand's box, and reads it back.
+the camera and the light are made once. To render a hand moves them, renders its box, and reads it back.
 """
 
 import os
@@ -25,7 +25,7 @@ from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.camera import hand_box, to_blender
 from render_worker.picture.fill_light import Skylight
 from render_worker.picture.mesh import CappedMesh
-from render_worker.picture.request import Box, DrawRequest, HandGeometry, HandLayer
+from render_worker.picture.request import Box, HandGeometry, HandLayer, RenderRequest
 from shared.camera.lens import Lens
 from shared.errors import RenderError
 from shared.seams.renderer import RenderSettings
@@ -35,11 +35,11 @@ _LENSES: Final = {"orthographic": "ORTHO", "perspective": "PERSP"}
 _SENSOR_MM: Final = 36.0
 _LARGEST_SEED: Final = (1 << 31) - 1
 _MOST_MESHES: Final = 24
-"""Kinds of figures whose triangles Blender keeps: filling a mesh takes as long as drawing it."""
+"""Kinds of figures whose triangles Blender keeps: filling a mesh takes as long as rendering it."""
 
 
 class HandScene:
-    """Draws hands of one model, one after the other.
+    """Renders hands of one model, one after the other.
 
     Args:
         mesh: Triangles of the hand; vertices come with each request.
@@ -75,24 +75,24 @@ class HandScene:
 
     @property
     def device(self) -> DrawingDevice:
-        """What really draws, as read back from Blender."""
+        """What really renders, as read back from Blender."""
         return self._device
 
-    def draw(self, request: DrawRequest) -> HandLayer:
-        """Draw a hand; equal requests give equal layers.
+    def render(self, request: RenderRequest) -> HandLayer:
+        """Render a hand; equal requests give equal layers.
 
         Raises:
             RenderError: The hand cannot be seen by its camera, or Blender made no picture of it.
         """
         box = self.set_up(request)
-        self.render()
+        self.run_engine()
         layer = HandLayer(self.read_back(box), box)
         if request.marked is None:
             return layer
         return replace(layer, marked=self._read_marked(request, box))
 
-    def set_up(self, request: DrawRequest) -> Box:
-        """Move everything to where the next picture needs it, and return the part of it that is drawn."""
+    def set_up(self, request: RenderRequest) -> Box:
+        """Move everything to where the next picture needs it, and return the part of it that is rendered."""
         self._show(request.mesh or self._mesh)
         verts_m = self._shown.with_cap(request.verts_m)
         box = hand_box(verts_m, request.camera, width_px=request.width_px, height_px=request.height_px)
@@ -105,8 +105,8 @@ class HandScene:
         self._set_frame(request, box)
         return box
 
-    def render(self) -> None:
-        """Let Blender draw what is set up."""
+    def run_engine(self) -> None:
+        """Let Blender render what is set up."""
         if bpy.ops.render.render() != {"FINISHED"}:
             raise RenderError(
                 "expected Blender to finish, found that it did not.",
@@ -125,22 +125,22 @@ class HandScene:
         if not rgba[..., 3].any():  # a GPU that fails leaves an empty picture behind, not an error
             raise RenderError(
                 f"expected a hand in {box}, found nothing.",
-                remedy="It is too small to be drawn.",
+                remedy="It is too small to be rendered.",
             )
         return rgba
 
-    def _read_marked(self, request: DrawRequest, box: Box) -> Float32[np.ndarray, "rows columns"]:
-        """Return what Blender drew of the marked part, or draw it now if the engine keeps its passes."""
+    def _read_marked(self, request: RenderRequest, box: Box) -> Float32[np.ndarray, "rows columns"]:
+        """Return what Blender drew of the marked part, or render it now if the engine keeps its passes."""
         if MARKED in self._passes:
             return self._passes.pop(MARKED)[..., 0]
         assert request.marked is not None, "only asked for where something is marked"
         white = np.repeat(request.marked[:, None], 3, axis=1)
         self.set_up(replace(request, albedo=white, light=None, glow=None, marked=None))
-        self.render()
-        drawn: Float32[np.ndarray, "rows columns"] = self.read_back(box)[..., 0]
-        return drawn
+        self.run_engine()
+        rendered: Float32[np.ndarray, "rows columns"] = self.read_back(box)[..., 0]
+        return rendered
 
-    def measure(self, request: DrawRequest) -> HandGeometry:
+    def measure(self, request: RenderRequest) -> HandGeometry:
         """Return what one ray through the centre of every pixel meets; antialiasing would blend depths.
 
         Raises:
@@ -153,7 +153,7 @@ class HandScene:
             )
         box = self.set_up(request)
         with _geometry_passes(self._scene):
-            self.render()
+            self.run_engine()
             rgba = self.read_back(box)
         depth_m = self._passes.pop("Depth")[..., 0] - self._camera_object.location[2]
         # Blender's normals are in its world, which is our camera space turned by half a turn about x.
@@ -185,7 +185,7 @@ class HandScene:
         self._data.vertices.foreach_set("co", to_blender(verts_m).ravel())
         self._data.update()  # foreach_set alone does not tell Cycles that the mesh has changed
 
-    def _set_skin(self, verts_m: Float32[np.ndarray, "verts 3"], request: DrawRequest) -> None:
+    def _set_skin(self, verts_m: Float32[np.ndarray, "verts 3"], request: RenderRequest) -> None:
         """Give every vertex its colour, and the light that it sends out without the lamp."""
         skin: Float32[np.ndarray, "..."] = np.asarray(request.albedo, np.float32)
         if skin.ndim > 1:
@@ -227,7 +227,7 @@ class HandScene:
         render.pixel_aspect_x = max(1.0, 1 / lens.pixel_aspect)
         render.pixel_aspect_y = max(1.0, lens.pixel_aspect)
 
-    def _set_frame(self, request: DrawRequest, box: Box) -> None:
+    def _set_frame(self, request: RenderRequest, box: Box) -> None:
         """Render the hand's box only: rays that miss the hand cost a quarter of those that hit it."""
         render = self._scene.render
         width, height = request.width_px, request.height_px
@@ -297,7 +297,7 @@ def _geometry_passes(scene: Any) -> Iterator[None]:
 
 @cache
 def _kept_passes() -> dict[str, Float32[np.ndarray, "rows columns channels"]]:
-    """Return a dictionary in which Cycles, from now on, leaves the passes that it has drawn, by name.
+    """Return a dictionary in which Cycles, from now on, leaves the passes that it has rendered, by name.
 
     Blender shows the pixels of a render to its engine, and to everybody else in a saved file only, which
     takes ten times as long. Cycles' engine is a class in Python; its method is wrapped once per process.
@@ -309,10 +309,10 @@ def _kept_passes() -> dict[str, Float32[np.ndarray, "rows columns channels"]]:
     def render_and_keep(self: Any, depsgraph: Any) -> None:
         render(self, depsgraph)
         result = self.get_result()
-        for drawn in result.layers[0].passes:
-            values = np.empty((result.resolution_y, result.resolution_x, drawn.channels), np.float32)
-            drawn.rect.foreach_get(values.ravel())
-            passes[drawn.name] = values[::-1]  # Blender's rows go upwards
+        for rendered in result.layers[0].passes:
+            values = np.empty((result.resolution_y, result.resolution_x, rendered.channels), np.float32)
+            rendered.rect.foreach_get(values.ravel())
+            passes[rendered.name] = values[::-1]  # Blender's rows go upwards
 
     engine.render = render_and_keep
     return passes

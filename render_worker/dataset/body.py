@@ -27,7 +27,7 @@ _OTHER_SPLITS: Final = 1
 
 
 class Body(NamedTuple):
-    """One hand, posed, with everything that is drawn along with it.
+    """One hand, posed, with everything that is rendered along with it.
 
     Attributes:
         mesh: All triangles, fine enough for the detail of skin.

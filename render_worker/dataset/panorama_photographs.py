@@ -1,7 +1,7 @@
 """Photographs for the demo: pinhole views of Blender's own panoramas, and two pictures with people.
 
 They are written the way LSUN is distributed, so that the demo filters them exactly like the real thing. What
-is drawn depends on nothing but the wheels in the lock.
+is rendered depends on nothing but the wheels in the lock.
 """
 
 import hashlib
@@ -104,7 +104,7 @@ def make_photographs(out: Path) -> PhotographsReport:
 
 
 def photographs() -> Iterator[tuple[str, Image.Image]]:
-    """Draw every photograph; the name says what it shows."""
+    """Render every photograph; the name says what it shows."""
     for path in panorama_files():
         panorama = read_hdr(path)
         for view in LANDSCAPE + SQUARE:

@@ -30,7 +30,7 @@ from render_worker.picture.camera_traces import CameraTraces, cast_shadow
 from render_worker.picture.composite import composite, encode_jpeg
 from render_worker.picture.exposure import expose
 from render_worker.picture.light import Lighting, choose_plain_light
-from render_worker.picture.request import DrawRequest, HandLayer
+from render_worker.picture.request import HandLayer, RenderRequest
 from render_worker.picture.skin_tone import choose_tone, seen_colour
 from render_worker.requests import RenderContext
 from shared.colour import srgb_to_linear
@@ -72,7 +72,7 @@ class PortraitRequest:
         """Name of the picture."""
         return f"{self.hand.index:08d}"
 
-    def draw(self, context: RenderContext) -> Portrait:
+    def render(self, context: RenderContext) -> Portrait:
         """Photograph the hand: its own skin, the room's light, and a camera that is not perfect.
 
         Raises:
@@ -93,7 +93,7 @@ class PortraitRequest:
         rng = rng_of(seed, "skin")
         tone = choose_tone(rng)
         asked = _lit(self, figure, _colours(figure, tone, rng, realism), seed)
-        layer = context.scene.draw(asked)
+        layer = context.scene.render(asked)
         background = choose_background(
             context.photographs, rng_of(seed, "background"), image_px=camera.width_px
         )
@@ -185,8 +185,8 @@ def _some_colour(rng: np.random.Generator) -> Float32[np.ndarray, " 3"]:
 
 def _lit(
     request: PortraitRequest, figure: Body, colours: Float32[np.ndarray, "verts 3"], seed: int
-) -> DrawRequest:
-    """Return the picture to draw: what is multiplied with the lamp's light, and what all other light adds."""
+) -> RenderRequest:
+    """Return what to render: what is multiplied with the lamp's light, and what all other light adds."""
     realism, camera, rng = request.realism, request.hand.camera, rng_of(seed, "light")
     light: Lighting = choose_room_light(rng) if realism.room_light else choose_plain_light(rng)
     white = light.around(figure.normals)
@@ -200,7 +200,7 @@ def _lit(
         key = key + (rng.uniform(0.2, 0.9) * is_skin * shine)[:, None]
         reflected = fresnel(figure.normals, to_camera) * is_skin * figure.visible
         glow = glow + reflected[:, None] * white
-    return DrawRequest(
+    return RenderRequest(
         verts_m=figure.verts_m,
         camera=camera,
         width_px=camera.width_px,

@@ -10,7 +10,7 @@ from pathlib import Path
 from render_worker.dataset.portrait import PortraitRequest
 from render_worker.dataset.realism import Realism
 from render_worker.progress import FrameBar
-from render_worker.requests import Drawer, FailedRequest
+from render_worker.requests import FailedRequest, RequestRenderer
 from shared.errors import RenderError
 from shared.freihand import LabelledHand, SplitName
 from shared.freihand.writer import FreiHandWriter
@@ -24,8 +24,8 @@ class DatasetReport:
 
     Attributes:
         split: Which split it is.
-        made: Images that were drawn now.
-        found: Images that an earlier, interrupted attempt had drawn.
+        made: Images that were rendered now.
+        found: Images that an earlier, interrupted attempt had rendered.
         wall_s: Duration of the call.
     """
 
@@ -45,7 +45,7 @@ class DatasetReport:
 
 
 def render_dataset(
-    drawer: Drawer,
+    renderer: RequestRenderer,
     out: Path,
     split: SplitName,
     hand_of: Callable[[int], LabelledHand],
@@ -56,10 +56,10 @@ def render_dataset(
     realism: Realism | None = None,
     source: str = "",
 ) -> DatasetReport:
-    """Draw one split; repeating the call after an interruption draws only what is missing.
+    """Render one split; repeating the call after an interruption renders only what is missing.
 
     Args:
-        drawer: A render pool.
+        renderer: A render pool.
         out: Folder of the data set.
         split: Which split to make.
         hand_of: Returns the labels of a pose by its number; the same number must give the same hand.
@@ -75,10 +75,10 @@ def render_dataset(
     """
     start_s = time.monotonic()
     realism = realism or Realism()
-    settings = json.dumps(drawer.settings.picture_fields(), separators=(",", ":"))
+    settings = json.dumps(renderer.settings.picture_fields(), separators=(",", ":"))
     inputs = (
         f"{LOOK_VERSION} {source} {seed} {settings} {realism.model_dump_json()} "
-        f"{drawer.photographs.fingerprint} {drawer.hand_model.sha256}"
+        f"{renderer.photographs.fingerprint} {renderer.hand_model.sha256}"
     )
     writer = FreiHandWriter(
         out,
@@ -89,7 +89,7 @@ def render_dataset(
     )
     missing = writer.missing()
     if missing:
-        drawer.start()
+        renderer.start()
     requests = (
         PortraitRequest(
             hand=replace(hand_of(index % writer.num_poses), index=index),
@@ -100,12 +100,12 @@ def render_dataset(
         for index in missing
     )
     with FrameBar(f"Making {split} images", total=len(missing)) as bar:
-        for request, answer in drawer.draw(requests):
+        for request, answer in renderer.render(requests):
             if isinstance(answer, FailedRequest):
                 raise RenderError(f"image {answer.sample_id}: {answer.reason}")
             assert isinstance(request, PortraitRequest), "only portraits were asked for"
             writer.add(request.hand, answer.jpeg, mask_jpeg=answer.mask_jpeg)
-            bar.update(drawer.stats)
+            bar.update(renderer.stats)
     writer.finish()
     return DatasetReport(
         split=split, made=len(missing), found=num_images - len(missing), wall_s=time.monotonic() - start_s

@@ -74,12 +74,12 @@ class CameraTraces:
     def _noise(
         self, seen: Float32[np.ndarray, "..."], rng: np.random.Generator
     ) -> Float32[np.ndarray, "..."]:
-        drawn = rng.standard_normal(seen.shape, dtype=np.float32)
+        grain = rng.standard_normal(seen.shape, dtype=np.float32)
         if self.grain_px > _LEAST_BLUR_PX:  # cameras smooth what they can: what stays is coarse
-            drawn = np.asarray(cv2.GaussianBlur(drawn, (0, 0), self.grain_px))
-            drawn *= np.float32(2 * np.sqrt(np.pi) * self.grain_px)
+            grain = np.asarray(cv2.GaussianBlur(grain, (0, 0), self.grain_px))
+            grain *= np.float32(2 * np.sqrt(np.pi) * self.grain_px)
         curve = (self.noise * _relative_noise(sum(self.gains) / 3)).astype(np.float32)
-        noise: Float32[np.ndarray, "..."] = drawn * curve[np.clip(seen, 0, 255).astype(np.uint8)]
+        noise: Float32[np.ndarray, "..."] = grain * curve[np.clip(seen, 0, 255).astype(np.uint8)]
         return noise
 
 

@@ -1,4 +1,4 @@
-"""Puts a drawn hand on a photograph: in linear light, and without touching a pixel that it does not cover."""
+"""Puts a rendered hand on a photograph, in linear light, without touching a pixel that it does not cover."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""The mesh that is drawn: the labelled hand, and a cap that closes its wrist."""
+"""The mesh that is rendered: the labelled hand, and a cap that closes its wrist."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, Self

@@ -32,8 +32,8 @@ class Box(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class DrawRequest:
-    """One hand to draw, without its background.
+class RenderRequest:
+    """One hand to render, without its background.
 
     Attributes:
         verts_m: Vertices in camera axes.
@@ -41,9 +41,9 @@ class DrawRequest:
         width_px: Columns of the picture.
         height_px: Rows of the picture.
         albedo: Scene-linear colour of the hand, one for all vertices or one for each.
-        light: What it is lit with; None draws every point in exactly `albedo`.
+        light: What it is lit with; None renders every point in exactly `albedo`.
         seed: Seed of the sampling noise.
-        mesh: What is drawn instead of the scene's own hand; the other fields are then about its vertices.
+        mesh: What is rendered instead of the scene's own hand; the other fields are then about its vertices.
         glow: Scene-linear light that each vertex sends out wherever the lamp is, instead of the light's fill
             under a plain sky.
         marked: How much of each vertex belongs to what the layer's `marked` shall show; None asks for none.
@@ -63,7 +63,7 @@ class DrawRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HandLayer:
-    """A drawn hand: the part of the picture that it can touch.
+    """A rendered hand: the part of the picture that it can touch.
 
     Attributes:
         rgba: Scene-linear colour premultiplied with coverage, and coverage; inside `box` only.
@@ -92,7 +92,7 @@ class HandGeometry:
 
 
 class Scene(Protocol):
-    """Anything that can draw a hand: Blender, or a fake for tests."""
+    """Anything that can render a hand: Blender, or a fake for tests."""
 
     @property
     def bpy_version(self) -> str:
@@ -101,21 +101,21 @@ class Scene(Protocol):
 
     @property
     def device(self) -> DrawingDevice:
-        """What really draws, as read back from Blender."""
+        """What really renders, as read back from Blender."""
         ...
 
-    def draw(self, request: DrawRequest) -> HandLayer:
-        """Draw a hand; equal requests give equal layers.
+    def render(self, request: RenderRequest) -> HandLayer:
+        """Render a hand; equal requests give equal layers.
 
         Raises:
-            RenderError: This hand cannot be drawn.
+            RenderError: This hand cannot be rendered.
         """
         ...
 
-    def measure(self, request: DrawRequest) -> HandGeometry:
-        """Return depth and normals of what `draw` would draw.
+    def measure(self, request: RenderRequest) -> HandGeometry:
+        """Return depth and normals of what `render` would render.
 
         Raises:
-            RenderError: This hand cannot be drawn.
+            RenderError: This hand cannot be rendered.
         """
         ...

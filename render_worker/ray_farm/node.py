@@ -2,7 +2,7 @@
 
 Ray's own ``ray start --block`` does the work in a child process. What is added here: Blender is tried before
 anything is offered, the head is waited for and joined again when it was lost, and leaving is announced, so
-that what is being drawn here is finished first.
+that what is being rendered here is finished first.
 """
 
 import json
@@ -58,7 +58,7 @@ class FarmNode:
             is elsewhere. 0.0.0.0 means what Ray finds.
         port: Where the head listens.
         workers: Blender processes to offer; None for one per core or GPU.
-        device: What they draw with.
+        device: What they render with.
         patience_s: How long a head that does not answer is waited for.
         dashboard: Whether a head serves Ray's dashboard, on its loopback interface.
     """
@@ -230,7 +230,7 @@ def _forwarding_signals(child: "subprocess.Popen[str]") -> Iterator[list[int]]:
         del frame
         came.append(number)
         if len(came) == 1:
-            logger.info("Leaving; what is being drawn here is finished first. Once more leaves at once.")
+            logger.info("Leaving; what is being rendered here is finished first. Once more leaves at once.")
             child.terminate()
         else:
             os.killpg(child.pid, signal.SIGKILL)

@@ -46,7 +46,7 @@ _GRACE_S: Final = 30.0
 
 @dataclass(eq=False)
 class _Chunk[Picture]:
-    """Requests that one worker draws in one call, how many workers died of them, and how many were lost."""
+    """Requests that one worker renders in one call, how many workers died of them, and how many were lost."""
 
     requests: tuple[Request[Picture], ...]
     deaths: int = 0
@@ -55,7 +55,7 @@ class _Chunk[Picture]:
 
 @dataclass(eq=False)
 class _Call[Picture]:
-    """A chunk that is being drawn."""
+    """A chunk that is being rendered."""
 
     worker: Worker
     chunk: _Chunk[Picture]
@@ -63,14 +63,14 @@ class _Call[Picture]:
 
 
 class RenderPool:
-    """Draws whatever it is asked for; a `shared.seams.renderer.Renderer`.
+    """Renders whatever it is asked for; a `shared.seams.renderer.Renderer`.
 
     Entering it is cheap. The first use starts or joins Ray and starts the workers, which stay for the next.
     Machines may join and leave at any time, also in the middle of a round.
 
     Args:
         settings: How pictures are made, and by how many workers.
-        hand_model: Whose hands will be drawn.
+        hand_model: Whose hands will be rendered.
         backgrounds: What ``filter-backgrounds`` wrote: a folder that every worker can read, or a URL.
         address: Of a running Ray cluster; None starts one on this machine.
         start_scene: Replaces Blender in tests.
@@ -115,7 +115,7 @@ class RenderPool:
             self._workers = None
 
     def start(self) -> WorkerState:
-        """Start workers unless they run, and return what one of them draws with.
+        """Start workers unless they run, and return what one of them renders with.
 
         Raises:
             RenderError: There is no cluster, no worker, or no Blender for this Python.
@@ -126,7 +126,7 @@ class RenderPool:
         return workers.state
 
     def render_round(self, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
-        """Draw every prediction exactly once, or quarantine it by name; then commit the round.
+        """Render every prediction exactly once, or quarantine it by name; then commit the round.
 
         Raises:
             ShardError: There are no predictions, or they cannot be read.
@@ -134,14 +134,14 @@ class RenderPool:
         """
         return render_round(self, job, stop=stop)
 
-    def draw[Picture](
+    def render[Picture](
         self, requests: Iterable[Request[Picture]]
     ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
         """Yield every request with its picture, or with the reason why there is none, as they become ready.
 
         Requests are taken from the iterable only as workers become free. When a worker dies, another replaces
-        it; each of the requests that it was drawing is tried again alone, and one that kills workers alone
-        fails. What is lost with a whole machine is drawn again as it was.
+        it; each of the requests that it was rendering is tried again alone, and one that kills workers alone
+        fails. What is lost with a whole machine is rendered again as it was.
         """
         workers = self._ready_workers()
         self.stats = PoolStats(workers=workers.num_ready)
@@ -154,7 +154,7 @@ class RenderPool:
                 workers.follow()
                 while workers.idle and waiting:
                     worker = workers.idle.pop()
-                    reference = worker.actor.draw.remote(waiting.requests)
+                    reference = worker.actor.render.remote(waiting.requests)
                     running[reference] = _Call(worker, waiting, time.monotonic())
                     waiting = again.popleft() if again else next(fresh, None)
                 for reference in workers.ready([*running, *workers.starting]):
@@ -207,7 +207,9 @@ class RenderPool:
         else:
             (request,) = chunk.requests
             slow = time.monotonic() - call.started_s >= self.settings.timeout_s
-            reason = f"not drawn within {self.settings.timeout_s:g} s" if slow else "died while drawing it"
+            reason = (
+                f"not rendered within {self.settings.timeout_s:g} s" if slow else "died while rendering it"
+            )
             yield request, FailedRequest(request.sample_id, f"{chunk.deaths} workers {reason}")
             return
         self.stats.retried += len(chunk.requests)

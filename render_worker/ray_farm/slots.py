@@ -27,7 +27,7 @@ class RenderSlots:
         node_id: Ray's name of the machine.
         host: Name to tell people.
         count: Number of workers that it takes.
-        device: What it draws with; what the settings say, if empty.
+        device: What it renders with; what the settings say, if empty.
         gpu_share: Part of a GPU that each worker takes.
     """
 

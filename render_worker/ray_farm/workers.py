@@ -75,12 +75,12 @@ class WorkerSet:
 
     @property
     def num_ready(self) -> int:
-        """Number of workers that can draw, or do."""
+        """Number of workers that can render, or do."""
         return sum(worker.state is not None for worker in self._workers)
 
     @property
     def state(self) -> WorkerState | None:
-        """What one of the ready workers draws with."""
+        """What one of the ready workers renders with."""
         return next((worker.state for worker in self._workers if worker.state is not None), None)
 
     def follow(self) -> None:
@@ -222,7 +222,7 @@ class WorkerSet:
         self.starting[worker.actor.state.remote()] = worker
 
     def _require_same_release(self, slots: RenderSlots, found: Release) -> None:
-        if not found.draws_like(self._release):
+        if not found.renders_like(self._release):
             raise RenderError(
                 (
                     f"{slots.host}: expected {self._release} as on this machine, found {found}; its pictures "

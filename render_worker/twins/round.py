@@ -13,7 +13,7 @@ from typing import cast
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from render_worker.progress import FrameBar
-from render_worker.requests import Drawer, FailedRequest, RenderContext, Request
+from render_worker.requests import FailedRequest, RenderContext, Request, RequestRenderer
 from render_worker.twins.twin import TwinRequest
 from shared.errors import ShardError
 from shared.seams.renderer import RenderJob, RenderReport, RenderStopped
@@ -32,7 +32,7 @@ class PackedTwin:
 
     Attributes:
         shard: Stem of the shard.
-        twin: What to draw.
+        twin: What to render.
     """
 
     shard: str
@@ -43,13 +43,13 @@ class PackedTwin:
         """Name of the picture."""
         return self.twin.sample_id
 
-    def draw(self, context: RenderContext) -> PackedSample:
-        """Draw the twin.
+    def render(self, context: RenderContext) -> PackedSample:
+        """Render the twin.
 
         Raises:
             RenderError: The hand cannot be seen.
         """
-        return pack_sample(self.twin.draw(context))
+        return pack_sample(self.twin.render(context))
 
 
 @dataclass(eq=False, kw_only=True)
@@ -70,7 +70,7 @@ class OpenShard:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every sample was drawn or refused."""
+        """Whether every sample was rendered or refused."""
         return len(self.answers) == len(self.names)
 
     @property
@@ -114,8 +114,8 @@ class OpenShard:
             ) from error
 
 
-def render_round(drawer: Drawer, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
-    """Draw every prediction of the job exactly once, or quarantine it by name; then commit the round.
+def render_round(renderer: RequestRenderer, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
+    """Render every prediction of the job exactly once, or quarantine it by name; then commit the round.
 
     Shards that an earlier attempt finished with the same settings, backgrounds and predictions are kept, if
     every byte of them is still what was written.
@@ -125,17 +125,17 @@ def render_round(drawer: Drawer, job: RenderJob, *, stop: Event | None = None) -
         RenderStopped: Another thread asked for that.
     """
     start_s = time.monotonic()
-    under_way = _RoundUnderWay(drawer, job, stop)
-    rendered = under_way.draw_missing(_prediction_paths(job.predictions_dir))
+    under_way = _RoundUnderWay(renderer, job, stop)
+    rendered = under_way.render_missing(_prediction_paths(job.predictions_dir))
     twins = commit_round(job.out_dir, under_way.tar_names, round_index=job.round_index, kept=job.kept)
     return RenderReport(
         rendered=rendered,
         reused=twins.count_by_round()[job.round_index] - rendered,
         quarantined=tuple(twins.quarantined),
         wall_s=time.monotonic() - start_s,
-        workers=drawer.stats.most_workers if rendered else 0,
-        lost_workers=drawer.stats.lost_workers,
-        retried=drawer.stats.retried,
+        workers=renderer.stats.most_workers if rendered else 0,
+        lost_workers=renderer.stats.lost_workers,
+        retried=renderer.stats.retried,
     )
 
 
@@ -152,7 +152,7 @@ def _prediction_paths(directory: Path) -> list[Path]:
 
 
 class _RoundUnderWay:
-    """Reads a prediction shard when its turn comes, and forgets it once it is drawn.
+    """Reads a prediction shard when its turn comes, and forgets it once it is rendered.
 
     So neither the time to the first picture nor the memory grows with the number of shards.
 
@@ -160,13 +160,13 @@ class _RoundUnderWay:
         tar_names: Shards of the round so far, complete ones included.
     """
 
-    def __init__(self, drawer: Drawer, job: RenderJob, stop: Event | None) -> None:
+    def __init__(self, renderer: RequestRenderer, job: RenderJob, stop: Event | None) -> None:
         self.tar_names: list[str] = []
-        self._drawer, self._job, self._stop = drawer, job, stop
+        self._renderer, self._job, self._stop = renderer, job, stop
         self._open: dict[str, OpenShard] = {}
         self._names: set[str] = set()
         self._predicted_in: int | None = None
-        settings, state = drawer.settings, drawer.start()
+        settings, state = renderer.settings, renderer.start()
         picture = json.dumps(settings.picture_fields(), separators=(",", ":"))
         self._provenance = Provenance(
             bpy_version=state.bpy_version,
@@ -174,8 +174,8 @@ class _RoundUnderWay:
             samples=settings.samples,
             device=str(state.device),
             settings_sha256=hashlib.sha256(f"{LOOK_VERSION} {picture}".encode()).hexdigest(),
-            hand_model_sha256=drawer.hand_model.sha256,
-            backgrounds_fingerprint=drawer.photographs.fingerprint,
+            hand_model_sha256=renderer.hand_model.sha256,
+            backgrounds_fingerprint=renderer.photographs.fingerprint,
             checkpoint_sha256=job.checkpoint_sha256 or "",
             config_sha256=job.config_sha256 or "",
             predictions_sha256="",
@@ -183,12 +183,12 @@ class _RoundUnderWay:
             run_seed=job.run_seed,
         )
 
-    def draw_missing(self, paths: Sequence[Path]) -> int:
-        """Draw and write all shards that are not complete, and return how many pictures that took."""
+    def render_missing(self, paths: Sequence[Path]) -> int:
+        """Render and write all shards that are not complete, and return how many pictures that took."""
         rendered = quarantined = 0
         bar = FrameBar(f"Rendering round {self._job.round_index}")
         with logging_redirect_tqdm(), bar:
-            for request, answer in self._drawer.draw(self._requests(paths, bar)):
+            for request, answer in self._renderer.render(self._requests(paths, bar)):
                 if self._stop is not None and self._stop.is_set():
                     raise RenderStopped(f"{self._job.out_dir}: the render was stopped")
                 packed = cast("PackedTwin", request)
@@ -198,7 +198,7 @@ class _RoundUnderWay:
                 if shard.is_complete:
                     self._open.pop(packed.shard).write()
                 quarantined += isinstance(answer, FailedRequest)
-                bar.update(self._drawer.stats, quarantined=quarantined)
+                bar.update(self._renderer.stats, quarantined=quarantined)
         return rendered
 
     def _requests(self, paths: Sequence[Path], bar: FrameBar) -> Iterator[Request[PackedSample]]:
@@ -218,12 +218,12 @@ class _RoundUnderWay:
             (self._job.out_dir / MANIFEST).unlink(missing_ok=True)
             self._open[path.stem] = shard
             for row, name in enumerate(predictions.sample_ids):
-                if self._job.draws(name):
+                if self._job.renders(name):
                     yield PackedTwin(path.stem, _twin(predictions, row, run_seed=self._job.run_seed))
 
     def _require_fitting(self, path: Path, predictions: PredictionShard) -> None:
         """Make sure that a shard can be drawn together with those before it."""
-        num_verts = self._drawer.hand_model.num_verts
+        num_verts = self._renderer.hand_model.num_verts
         found = None
         if predictions.verts_m.shape[1] != num_verts:
             expected = f"meshes of the hand model's {num_verts} vertices"
@@ -246,7 +246,7 @@ class _RoundUnderWay:
         return OpenShard(
             tar_path=self._job.out_dir / f"{path.stem}.tar",
             provenance=self._provenance.model_copy(update={"predictions_sha256": digest}),
-            names=tuple(filter(self._job.draws, predictions.sample_ids)),
+            names=tuple(filter(self._job.renders, predictions.sample_ids)),
         )
 
 

@@ -13,7 +13,7 @@ from render_worker.picture.background import choose_background
 from render_worker.picture.composite import composite, encode_jpeg, encode_png
 from render_worker.picture.exposure import expose
 from render_worker.picture.light import choose_light
-from render_worker.picture.request import DrawRequest, HandLayer
+from render_worker.picture.request import HandLayer, RenderRequest
 from render_worker.picture.skin_tone import choose_tone, seen_colour
 from render_worker.requests import RenderContext
 from shared.colour import srgb_to_linear
@@ -25,7 +25,7 @@ from shared.types import WeakPerspective
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class TwinRequest:
-    """One prediction to draw.
+    """One prediction to render.
 
     Attributes:
         sample_id: Name of the photograph that was predicted.
@@ -45,8 +45,8 @@ class TwinRequest:
     round_index: int
     run_seed: int
 
-    def draw(self, context: RenderContext) -> SyntheticSample:
-        """Draw the hand, expose it to its mean colour, and lay it on the background.
+    def render(self, context: RenderContext) -> SyntheticSample:
+        """Render the hand, expose it to its mean colour, and lay it on the background.
 
         Raises:
             RenderError: The hand cannot be seen.
@@ -63,7 +63,7 @@ class TwinRequest:
             rng = rng_of(seed, "skin")
             colour_rgb = seen_colour(choose_tone(rng), rng, background_rgb=background.mean_rgb)
         red, green, blue = (float(value) for value in srgb_to_linear(np.array(colour_rgb)))
-        asked = DrawRequest(
+        asked = RenderRequest(
             verts_m=self.verts_m,
             camera=self.camera,
             width_px=self.image_px,
@@ -72,7 +72,7 @@ class TwinRequest:
             light=light,
             seed=seed_of(seed, "noise"),
         )
-        layer = context.scene.draw(asked)
+        layer = context.scene.render(asked)
         picture = composite(HandLayer(expose(layer.rgba, colour_rgb), layer.box), background.pixels)
         labels = SyntheticLabels(
             sample_id=self.sample_id,
@@ -94,7 +94,7 @@ class TwinRequest:
         )
 
 
-def _extras(context: RenderContext, asked: DrawRequest) -> dict[str, bytes]:
+def _extras(context: RenderContext, asked: RenderRequest) -> dict[str, bytes]:
     """Return the further members that the settings ask for, of the whole picture."""
     wanted = context.settings.extras
     if not wanted:

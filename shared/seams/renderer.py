@@ -29,7 +29,7 @@ _NOT_IN_THE_PICTURE: Final = {
 
 
 class RenderSettings(Section):
-    """How twins are drawn. Part of a run's configuration, and stored in every shard."""
+    """How twins are rendered. Part of a run's configuration, and stored in every shard."""
 
     engine: Literal["cycles", "eevee"] = "cycles"
     """EEVEE needs a GPU, so a device other than ``cpu``: in software it takes tens of seconds a frame."""
@@ -76,7 +76,7 @@ class RenderJob:
         run_seed: Seed of the run; enters every seed.
         checkpoint_sha256: Hash of the weights that predicted, for provenance; None if it is unknown.
         config_sha256: Hash of the resolved configuration, for provenance; None if it is unknown.
-        sample_ids: Samples to draw; None draws all. A prediction shard with none of them gives no shard.
+        sample_ids: Samples to render; None renders all. A prediction shard with none of them gives no shard.
         kept: Twins of earlier rounds that the round shows as well; for its manifest.
     """
 
@@ -89,8 +89,8 @@ class RenderJob:
     sample_ids: AbstractSet[str] | None = None
     kept: tuple[ShardEntry, ...] = ()
 
-    def draws(self, sample_id: str) -> bool:
-        """Tell whether a sample of the prediction shards is to be drawn."""
+    def renders(self, sample_id: str) -> bool:
+        """Tell whether a sample of the prediction shards is to be rendered."""
         return self.sample_ids is None or sample_id in self.sample_ids
 
 
@@ -99,11 +99,11 @@ class RenderReport:
     """What became of a job.
 
     Attributes:
-        rendered: Samples drawn now.
+        rendered: Samples rendered now.
         reused: Samples found complete from an earlier, interrupted attempt.
-        quarantined: Names of the samples that could not be drawn.
+        quarantined: Names of the samples that could not be rendered.
         wall_s: Duration of the call.
-        workers: The most that drew at the same time; 0 if nothing had to be drawn.
+        workers: The most that drew at the same time; 0 if nothing had to be rendered.
         lost_workers: Workers that died, hung or left in the middle of a picture.
         retried: Pictures that were asked for again because of that.
     """
@@ -139,13 +139,13 @@ class Renderer(Protocol):
     """Anything that can turn the predictions of a round into synthetic shards."""
 
     def render_round(self, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
-        """Draw every prediction exactly once, or quarantine it by name; then commit the round.
+        """Render every prediction exactly once, or quarantine it by name; then commit the round.
 
-        Repeating the call after an interruption draws only what is missing. It may run in a thread of its
+        Repeating the call after an interruption renders only what is missing. It may run in a thread of its
         own; one call at a time.
 
         Args:
-            job: What to draw.
+            job: What to render.
             stop: Set by another thread when the render is to end before its time.
 
         Raises:

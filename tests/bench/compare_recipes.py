@@ -7,7 +7,7 @@ The first run makes an environment for BlenderProc, which needs Python 3.11 and 
 
 Times are those of the processor, over all threads of a process that is told to use one, so that other work on
 the machine matters little. Quality is that of the hand region, in sRGB, against 1024 samples of each recipe's
-own scene. Ours is a whole twin with photograph and files; the others draw nothing but the hand.
+own scene. Ours is a whole twin with photograph and files; the others render nothing but the hand.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from render_worker.bench.frames import draw_request, noise_photographs, template_twin
-from render_worker.bench.quality import CONVERGED_SAMPLES, draw_all, hand_psnr_db
+from render_worker.bench.frames import noise_photographs, render_request, template_twin
+from render_worker.bench.quality import CONVERGED_SAMPLES, hand_psnr_db, render_all
 from render_worker.blender.scene import HandScene
 from render_worker.picture.camera import to_blender
 from render_worker.picture.mesh import CappedMesh
@@ -54,17 +54,17 @@ def ours(num_hands: int, folder: Path) -> Row:
     model, settings = load_hand_model(), RenderSettings()
     mesh = CappedMesh.of(model)
     twins = [template_twin(model, number, SIZE_PX) for number in range(num_hands)]
-    converged = draw_all(
+    converged = render_all(
         HandScene(mesh, settings.model_copy(update={"samples": CONVERGED_SAMPLES})),
-        [draw_request(twin, seed=1) for twin in twins],
+        [render_request(twin, seed=1) for twin in twins],
     )
     scene = HandScene(mesh, settings)
-    psnr_db = hand_psnr_db(draw_all(scene, [draw_request(twin) for twin in twins]), converged)
+    psnr_db = hand_psnr_db(render_all(scene, [render_request(twin) for twin in twins]), converged)
     context = RenderContext(scene=scene, mesh=mesh, photographs=noise_photographs(folder), settings=settings)
     times_s = []
     for twin in twins * 5:
         start_s = time.process_time()
-        twin.draw(context)
+        twin.render(context)
         times_s.append(time.process_time() - start_s)
     return Row(scene.bpy_version, 1e3 * float(np.median(times_s)), psnr_db)
 

@@ -2,8 +2,8 @@
 
     python tests/bench/kernel_choices.py [--hands 6] [--samples 4 8 16 32]
 
-Each variant draws the same hands under the same light; quality is against 1024 samples of the variant itself,
-times are those of the processor for set-up, kernel, and read-back.
+Each variant renders the same hands under the same light. Quality is against 1024 samples of the variant
+itself; times are those of the processor for set-up, kernel, and read-back.
 """
 
 import argparse
@@ -16,21 +16,21 @@ import bpy
 import numpy as np
 from mathutils import Vector  # type: ignore[import-not-found]  # a part of Blender
 
-from render_worker.bench.frames import draw_request, template_twin
+from render_worker.bench.frames import render_request, template_twin
 from render_worker.bench.quality import CONVERGED_SAMPLES, hand_psnr_db
 from render_worker.blender.scene import HandScene
 from render_worker.picture.camera import to_blender
 from render_worker.picture.mesh import CappedMesh
-from render_worker.picture.request import DrawRequest, HandLayer
+from render_worker.picture.request import HandLayer, RenderRequest
 from shared.hand_model import load_hand_model
 from shared.seams.renderer import RenderSettings
 
 SIZE_PX = 224
-type Prepare = Callable[[DrawRequest], None]
-"""Changes what is set up, before Blender draws it."""
+type Prepare = Callable[[RenderRequest], None]
+"""Changes what is set up, before Blender renders it."""
 
 
-def nothing(request: DrawRequest) -> None:
+def nothing(request: RenderRequest) -> None:
     pass
 
 
@@ -41,7 +41,7 @@ def as_it_is() -> Prepare:
 def whole_picture() -> Prepare:
     """No border around the hand's box."""
 
-    def prepare(request: DrawRequest) -> None:
+    def prepare(request: RenderRequest) -> None:
         render = bpy.context.scene.render
         render.border_min_x = render.border_min_y = 0.0
         render.border_max_x = render.border_max_y = 1.0
@@ -77,7 +77,7 @@ def lit_by(kind: str, shader: str) -> Prepare:
     stand = bpy.data.objects.new("lamp", lamp)
     bpy.context.scene.collection.objects.link(stand)
 
-    def prepare(request: DrawRequest) -> None:
+    def prepare(request: RenderRequest) -> None:
         light = request.light
         assert light is not None, "the bench lights its hands"
         towards = to_blender(np.array(light.direction, np.float32))
@@ -104,13 +104,15 @@ VARIANTS: dict[str, Callable[[], Prepare]] = {
 }
 
 
-def draw(scene: HandScene, prepare: Prepare, requests: list[DrawRequest]) -> tuple[list[HandLayer], float]:
+def render(
+    scene: HandScene, prepare: Prepare, requests: list[RenderRequest]
+) -> tuple[list[HandLayer], float]:
     layers, times_s = [], []
     for request in requests:
         start_s = time.process_time()
         box = scene.set_up(request)
         prepare(request)
-        scene.render()
+        scene.run_engine()
         if prepare.__qualname__.startswith("whole_picture"):
             box = box._replace(left_px=0, top_px=0, right_px=SIZE_PX, bottom_px=SIZE_PX)
         layers.append(HandLayer(scene.read_back(box), box))
@@ -127,19 +129,19 @@ def main() -> None:
     model = load_hand_model()
     mesh, settings = CappedMesh.of(model), RenderSettings()
     twins = [template_twin(model, number, SIZE_PX) for number in range(chosen.hands)]
-    requests = [draw_request(twin) for twin in twins]
-    others = [draw_request(twin, seed=1) for twin in twins]
+    requests = [render_request(twin) for twin in twins]
+    others = [render_request(twin, seed=1) for twin in twins]
     heads = "".join(f"{f'{samples} samples':>20}" for samples in chosen.samples)
     sys.stdout.write(f"{'':28}{heads}\n")
     for name, variant in VARIANTS.items():
         scene = HandScene(mesh, settings.model_copy(update={"samples": CONVERGED_SAMPLES}))
         prepare = variant()
-        converged, _ = draw(scene, prepare, others)
+        converged, _ = render(scene, prepare, others)
         cells = []
         for samples in chosen.samples:
             bpy.context.scene.cycles.samples = samples
-            draw(scene, prepare, requests[:1])
-            layers, frame_ms = draw(scene, prepare, requests)
+            render(scene, prepare, requests[:1])
+            layers, frame_ms = render(scene, prepare, requests)
             cells.append(f"{hand_psnr_db(layers, converged):8.1f} dB {frame_ms:5.1f} ms")
         sys.stdout.write(f"{name:28}{''.join(f'{cell:>20}' for cell in cells)}\n")
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Draws the same hands as other people's loops would; one recipe per process, in whatever Blender that has.
+"""Renders the same hands as other people's loops would; one recipe per process, in whatever Blender that has.
 
     python recipes.py HANDS.npz OUT.npz RECIPE
 
@@ -111,8 +111,8 @@ SET_UPS = {
 }
 
 
-def draw(path: str) -> np.ndarray:
-    """Draw what is set up to a PNG, and return its sRGB values over grey, with coverage."""
+def render(path: str) -> np.ndarray:
+    """Render what is set up to a PNG, and return its sRGB values over grey, with coverage."""
     bpy.context.scene.render.filepath = path
     bpy.ops.render.render(write_still=True)
     image = bpy.data.images.load(path)
@@ -135,7 +135,7 @@ def main(hands_path: str, out_path: str, recipe: str) -> None:
         mesh.update()
         scene.camera.data.ortho_scale = float(hands["ortho_scale"][max(number, 0)])
         start_s = time.process_time()
-        picture = draw(path)
+        picture = render(path)
         if number >= 0:
             times_s.append(time.process_time() - start_s)
             pictures.append(picture)
@@ -147,7 +147,7 @@ def main(hands_path: str, out_path: str, recipe: str) -> None:
         mesh.vertices.foreach_set("co", hands["verts"][number].ravel())
         mesh.update()
         scene.camera.data.ortho_scale = float(hands["ortho_scale"][number])
-        best = draw(path)
+        best = render(path)
         squares.append(((picture - best)[..., :3] ** 2).mean(axis=-1)[best[..., 3] >= 0.5])
     Path(path).unlink()
     psnr_db = -10 * np.log10(np.concatenate(squares).mean())

@@ -1,4 +1,4 @@
-"""What draws, as a value."""
+"""What renders, as a value."""
 
 from render_worker.drawing_device import DrawingDevice
 

@@ -1,11 +1,11 @@
-"""Which changes of the code keep the machines of a farm apart: those of what draws, and no others."""
+"""Which changes of the code keep the machines of a farm apart: those of what renders, and no others."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from render_worker.release import drawing_sources, hash_of_drawing_code
+from render_worker.release import hash_of_drawing_code, rendering_sources
 from tests.support.repository import ROOT
 
 
@@ -71,7 +71,7 @@ def test_a_changed_help_text_does_not_keep_machines_apart(checkout: Path) -> Non
 
 
 def test_what_draws_is_neither_command_nor_farm() -> None:
-    folders = {path.relative_to(ROOT).parts[:2] for path in drawing_sources(ROOT)}
+    folders = {path.relative_to(ROOT).parts[:2] for path in rendering_sources(ROOT)}
     assert ("render_worker", "picture") in folders
     assert not folders & {("render_worker", name) for name in ("cli", "ray_farm", "bench")}
     assert ("shared", "cli") not in folders

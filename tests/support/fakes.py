@@ -16,7 +16,7 @@ from shared.twins.shards import write_shard
 
 
 class PointRenderer:
-    """Draws every vertex as a white pixel on grey: a `shared.seams.renderer.Renderer` without Blender.
+    """Renders every vertex as a white pixel on grey: a `shared.seams.renderer.Renderer` without Blender.
 
     Args:
         skipped: Samples to quarantine.
@@ -33,16 +33,16 @@ class PointRenderer:
         for path in sorted(job.predictions_dir.glob("shard-*.safetensors")):
             if stop is not None and stop.is_set():
                 raise RenderStopped(str(job.out_dir))
-            if any(map(job.draws, read_predictions(path).sample_ids)):
+            if any(map(job.renders, read_predictions(path).sample_ids)):
                 tar_path = job.out_dir / f"{path.stem}.tar"
-                rendered += self.draw_shard(path, tar_path, job)
+                rendered += self.render_shard(path, tar_path, job)
                 names.append(tar_path.name)
         commit_round(job.out_dir, names, round_index=job.round_index, kept=job.kept)
         return RenderReport(rendered=rendered, reused=0, quarantined=self.skipped, wall_s=0.0)
 
-    def draw_shard(self, path: Path, tar_path: Path, job: RenderJob) -> int:
+    def render_shard(self, path: Path, tar_path: Path, job: RenderJob) -> int:
         shard = read_predictions(path)
-        wanted = [row for row, name in enumerate(shard.sample_ids) if job.draws(name)]
+        wanted = [row for row, name in enumerate(shard.sample_ids) if job.renders(name)]
         lost = {shard.sample_ids[row]: "skipped" for row in wanted if shard.sample_ids[row] in self.skipped}
         samples = [_point_drawing(shard, row) for row in wanted if shard.sample_ids[row] not in self.skipped]
         write_shard(tar_path, samples, provenance=_provenance(job), quarantined=lost)

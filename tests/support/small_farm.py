@@ -16,7 +16,7 @@ import ray
 
 from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.mesh import CappedMesh
-from render_worker.picture.request import DrawRequest, HandGeometry, HandLayer, Scene
+from render_worker.picture.request import HandGeometry, HandLayer, RenderRequest, Scene
 from render_worker.ray_farm.pool import RenderPool
 from render_worker.worker import start_blender
 from shared.seams.renderer import RenderJob, RenderSettings
@@ -71,7 +71,7 @@ class FaultPlan:
     folder: Path
 
     def inject(self, sample_id: str, what: str, *, times: int) -> None:
-        """Plan a fault for when a hand is drawn: SIGKILL, SIGSEGV, hang, pause, or lose-machine."""
+        """Plan a fault for when a hand is rendered: SIGKILL, SIGSEGV, hang, pause, or lose-machine."""
         self._path(seed_of(RUN_SEED, "round", ROUND_INDEX, sample_id)).write_text(f"{what} {times}")
 
     def clear(self) -> None:
@@ -124,11 +124,11 @@ class FaultyBlender:
     def device(self) -> DrawingDevice:
         return self.blender.device
 
-    def draw(self, request: DrawRequest) -> HandLayer:
+    def render(self, request: RenderRequest) -> HandLayer:
         self.faults.strike(request.seed)
-        return self.blender.draw(request)
+        return self.blender.render(request)
 
-    def measure(self, request: DrawRequest) -> HandGeometry:
+    def measure(self, request: RenderRequest) -> HandGeometry:
         return self.blender.measure(request)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.camera import hand_box
 from render_worker.picture.mesh import CappedMesh
-from render_worker.picture.request import DrawRequest, HandGeometry, HandLayer
+from render_worker.picture.request import HandGeometry, HandLayer, RenderRequest
 from render_worker.requests import FailedRequest, PoolStats, RenderContext, Request, WorkerState
 from render_worker.worker import RenderWorker
 from shared.backgrounds import BackgroundReader, BackgroundWriter
@@ -30,7 +30,7 @@ def open_hand() -> HandModel:
 
 
 class FlatScene:
-    """Draws the box of a hand, all covered, in its brightest colour: a `Scene`."""
+    """Renders the box of a hand, all covered, in its brightest colour: a `Scene`."""
 
     bpy_version = "none"
     device = DrawingDevice("flat")
@@ -38,7 +38,7 @@ class FlatScene:
     def __init__(self, mesh: CappedMesh | None = None, settings: RenderSettings | None = None) -> None:
         pass
 
-    def draw(self, request: DrawRequest) -> HandLayer:
+    def render(self, request: RenderRequest) -> HandLayer:
         box = hand_box(
             request.verts_m, request.camera, width_px=request.width_px, height_px=request.height_px
         )
@@ -47,8 +47,8 @@ class FlatScene:
         marked = None if request.marked is None else np.ones(rgba.shape[:2], np.float32)
         return HandLayer(rgba, box, marked)
 
-    def measure(self, request: DrawRequest) -> HandGeometry:
-        layer = self.draw(request)
+    def measure(self, request: RenderRequest) -> HandGeometry:
+        layer = self.render(request)
         shape = layer.rgba.shape[:2]
         return HandGeometry(np.ones(shape, np.float32), np.zeros((*shape, 3), np.float32), layer.box)
 
@@ -76,8 +76,8 @@ class PlainPhotographs:
         return file.getvalue()
 
 
-class HomeDrawer:
-    """Draws in this process, last request first: a `render_worker.requests.Drawer` without Ray.
+class HomeRenderer:
+    """Renders in this process, last request first: a `render_worker.requests.RequestRenderer` without Ray.
 
     Args:
         backgrounds: Database of photographs.
@@ -100,13 +100,13 @@ class HomeDrawer:
     def start(self) -> WorkerState:
         return self._worker.state()
 
-    def draw[Picture](
+    def render[Picture](
         self, requests: Iterable[Request[Picture]]
     ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
         for number, request in enumerate(reversed(list(requests))):
             if number == self.stop_after:
                 raise KeyboardInterrupt
-            yield request, self._worker.draw([request]).answers[0]
+            yield request, self._worker.render([request]).answers[0]
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class LeaksMemory:
     sample_id: str
     leaked_mb: int
 
-    def draw(self, context: RenderContext) -> int:
+    def render(self, context: RenderContext) -> int:
         _leaked.append(b"x" * (self.leaked_mb << 20))
         return os.getpid()
 
@@ -130,13 +130,13 @@ class AnswersItsName:
 
     sample_id: str
 
-    def draw(self, context: RenderContext) -> str:
+    def render(self, context: RenderContext) -> str:
         return self.sample_id
 
 
 @dataclass(frozen=True)
 class KillsItsWorker:
-    """A request that kills the process that draws it, some times, and then answers with its own name.
+    """A request that kills the process that renders it, some times, and then answers with its own name.
 
     Attributes:
         sample_id: Its name.
@@ -146,7 +146,7 @@ class KillsItsWorker:
     sample_id: str
     kills: Path
 
-    def draw(self, context: RenderContext) -> str:
+    def render(self, context: RenderContext) -> str:
         if left := self.kills.read_text():
             self.kills.write_text(left[1:])
             os._exit(1)
@@ -155,12 +155,12 @@ class KillsItsWorker:
 
 @dataclass(frozen=True)
 class NeverEnds:
-    """A request that leaves a file to say that it is being drawn, and is drawn for ever."""
+    """A request that leaves a file to say that it is being rendered, and is rendered for ever."""
 
     sample_id: str
     begun: Path
 
-    def draw(self, context: RenderContext) -> str:
+    def render(self, context: RenderContext) -> str:
         self.begun.touch()
         while True:
             time.sleep(1)

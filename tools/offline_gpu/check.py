@@ -1,7 +1,7 @@
 """Tries the parts here as a node will use them: in a root with nothing but glibc, a shell and a Python 3.12.
 
 It wants to be root, for mounts that nobody else sees. There is no GPU: what is proven is that all files are
-there, that Blender draws on the CPU, and that the trainer takes a step if a Python 3.12 with PyTorch is at
+there, that Blender renders on the CPU, and that the trainer takes a step if a Python 3.12 with PyTorch is at
 hand.
 """
 

@@ -10,12 +10,12 @@ import ray
 from jaxtyping import Float32
 
 from render_worker.bench import frames
-from render_worker.bench.frames import bench_render, draw_request, template_twin
+from render_worker.bench.frames import bench_render, render_request, template_twin
 from render_worker.bench.memory import watch_memory
-from render_worker.bench.quality import draw_all, hand_psnr_db
+from render_worker.bench.quality import hand_psnr_db, render_all
 from render_worker.bench.report import RenderBench
 from render_worker.picture.mesh import CappedMesh
-from render_worker.picture.request import Box, DrawRequest, HandLayer
+from render_worker.picture.request import Box, HandLayer, RenderRequest
 from render_worker.ray_farm.pool import RenderPool
 from render_worker.requests import RenderContext
 from render_worker.worker import RenderWorker, start_blender
@@ -45,13 +45,13 @@ class TimedScene(FlatScene):
     def takes(cls, milliseconds: float) -> None:
         cls.now_s += 1e-3 * milliseconds
 
-    def set_up(self, request: DrawRequest) -> Box:
+    def set_up(self, request: RenderRequest) -> Box:
         self.takes(3)
         self.has_changed = True
-        self.layer = super().draw(request)
+        self.layer = super().render(request)
         return self.layer.box
 
-    def render(self) -> None:
+    def run_engine(self) -> None:
         self.takes(7 if self.has_changed else 5)
         self.has_changed = False
 
@@ -59,9 +59,9 @@ class TimedScene(FlatScene):
         self.takes(1)
         return self.layer.rgba
 
-    def draw(self, request: DrawRequest) -> HandLayer:
+    def render(self, request: RenderRequest) -> HandLayer:
         box = self.set_up(request)
-        self.render()
+        self.run_engine()
         return HandLayer(self.read_back(box), box)
 
 
@@ -112,10 +112,10 @@ def test_quality_is_that_of_the_hand_and_not_of_the_black_around_it() -> None:
 def test_the_default_samples_are_enough() -> None:
     """At least 38 dB in the hand's region; the curve against 1024 samples is in EXPERIMENTS.md."""
     mesh, twins = CappedMesh.of(open_hand()), [template_twin(open_hand(), number, 224) for number in range(2)]
-    drawn = draw_all(start_blender(mesh, RenderSettings()), [draw_request(twin) for twin in twins])
+    rendered = render_all(start_blender(mesh, RenderSettings()), [render_request(twin) for twin in twins])
     many = RenderSettings(samples=256)
-    converged = draw_all(start_blender(mesh, many), [draw_request(twin, seed=1) for twin in twins])
-    assert hand_psnr_db(drawn, converged) >= 38
+    converged = render_all(start_blender(mesh, many), [render_request(twin, seed=1) for twin in twins])
+    assert hand_psnr_db(rendered, converged) >= 38
 
 
 @pytest.mark.slow
@@ -141,10 +141,10 @@ def test_a_worker_that_is_replaced_all_the_time_draws_the_same_twins(tmp_path: P
     twins = [template_twin(open_hand(), number, 48) for number in range(12)]
     small = settings.model_copy(update={"worker_memory_mb": 1})
     with RenderPool(small, open_hand(), backgrounds) as pool:
-        found = {request.sample_id: answer for request, answer in pool.draw(twins)}
+        found = {request.sample_id: answer for request, answer in pool.render(twins)}
         photographs = pool.photographs
     worker = RenderWorker(CappedMesh.of(open_hand()), settings, photographs=photographs)
-    for twin, expected in zip(twins, worker.draw(twins).answers, strict=True):
+    for twin, expected in zip(twins, worker.render(twins).answers, strict=True):
         answer = found[twin.sample_id]
         assert isinstance(answer, SyntheticSample)
         assert isinstance(expected, SyntheticSample)

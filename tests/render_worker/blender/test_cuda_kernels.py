@@ -64,7 +64,7 @@ def test_another_word_is_no_generation() -> None:
 
 
 def test_machine_code_runs_on_later_cards_of_its_major_version_only(folder: Path) -> None:
-    """An RTX 4090 (8.9) draws with the kernels of sm_86; an A100 (8.0) and an H100 (9.0) cannot."""
+    """An RTX 4090 (8.9) renders with the kernels of sm_86; an A100 (8.0) and an H100 (9.0) cannot."""
     found = {name: kernels_for(Generation.parse(name), folder) for name in ("8.9", "8.6", "8.0", "9.0")}
     there = folder / "kernel_sm_86.cubin.zst"
     assert found == {"8.9": there, "8.6": there, "8.0": None, "9.0": None}

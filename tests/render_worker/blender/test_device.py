@@ -1,4 +1,4 @@
-"""Which device draws: read back, refused where it is missing, and equal to the CPU where it is not.
+"""Which device renders: read back, refused where it is missing, and equal to the CPU where it is not.
 
 The hands are the model's template, because machines that only render have no PyTorch to pose others.
 """
@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from render_worker.bench.agreement import agreement
-from render_worker.bench.frames import draw_request, template_twin
+from render_worker.bench.frames import render_request, template_twin
 from render_worker.blender.scene import HandScene
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import HandLayer
@@ -25,8 +25,8 @@ SIZE_PX = 224
 SAMPLES = 64  # so that devices differ by more than their noise
 
 
-def drawn(scene: HandScene, *, seed: int = 0) -> list[HandLayer]:
-    return [scene.draw(draw_request(template_twin(open_hand(), n, SIZE_PX), seed=seed)) for n in range(4)]
+def rendered(scene: HandScene, *, seed: int = 0) -> list[HandLayer]:
+    return [scene.render(render_request(template_twin(open_hand(), n, SIZE_PX), seed=seed)) for n in range(4)]
 
 
 def cpu_scene() -> HandScene:
@@ -46,7 +46,7 @@ def test_a_gpu_draws_what_the_cpu_draws(engine: str, device: str) -> None:
     except DeviceError as error:
         pytest.skip(str(error))
     assert not scene.device.is_cpu
-    found = agreement(drawn(scene), drawn(cpu_scene()), width_px=SIZE_PX, height_px=SIZE_PX)
+    found = agreement(rendered(scene), rendered(cpu_scene()), width_px=SIZE_PX, height_px=SIZE_PX)
     assert found.overlap >= 0.995
     assert found.mean_difference <= 1
 
@@ -54,7 +54,7 @@ def test_a_gpu_draws_what_the_cpu_draws(engine: str, device: str) -> None:
 def test_other_noise_is_no_other_picture() -> None:
     """What is asked of a GPU holds for the CPU with another seed, so noise alone cannot fail it."""
     scene = cpu_scene()
-    found = agreement(drawn(scene, seed=1), drawn(scene), width_px=SIZE_PX, height_px=SIZE_PX)
+    found = agreement(rendered(scene, seed=1), rendered(scene), width_px=SIZE_PX, height_px=SIZE_PX)
     assert 0.995 <= found.overlap < 1
     assert 0 < found.mean_difference < 0.5
 

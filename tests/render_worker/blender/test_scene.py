@@ -8,7 +8,7 @@ import trimesh
 from render_worker.blender.scene import HandScene
 from render_worker.picture.light import choose_light
 from render_worker.picture.mesh import CappedMesh
-from render_worker.picture.request import DrawRequest, HandLayer
+from render_worker.picture.request import HandLayer, RenderRequest
 from shared.camera import project_px, px_to_ndc
 from shared.errors import RenderError
 from shared.seams.renderer import RenderSettings
@@ -42,11 +42,11 @@ def weak_camera(verts_m: np.ndarray, *, seed: int) -> WeakPerspective:
     return WeakPerspective(scale, float(tx_m), float(ty_m))
 
 
-def request(verts_m: np.ndarray, camera: Camera, *, size_px: int = 224, seed: int = 0) -> DrawRequest:
+def request(verts_m: np.ndarray, camera: Camera, *, size_px: int = 224, seed: int = 0) -> RenderRequest:
     width, height = (
         (camera.width_px, camera.height_px) if isinstance(camera, Intrinsics) else (size_px, size_px)
     )
-    return DrawRequest(
+    return RenderRequest(
         verts_m=verts_m.astype(np.float32),
         camera=camera,
         width_px=width,
@@ -57,8 +57,8 @@ def request(verts_m: np.ndarray, camera: Camera, *, size_px: int = 224, seed: in
     )
 
 
-def lit(plain: DrawRequest) -> DrawRequest:
-    return DrawRequest(
+def lit(plain: RenderRequest) -> RenderRequest:
+    return RenderRequest(
         verts_m=plain.verts_m,
         camera=plain.camera,
         width_px=plain.width_px,
@@ -69,13 +69,13 @@ def lit(plain: DrawRequest) -> DrawRequest:
     )
 
 
-def coverage(layer: HandLayer, asked: DrawRequest) -> np.ndarray:
+def coverage(layer: HandLayer, asked: RenderRequest) -> np.ndarray:
     whole = np.zeros((asked.height_px, asked.width_px))
     whole[layer.box.rows, layer.box.columns] = layer.rgba[..., 3]
     return whole
 
 
-def seen_by_rays(asked: DrawRequest) -> np.ndarray:
+def seen_by_rays(asked: RenderRequest) -> np.ndarray:
     """The open mesh, without our cap."""
     raster = rasterise(
         asked.verts_m, open_hand().faces, asked.camera, width_px=asked.width_px, height_px=asked.height_px
@@ -89,7 +89,7 @@ def test_a_mask_is_what_rays_see(scene: HandScene, index: int) -> None:
     verts_m = hand_verts_m(index)
     asked = request(verts_m, SQUARE_OFF_CENTRE if index % 2 else weak_camera(verts_m, seed=index))
     assert (asked.width_px, asked.height_px) == (224, 224)
-    mask, expected = coverage(scene.draw(asked), asked) > 0.5, seen_by_rays(asked) > 0.5
+    mask, expected = coverage(scene.render(asked), asked) > 0.5, seen_by_rays(asked) > 0.5
     assert overlap(mask, expected) >= 0.99
     fresnel = overlap(mask[:, ::-1], expected)
     assert fresnel < 0.97  # so a left hand, or a flipped axis, would not pass
@@ -97,7 +97,7 @@ def test_a_mask_is_what_rays_see(scene: HandScene, index: int) -> None:
 
 def test_a_mask_of_a_picture_that_is_no_square_is_what_rays_see(scene: HandScene) -> None:
     asked = request(hand_verts_m(1), OFF_CENTRE)
-    assert overlap(coverage(scene.draw(asked), asked) > 0.5, seen_by_rays(asked) > 0.5) >= 0.99
+    assert overlap(coverage(scene.render(asked), asked) > 0.5, seen_by_rays(asked) > 0.5) >= 0.99
 
 
 def test_a_look_into_the_wrist_meets_the_cap_and_nothing_behind_it(scene: HandScene) -> None:
@@ -130,9 +130,9 @@ def test_dots_at_the_joints_are_found_where_the_camera_module_projects_them(kind
     camera = OFF_CENTRE if kind == "pinhole" else weak_camera(hand.verts_m, seed=3)
     for joint_m in hand.joints_m:
         asked = request(ball.vertices + joint_m, camera)
-        drawn = coverage(scene.draw(asked), asked)
-        rows, columns = np.indices(drawn.shape)
-        found_px = [(drawn * axis).sum() / drawn.sum() for axis in (columns, rows)]
+        rendered = coverage(scene.render(asked), asked)
+        rows, columns = np.indices(rendered.shape)
+        found_px = [(rendered * axis).sum() / rendered.sum() for axis in (columns, rows)]
         expected_px = project_px(joint_m, camera, size_px=224)
         np.testing.assert_allclose(found_px, expected_px, atol=0.2)
 
@@ -145,7 +145,7 @@ def test_no_frame_shows_the_previous_hand(scene: HandScene, is_persistent: bool)
         request(hand_verts_m(index) - hand_verts_m(index).mean(axis=0), camera, size_px=96)
         for index in (0, 1)
     )
-    layers = [scene.draw(asked) for asked in (first, second, first)]
+    layers = [scene.render(asked) for asked in (first, second, first)]
     bpy.context.scene.render.use_persistent_data = True
     np.testing.assert_array_equal(layers[0].rgba, layers[2].rgba)
     for asked, layer in zip((first, second, first), layers, strict=True):
@@ -155,18 +155,18 @@ def test_no_frame_shows_the_previous_hand(scene: HandScene, is_persistent: bool)
 def test_a_picture_does_not_depend_on_what_was_drawn_before(scene: HandScene) -> None:
     """Size, camera, light and noise of the frames between must leave no trace."""
     asked = lit(request(hand_verts_m(2), OFF_CENTRE, seed=5))
-    expected = scene.draw(asked)
+    expected = scene.render(asked)
     for index in range(3, 6):
-        scene.draw(
+        scene.render(
             lit(request(hand_verts_m(index), weak_camera(hand_verts_m(index), seed=index), size_px=64))
         )
-    np.testing.assert_array_equal(scene.draw(asked).rgba, expected.rgba)
+    np.testing.assert_array_equal(scene.render(asked).rgba, expected.rgba)
 
 
 def test_flat_light_shows_exactly_the_colour_that_was_asked_for(scene: HandScene) -> None:
     verts_m = hand_verts_m(0)
     plain = request(verts_m, weak_camera(verts_m, seed=0), size_px=96)
-    asked = DrawRequest(
+    asked = RenderRequest(
         verts_m=plain.verts_m,
         camera=plain.camera,
         width_px=96,
@@ -175,14 +175,14 @@ def test_flat_light_shows_exactly_the_colour_that_was_asked_for(scene: HandScene
         light=None,
         seed=0,
     )
-    rgba = scene.draw(asked).rgba
+    rgba = scene.render(asked).rgba
     whole = rgba[rgba[..., 3] == 1][:, :3]
     np.testing.assert_allclose(whole, np.broadcast_to(asked.albedo, whole.shape), atol=1e-5)
 
 
 def test_colour_is_premultiplied_with_coverage(scene: HandScene) -> None:
     verts_m = hand_verts_m(0)
-    rgba = scene.draw(request(verts_m, weak_camera(verts_m, seed=0), size_px=96)).rgba
+    rgba = scene.render(request(verts_m, weak_camera(verts_m, seed=0), size_px=96)).rgba
     np.testing.assert_allclose(rgba[..., :3], rgba[..., 3:].repeat(3, axis=2), atol=1e-5)
     assert ((rgba[..., 3] > 0.1) & (rgba[..., 3] < 0.9)).sum() > 50
 
@@ -195,7 +195,7 @@ def test_the_lit_side_is_the_side_of_the_lamp() -> None:
     plain = request(ball.vertices, WeakPerspective(15.0, 0.0, 0.0), size_px=65)
     for seed in range(5):
         light = choose_light(np.random.default_rng(seed))
-        asked = DrawRequest(
+        asked = RenderRequest(
             verts_m=plain.verts_m,
             camera=plain.camera,
             width_px=65,
@@ -204,11 +204,11 @@ def test_the_lit_side_is_the_side_of_the_lamp() -> None:
             light=light,
             seed=0,
         )
-        layer = scene.draw(asked)
+        layer = scene.render(asked)
         brightest = np.unravel_index(layer.rgba[..., 0].argmax(), layer.rgba.shape[:2])
         row, column = brightest[0] + layer.box.top_px, brightest[1] + layer.box.left_px
         towards = (np.array([column, row]) - 32) / (32.5 * 15.0 * 0.05)
-        # The fill light comes from above the camera, and draws the brightest point a little towards it.
+        # The fill light comes from above the camera, and renders the brightest point a little towards it.
         assert np.linalg.norm(towards - light.direction[:2]) < 0.25
 
 
@@ -221,7 +221,7 @@ def test_a_finger_throws_a_shadow() -> None:
     light = choose_light(np.random.default_rng(0)).model_copy(
         update={"direction": (0.7071, 0.0, -0.7071), "angle_deg": 2.0}
     )
-    asked = DrawRequest(
+    asked = RenderRequest(
         verts_m=verts_m,
         camera=WeakPerspective(18.0, 0, 0),
         width_px=96,
@@ -230,7 +230,7 @@ def test_a_finger_throws_a_shadow() -> None:
         light=light,
         seed=0,
     )
-    layer = HandScene(mesh, RenderSettings(samples=16)).draw(asked)
+    layer = HandScene(mesh, RenderSettings(samples=16)).render(asked)
     row = layer.rgba[layer.rgba.shape[0] // 2, :, 0]
     centre = layer.rgba.shape[1] // 2
     px_per_m = 18.0 * 48
@@ -243,9 +243,9 @@ def test_a_finger_throws_a_shadow() -> None:
 def test_depth_and_normals_are_those_that_rays_find(scene: HandScene, kind: str) -> None:
     verts_m = hand_verts_m(4)
     asked = lit(request(verts_m, OFF_CENTRE if kind == "pinhole" else weak_camera(verts_m, seed=4)))
-    before = scene.draw(asked)
+    before = scene.render(asked)
     geometry = scene.measure(asked)
-    np.testing.assert_array_equal(scene.draw(asked).rgba, before.rgba)  # measuring leaves nothing behind
+    np.testing.assert_array_equal(scene.render(asked).rgba, before.rgba)  # measuring leaves nothing behind
     rays = rasterise(
         verts_m, open_hand().faces, asked.camera, width_px=asked.width_px, height_px=asked.height_px
     )
@@ -279,14 +279,14 @@ def test_normals_of_a_ball_are_its_directions() -> None:
 
 def test_a_hand_too_small_to_be_seen_is_an_error(scene: HandScene) -> None:
     verts_m = hand_verts_m(0)
-    with pytest.raises(RenderError, match="It is too small to be drawn"):
-        scene.draw(request(verts_m, WeakPerspective(1e-4, 0.0, 0.0)))
+    with pytest.raises(RenderError, match="It is too small to be rendered"):
+        scene.render(request(verts_m, WeakPerspective(1e-4, 0.0, 0.0)))
 
 
 def test_a_saved_file_says_what_cycles_left_behind(scene: HandScene) -> None:
     """Engines other than Cycles are read through a file."""
     asked = lit(request(hand_verts_m(0), OFF_CENTRE))
     box = scene.set_up(asked)
-    scene.render()
+    scene.run_engine()
     kept = scene.read_back(box)
     np.testing.assert_array_equal(scene.read_back(box), kept)  # the first call took what was kept

@@ -24,7 +24,7 @@ from shared.freihand import FreiHandSplit, LabelledHand
 from shared.seams.renderer import RenderSettings
 from shared.skeleton import FINGERS, WRIST
 from tests.support.rasteriser import overlap, rasterise
-from tests.support.small_scene import FlatScene, HomeDrawer, PlainPhotographs, open_hand, write_backgrounds
+from tests.support.small_scene import FlatScene, HomeRenderer, PlainPhotographs, open_hand, write_backgrounds
 from trainer.hands.sampled import labelled_hand
 
 MESH = CappedMesh.of(open_hand())
@@ -37,13 +37,13 @@ def hand_of(index: int) -> LabelledHand:
 
 
 @pytest.fixture
-def drawer(tmp_path: Path) -> HomeDrawer:
-    return HomeDrawer(write_backgrounds(tmp_path / "backgrounds"))
+def renderer(tmp_path: Path) -> HomeRenderer:
+    return HomeRenderer(write_backgrounds(tmp_path / "backgrounds"))
 
 
-def test_a_data_set_has_the_labels_it_was_made_from(drawer: HomeDrawer, tmp_path: Path) -> None:
+def test_a_data_set_has_the_labels_it_was_made_from(renderer: HomeRenderer, tmp_path: Path) -> None:
     report = render_dataset(
-        drawer, tmp_path / "set", "training", hand_of, num_images=5, seed=3, realism=PLAIN
+        renderer, tmp_path / "set", "training", hand_of, num_images=5, seed=3, realism=PLAIN
     )
     assert (report.made, report.found) == (5, 0)
     split = FreiHandSplit(tmp_path / "set", "training")
@@ -63,9 +63,9 @@ def test_an_interrupted_data_set_goes_on_and_ends_as_if_nothing_had_happened(tmp
     whole, broken = tmp_path / "whole", tmp_path / "broken"
 
     def make(out: Path, *, stop_after: int | None = None) -> DatasetReport:
-        drawer = HomeDrawer(backgrounds, stop_after=stop_after)
+        renderer = HomeRenderer(backgrounds, stop_after=stop_after)
         return render_dataset(
-            drawer, out, "evaluation", hand_of, num_images=6, num_versions=2, seed=3, realism=PLAIN
+            renderer, out, "evaluation", hand_of, num_images=6, num_versions=2, seed=3, realism=PLAIN
         )
 
     make(whole)
@@ -85,9 +85,9 @@ def test_a_data_set_of_another_kind_is_refused(tmp_path: Path, changed: str, sto
     backgrounds = write_backgrounds(tmp_path / "backgrounds")
 
     def make(*, stop_after: int | None = None, seed: int = 0, realism: Realism = PLAIN) -> None:
-        drawer = HomeDrawer(backgrounds, stop_after=stop_after)
+        renderer = HomeRenderer(backgrounds, stop_after=stop_after)
         render_dataset(
-            drawer, tmp_path / "set", "training", hand_of, num_images=4, seed=seed, realism=realism
+            renderer, tmp_path / "set", "training", hand_of, num_images=4, seed=seed, realism=realism
         )
 
     with nullcontext() if stop_after is None else pytest.raises(KeyboardInterrupt):
@@ -96,7 +96,7 @@ def test_a_data_set_of_another_kind_is_refused(tmp_path: Path, changed: str, sto
         make(seed=1) if changed == "seed" else make(realism=PLAIN.model_copy(update={"noise": 9.0}))
 
 
-def test_a_hand_outside_of_its_picture_stops_the_data_set(drawer: HomeDrawer, tmp_path: Path) -> None:
+def test_a_hand_outside_of_its_picture_stops_the_data_set(renderer: HomeRenderer, tmp_path: Path) -> None:
     def far_away(index: int) -> LabelledHand:
         hand = hand_of(index)
         aside = np.array([5, 0, 0], np.float32)
@@ -109,7 +109,7 @@ def test_a_hand_outside_of_its_picture_stops_the_data_set(drawer: HomeDrawer, tm
         )
 
     with pytest.raises(RenderError, match="image 00000000: expected the hand in the picture"):
-        render_dataset(drawer, tmp_path / "set", "training", far_away, num_images=1, seed=0)
+        render_dataset(renderer, tmp_path / "set", "training", far_away, num_images=1, seed=0)
 
 
 def test_the_same_hand_looks_different_in_another_set() -> None:
@@ -117,7 +117,7 @@ def test_the_same_hand_looks_different_in_another_set() -> None:
         scene=FlatScene(), mesh=MESH, photographs=PlainPhotographs(), settings=RenderSettings()
     )
     first, again, other = (
-        PortraitRequest(hand=hand_of(0), seed=seed, realism=PLAIN).draw(context) for seed in (0, 0, 1)
+        PortraitRequest(hand=hand_of(0), seed=seed, realism=PLAIN).render(context) for seed in (0, 0, 1)
     )
     assert first == again
     assert first.jpeg != other.jpeg
@@ -159,7 +159,7 @@ def test_the_same_request_gives_the_same_bytes_whatever_was_photographed_before(
     context: RenderContext,
 ) -> None:
     portraits = [
-        PortraitRequest(hand=hand_of(index), seed=0, realism=Realism()).draw(context) for index in (0, 1, 0)
+        PortraitRequest(hand=hand_of(index), seed=0, realism=Realism()).render(context) for index in (0, 1, 0)
     ]
     assert portraits[0] == portraits[2]
     assert portraits[0] != portraits[1]
@@ -171,7 +171,7 @@ def test_the_mask_is_the_hand_without_its_arm(context: RenderContext, realism: R
     """What rays see of the labelled mesh, less what the arm hides of it or adds to it at the wrist."""
     for index in range(8):
         hand = hand_of(index)
-        mask = mask_of(PortraitRequest(hand=hand, seed=0, realism=realism).draw(context))
+        mask = mask_of(PortraitRequest(hand=hand, seed=0, realism=realism).render(context))
         seen = seen_by_rays(hand)
         assert (mask & ~seen).sum() < 0.05 * seen.sum()
         arm_m = hand.joints_m[WRIST] - hand.joints_m[FINGERS["middle"][0]]
@@ -183,7 +183,7 @@ def test_the_mask_is_the_hand_without_its_arm(context: RenderContext, realism: R
 def test_an_object_hides_a_part_of_the_hand_and_changes_nothing_else(context: RenderContext) -> None:
     clear, hidden = (
         mask_of(
-            PortraitRequest(hand=hand_of(2), seed=0, realism=Realism(held=0, occluded=share)).draw(context)
+            PortraitRequest(hand=hand_of(2), seed=0, realism=Realism(held=0, occluded=share)).render(context)
         )
         for share in (0.0, 1.0)
     )
@@ -196,24 +196,24 @@ def test_without_flaws_of_the_camera_the_background_is_the_photograph(context: R
     """Nothing but hand and arm covers it; JPEG is all that remains."""
     realism = Realism.without_flaws()
     picture = np.asarray(
-        Image.open(io.BytesIO(PortraitRequest(hand=hand_of(0), seed=0, realism=realism).draw(context).jpeg))
+        Image.open(io.BytesIO(PortraitRequest(hand=hand_of(0), seed=0, realism=realism).render(context).jpeg))
     ).astype(int)
     behind = np.abs(np.array(PlainPhotographs.colours)[:, None, None] - picture).max(axis=3).min(axis=0)
     assert (behind < 6).mean() > 0.5
 
 
-def draw(context: RenderContext, index: int, *, other: int | None = None, **chosen: object) -> Portrait:
+def render(context: RenderContext, index: int, *, other: int | None = None, **chosen: object) -> Portrait:
     """Photograph a hand of the set, alone or with another one."""
     companion = None if other is None else hand_of(other)
     realism = Realism.without_flaws(**chosen)
-    return PortraitRequest(hand=hand_of(index), seed=0, realism=realism, other=companion).draw(context)
+    return PortraitRequest(hand=hand_of(index), seed=0, realism=realism, other=companion).render(context)
 
 
 @pytest.mark.blender
 def test_what_a_hand_holds_may_hide_a_part_of_it_and_adds_nothing(context: RenderContext) -> None:
     hidden = []
     for index in range(6):
-        clear, holding = (mask_of(draw(context, index, held=share)) for share in (0.0, 1.0))
+        clear, holding = (mask_of(render(context, index, held=share)) for share in (0.0, 1.0))
         assert (holding & ~clear).sum() < 25  # JPEG, and the sampling noise of the edge
         assert holding.sum() > 0.2 * clear.sum()
         hidden.append((clear & ~holding).sum() / clear.sum())
@@ -224,7 +224,7 @@ def test_what_a_hand_holds_may_hide_a_part_of_it_and_adds_nothing(context: Rende
 def test_a_second_hand_changes_the_picture_but_is_not_in_the_mask(context: RenderContext) -> None:
     changed = []
     for index in range(5):
-        alone, both = draw(context, index), draw(context, index, other=index + 50)
+        alone, both = render(context, index), render(context, index, other=index + 50)
         assert (mask_of(both) & ~mask_of(alone)).sum() < 25
         first, second = (np.asarray(Image.open(io.BytesIO(one.jpeg)), np.int16) for one in (alone, both))
         changed.append((np.abs(first - second).max(axis=2) > 40).mean())
@@ -233,12 +233,12 @@ def test_a_second_hand_changes_the_picture_but_is_not_in_the_mask(context: Rende
 
 @pytest.mark.blender
 def test_rings_bands_and_polish_change_colours_alone(context: RenderContext) -> None:
-    plain, adorned = draw(context, 1), draw(context, 1, jewellery=1)
+    plain, adorned = render(context, 1), render(context, 1, jewellery=1)
     assert plain.mask_jpeg == adorned.mask_jpeg
     assert plain.jpeg != adorned.jpeg
 
 
-def test_a_second_hand_is_shown_as_often_as_asked_for(drawer: HomeDrawer, tmp_path: Path) -> None:
+def test_a_second_hand_is_shown_as_often_as_asked_for(renderer: HomeRenderer, tmp_path: Path) -> None:
     asked: list[int] = []
 
     def counted(index: int) -> LabelledHand:
@@ -249,5 +249,5 @@ def test_a_second_hand_is_shown_as_often_as_asked_for(drawer: HomeDrawer, tmp_pa
         asked.clear()
         look = PLAIN.model_copy(update={"second_hand": share})
         out = tmp_path / f"set {share}"
-        render_dataset(drawer, out, "training", counted, num_images=6, seed=0, realism=look)
+        render_dataset(renderer, out, "training", counted, num_images=6, seed=0, realism=look)
         assert len(asked) == calls

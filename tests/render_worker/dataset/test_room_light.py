@@ -16,8 +16,8 @@ def panorama(*, lamp: float = 0.0, column: int = 20, row: int = 10) -> np.ndarra
 
 
 def normals(count: int = 50) -> np.ndarray:
-    drawn = np.random.default_rng(0).normal(size=(count, 3))
-    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    rendered = np.random.default_rng(0).normal(size=(count, 3))
+    return (rendered / np.linalg.norm(rendered, axis=1, keepdims=True)).astype(np.float32)
 
 
 def test_light_from_everywhere_lights_every_side_alike() -> None:

@@ -43,7 +43,7 @@ backgrounds, begun = map(Path, sys.argv[1:])
 settings = RenderSettings(workers=1)
 with RenderPool(settings, small_scene.open_hand(), backgrounds, start_scene=small_scene.FlatScene) as pool:
     try:
-        list(pool.draw([small_scene.NeverEnds("a hand", begun)]))
+        list(pool.render([small_scene.NeverEnds("a hand", begun)]))
     except RenderError as error:
         print(error)
 """

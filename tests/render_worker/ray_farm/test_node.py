@@ -178,7 +178,7 @@ def test_a_sample_that_always_crashes_blender_is_quarantined_alone(
     faults.inject("00000005", "SIGSEGV", times=ALWAYS)
     report = pool.render_round(job)
     assert (report.quarantined, report.lost_workers) == (("00000005",), 3)
-    assert SyntheticRound.open(job.out_dir).quarantined == {"00000005": "2 workers died while drawing it"}
+    assert SyntheticRound.open(job.out_dir).quarantined == {"00000005": "2 workers died while rendering it"}
     assert_same_samples(job.out_dir, undisturbed, quarantined={"00000005"})
 
 
@@ -189,7 +189,7 @@ def test_a_render_that_hangs_is_ended_tried_again_and_then_quarantined(
     faults.inject("00000030", "hang", times=ALWAYS)
     report = pool.render_round(job)
     assert report.quarantined == ("00000030",)
-    assert SyntheticRound.open(job.out_dir).quarantined == {"00000030": "2 workers not drawn within 4 s"}
+    assert SyntheticRound.open(job.out_dir).quarantined == {"00000030": "2 workers not rendered within 4 s"}
     assert_same_samples(job.out_dir, undisturbed, quarantined={"00000030"})
 
 
@@ -288,7 +288,7 @@ def test_machines_join_and_leave_in_the_middle_of_a_round(
     faults: FaultPlan,
     two_machines: Farm,
 ) -> None:
-    """A third machine draws as soon as it has joined; one that is told to leave finishes its own first."""
+    """A third machine renders as soon as it has joined; one that is told to leave finishes its own first."""
     pool.close()  # it holds all slots
     for sample_id in ("00000002", "00000010"):
         faults.inject(sample_id, "pause", times=ALWAYS)

@@ -158,7 +158,7 @@ def test_a_dead_worker_is_replaced_and_nothing_is_lost(pool: RenderPool, tmp_pat
     requests: list[Request[str]] = [
         KillsItsWorker(f"{n}", kills) if n == 11 else AnswersItsName(f"{n}") for n in range(20)
     ]
-    answers = dict(pool.draw(requests))
+    answers = dict(pool.render(requests))
     assert {request.sample_id: answer for request, answer in answers.items()} == {
         f"{n}": f"{n}" for n in range(20)
     }
@@ -170,11 +170,11 @@ def test_a_request_that_always_kills_is_refused_alone(pool: RenderPool, tmp_path
     requests: list[Request[str]] = [
         KillsItsWorker(f"{n}", kills) if n == 3 else AnswersItsName(f"{n}") for n in range(9)
     ]
-    answers = dict(pool.draw(requests))
+    answers = dict(pool.render(requests))
     assert len(answers) == 9
     refused = [answer for answer in answers.values() if isinstance(answer, FailedRequest)]
     assert [(refusal.sample_id, refusal.reason) for refusal in refused] == [
-        ("3", "2 workers died while drawing it")
+        ("3", "2 workers died while rendering it")
     ]
 
 
@@ -184,7 +184,7 @@ def test_a_worker_that_grows_too_large_is_replaced_between_two_pictures(
     pool.close()  # it holds all cores
     settings = RenderSettings(workers=1, worker_memory_mb=900)
     with RenderPool(settings, open_hand(), backgrounds, start_scene=FlatScene) as other:
-        answers = dict(other.draw([LeaksMemory(f"{n}", 100) for n in range(24)]))
+        answers = dict(other.render([LeaksMemory(f"{n}", 100) for n in range(24)]))
     assert [request.sample_id for request in answers] == [f"{n}" for n in range(24)]
     assert len(set(answers.values())) == 3
 
@@ -219,7 +219,7 @@ def test_one_worker_and_two_give_the_same_bytes_in_spite_of_a_crash(
             if workers == 2:
                 kills = tmp_path / "kills"
                 kills.write_text("x")
-                list(blenders.draw([KillsItsWorker("0", kills)]))
+                list(blenders.render([KillsItsWorker("0", kills)]))
             blenders.render_round(here)
         rounds[workers] = contents(here.out_dir)
     assert rounds[1] == rounds[2]

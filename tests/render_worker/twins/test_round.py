@@ -1,4 +1,4 @@
-"""What the driver of a round does and keeps, with a drawer that asks for one picture at a time."""
+"""What the driver of a round does and keeps, with a renderer that asks for one picture at a time."""
 
 import errno
 import os
@@ -19,24 +19,24 @@ from shared.seams.renderer import RenderJob, RenderStopped
 from shared.twins.predictions import PredictionShard, read_predictions, write_predictions
 from shared.twins.rounds import SyntheticRound
 from shared.twins.shards import PackedSample
-from tests.support.small_scene import HomeDrawer, open_hand, write_backgrounds
+from tests.support.small_scene import HomeRenderer, open_hand, write_backgrounds
 
 NUM_SHARDS = 5
 
 
-class LazyDrawer(HomeDrawer):
+class LazyRenderer(HomeRenderer):
     """Takes a request only when the answer to the one before is dealt with."""
 
-    def draw[Picture](
+    def render[Picture](
         self, requests: Iterable[Request[Picture]]
     ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
         for request in requests:
-            yield request, self._worker.draw([request]).answers[0]
+            yield request, self._worker.render([request]).answers[0]
 
 
 @pytest.fixture(scope="module")
-def drawer(tmp_path_factory: pytest.TempPathFactory) -> LazyDrawer:
-    return LazyDrawer(write_backgrounds(tmp_path_factory.mktemp("backgrounds")))
+def renderer(tmp_path_factory: pytest.TempPathFactory) -> LazyRenderer:
+    return LazyRenderer(write_backgrounds(tmp_path_factory.mktemp("backgrounds")))
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def job(tmp_path: Path) -> RenderJob:
 
 
 def test_shards_are_read_and_written_one_after_the_other(
-    drawer: LazyDrawer, job: RenderJob, monkeypatch: pytest.MonkeyPatch
+    renderer: LazyRenderer, job: RenderJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that neither the wait for the first picture nor the memory depends on how many there are."""
     events = []
@@ -75,20 +75,20 @@ def test_shards_are_read_and_written_one_after_the_other(
     written = twin_round.OpenShard.write
     monkeypatch.setattr(twin_round, "read_predictions", read)
     monkeypatch.setattr(twin_round.OpenShard, "write", write)
-    render_round(drawer, job)
+    render_round(renderer, job)
     assert events == [f"{what} {number}" for number in range(NUM_SHARDS) for what in ("read", "write")]
 
 
 def test_a_damaged_prediction_stops_the_round_and_what_was_drawn_is_kept(
-    drawer: LazyDrawer, job: RenderJob
+    renderer: LazyRenderer, job: RenderJob
 ) -> None:
     damaged = job.predictions_dir / "shard-00002.safetensors"
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:100])
     with pytest.raises(ShardError, match=r"shard-00002.safetensors: expected a prediction shard"):
-        render_round(drawer, job)
+        render_round(renderer, job)
     damaged.write_bytes(whole)
-    report = render_round(drawer, job)
+    report = render_round(renderer, job)
     assert (report.rendered, report.reused) == (6, 4)
 
 
@@ -101,12 +101,12 @@ def test_a_damaged_prediction_stops_the_round_and_what_was_drawn_is_kept(
     ],
 )
 def test_shards_that_do_not_go_together_are_refused(
-    drawer: LazyDrawer, job: RenderJob, changes: dict[str, Any], complaint: str
+    renderer: LazyRenderer, job: RenderJob, changes: dict[str, Any], complaint: str
 ) -> None:
     path = job.predictions_dir / "shard-00003.safetensors"
     write_predictions(path, replace(read_predictions(path), **changes))
     with pytest.raises(ShardError, match=rf"shard-00003.safetensors: expected .*{complaint}"):
-        render_round(drawer, job)
+        render_round(renderer, job)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_shards_that_do_not_go_together_are_refused(
     ],
 )
 def test_a_shard_that_cannot_be_written_is_named_with_reason_and_remedy(
-    drawer: LazyDrawer, job: RenderJob, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+    renderer: LazyRenderer, job: RenderJob, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -127,31 +127,31 @@ def test_a_shard_that_cannot_be_written_is_named_with_reason_and_remedy(
     monkeypatch.setattr(twin_round, "write_shard", refuse)
     message = rf"shard-00000\.tar: expected to write a shard, found: {os.strerror(number)}\. {remedy}"
     with pytest.raises(ShardError, match=message):
-        render_round(drawer, job)
+        render_round(renderer, job)
 
 
-def test_what_a_worker_sends_is_packed_already(drawer: LazyDrawer, job: RenderJob) -> None:
+def test_what_a_worker_sends_is_packed_already(renderer: LazyRenderer, job: RenderJob) -> None:
     """The driver of many workers would otherwise spend most of its time on it."""
     answers = []
 
-    class Listening(LazyDrawer):
-        def draw[Picture](
+    class Listening(LazyRenderer):
+        def render[Picture](
             self, requests: Iterable[Request[Picture]]
         ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
-            for request, answer in drawer.draw(requests):
+            for request, answer in renderer.render(requests):
                 answers.append(answer)
                 yield request, answer
 
-    render_round(Listening(drawer.photographs.path), job)
+    render_round(Listening(renderer.photographs.path), job)
     assert len(answers) == 2 * NUM_SHARDS
     assert {type(answer) for answer in answers} == {PackedSample}
 
 
 def test_only_the_samples_of_the_job_are_drawn_and_kept_ones_are_shown(
-    drawer: LazyDrawer, job: RenderJob, tmp_path: Path
+    renderer: LazyRenderer, job: RenderJob, tmp_path: Path
 ) -> None:
     first = replace(job, out_dir=tmp_path / "round-0000")
-    render_round(drawer, first)
+    render_round(renderer, first)
     shown = SyntheticRound.open(first.out_dir)
     redrawn = {"00000003", "00000008", "00000009"}
     later = replace(
@@ -161,7 +161,7 @@ def test_only_the_samples_of_the_job_are_drawn_and_kept_ones_are_shown(
         sample_ids=redrawn,
         kept=shown.entries_of(set(shown.sample_ids) - redrawn),
     )
-    report = render_round(drawer, later)
+    report = render_round(renderer, later)
     assert (report.rendered, report.reused) == (3, 0)
     assert [path.name for path in sorted(later.out_dir.glob("*.tar"))] == [
         "shard-00001.tar",
@@ -170,23 +170,23 @@ def test_only_the_samples_of_the_job_are_drawn_and_kept_ones_are_shown(
     twins = SyntheticRound.open(later.out_dir)
     assert {name for name in twins.sample_ids if twins.round_of(name) == 1} == redrawn
     assert twins.read("00000002").jpeg == shown.read("00000002").jpeg
-    assert render_round(drawer, later).reused == 3
+    assert render_round(renderer, later).reused == 3
 
 
-def test_a_render_that_is_stopped_keeps_the_shards_that_are_whole(drawer: LazyDrawer, job: RenderJob) -> None:
+def test_a_render_that_is_stopped_keeps_complete_shards(renderer: LazyRenderer, job: RenderJob) -> None:
     stop = Event()
 
-    class Stopping(LazyDrawer):
-        def draw[Picture](
+    class Stopping(LazyRenderer):
+        def render[Picture](
             self, requests: Iterable[Request[Picture]]
         ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
-            for number, answered in enumerate(drawer.draw(requests)):
+            for number, answered in enumerate(renderer.render(requests)):
                 if number == 5:
                     stop.set()
                 yield answered
 
     with pytest.raises(RenderStopped):
-        render_round(Stopping(drawer.photographs.path), job, stop=stop)
+        render_round(Stopping(renderer.photographs.path), job, stop=stop)
     assert not (job.out_dir / "manifest.json").exists()
-    report = render_round(drawer, job)
+    report = render_round(renderer, job)
     assert (report.rendered, report.reused) == (6, 4)

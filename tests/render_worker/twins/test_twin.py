@@ -10,7 +10,7 @@ from render_worker.picture.composite import composite
 from render_worker.picture.exposure import expose
 from render_worker.picture.light import choose_light
 from render_worker.picture.mesh import CappedMesh
-from render_worker.picture.request import DrawRequest, HandLayer
+from render_worker.picture.request import HandLayer, RenderRequest
 from render_worker.twins.twin import TwinRequest
 from render_worker.worker import RenderWorker, start_blender
 from shared.colour import srgb_to_linear
@@ -45,8 +45,8 @@ def worker() -> RenderWorker:
     return RenderWorker(CappedMesh.of(open_hand()), settings, photographs=PlainPhotographs())
 
 
-def drawn(worker: RenderWorker, indices: list[int]) -> dict[int, SyntheticSample]:
-    answers = worker.draw([twin_request(index) for index in indices]).answers
+def rendered(worker: RenderWorker, indices: list[int]) -> dict[int, SyntheticSample]:
+    answers = worker.render([twin_request(index) for index in indices]).answers
     return dict(
         zip(indices, [answer for answer in answers if isinstance(answer, SyntheticSample)], strict=True)
     )
@@ -57,13 +57,13 @@ def content(sample: SyntheticSample) -> tuple[object, ...]:
 
 
 def test_twins_do_not_depend_on_the_order_of_work(worker: RenderWorker) -> None:
-    forwards, backwards = drawn(worker, [0, 1, 2, 3]), drawn(worker, [3, 2, 1, 0])
+    forwards, backwards = rendered(worker, [0, 1, 2, 3]), rendered(worker, [3, 2, 1, 0])
     for index in range(4):
         assert content(forwards[index]) == content(backwards[index])
 
 
 def test_the_members_of_a_twin_agree_with_one_another(worker: RenderWorker) -> None:
-    sample = drawn(worker, [1])[1]
+    sample = rendered(worker, [1])[1]
     mask = np.asarray(Image.open(io.BytesIO(sample.mask_png)))
     depth_m = np.load(io.BytesIO(sample.extras["depth.npy"]))
     normals = np.asarray(Image.open(io.BytesIO(sample.extras["normals.png"])))
@@ -83,7 +83,7 @@ def test_the_members_of_a_twin_agree_with_one_another(worker: RenderWorker) -> N
 def test_a_hand_has_a_colour_of_skin_where_that_is_asked_for() -> None:
     settings = RenderSettings(samples=4, hand_colour="skin")
     worker = RenderWorker(CappedMesh.of(open_hand()), settings, photographs=PlainPhotographs())
-    for sample in drawn(worker, [0, 1, 2]).values():
+    for sample in rendered(worker, [0, 1, 2]).values():
         red, green, blue = sample.labels.skin_rgb
         assert red > green > blue
         mask = np.asarray(Image.open(io.BytesIO(sample.mask_png)))
@@ -98,7 +98,7 @@ def test_a_lit_hand_has_the_mean_colour_of_its_background(colour: tuple[int, int
     wanted = tuple(value / 255 for value in colour)
     red, green, blue = (float(value) for value in srgb_to_linear(np.array(wanted)))
     resting_m = open_hand().template_m - open_hand().template_m.mean(axis=0)
-    asked = DrawRequest(
+    asked = RenderRequest(
         verts_m=resting_m.astype(np.float32),
         camera=CAMERA,
         width_px=SIZE_PX,
@@ -107,7 +107,7 @@ def test_a_lit_hand_has_the_mean_colour_of_its_background(colour: tuple[int, int
         light=choose_light(np.random.default_rng(seed)),
         seed=0,
     )
-    layer = start_blender(CappedMesh.of(open_hand()), RenderSettings()).draw(asked)
+    layer = start_blender(CappedMesh.of(open_hand()), RenderSettings()).render(asked)
     wall = np.full((SIZE_PX, SIZE_PX, 3), colour, np.uint8)
     picture = composite(HandLayer(expose(layer.rgba, wanted), layer.box), wall)  # type: ignore[arg-type]
     hand = picture.pixels[picture.mask == 255] / 255
@@ -121,8 +121,8 @@ def test_under_flat_light_the_hand_is_the_mean_of_its_background_to_the_last_bit
     for colour in [(1, 2, 3), (37, 99, 180), (254, 254, 254)]:
         red, green, blue = (float(value) for value in srgb_to_linear(np.array(colour) / 255))
         verts_m = twin_request(0).verts_m
-        layer = scene.draw(
-            DrawRequest(
+        layer = scene.render(
+            RenderRequest(
                 verts_m=verts_m,
                 camera=CAMERA,
                 width_px=SIZE_PX,

@@ -137,12 +137,12 @@ def photograph(
 ) -> None:
     """Save a grey picture with dots where joints appear."""
     picture = Image.new("RGB", (width, height), (90, 90, 90))
-    draw = ImageDraw.Draw(picture)
+    render = ImageDraw.Draw(picture)
     for hand in hands:
         projected = hand.joints_m @ intrinsics.T
         for joint, colour in zip(MARKED, COLOURS, strict=True):
             x, y = projected[joint, :2] / projected[joint, 2]
-            draw.ellipse((x - _DOT_PX, y - _DOT_PX, x + _DOT_PX, y + _DOT_PX), fill=colour)
+            render.ellipse((x - _DOT_PX, y - _DOT_PX, x + _DOT_PX, y + _DOT_PX), fill=colour)
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.save(path, quality=95)  # which a PNG ignores
 

@@ -44,7 +44,7 @@ class Dawdler(PointRenderer):
         if job.round_index != self.dawdles_in:
             return super().render_round(job, stop=stop)
         path = sorted(job.predictions_dir.glob("shard-*.safetensors"))[0]
-        self.draw_shard(path, job.out_dir / f"{path.stem}.tar", job)
+        self.render_shard(path, job.out_dir / f"{path.stem}.tar", job)
         self.has_begun.set()
         assert stop is not None
         assert stop.wait(timeout=120)
@@ -184,7 +184,7 @@ class TestKills:
         ("owner", "name", "call"),
         [
             pytest.param(rendering, "write_plan", 1, id="before-the-plan-is-written"),
-            pytest.param(PointRenderer, "draw_shard", 5, id="mid-render"),
+            pytest.param(PointRenderer, "render_shard", 5, id="mid-render"),
             pytest.param(prediction_shards, "write_predictions", 8, id="mid-prediction"),
             pytest.param(RunLog, "round", 4, id="after-rounds-were-forgotten"),
         ],
@@ -231,7 +231,7 @@ class TestKills:
     ) -> None:
         config = config_of(tmp_path, refresh={"policy": "fraction", "share": 0.4})
         with monkeypatch.context() as patch:
-            killing_call(patch, PointRenderer, "draw_shard", call=5)
+            killing_call(patch, PointRenderer, "render_shard", call=5)
             with pytest.raises(Killed):
                 train(config, renderer=PointRenderer(), resume=False)
         self.finish_like(config, fractional)
@@ -262,7 +262,7 @@ class TestKills:
 class TestEndings:
     def test_an_error_of_a_render_in_the_background_arrives_as_itself(self, tmp_path: Path) -> None:
         class Broken(PointRenderer):
-            def draw_shard(self, path: Path, tar_path: Path, job: RenderJob) -> int:
+            def render_shard(self, path: Path, tar_path: Path, job: RenderJob) -> int:
                 raise RenderError("no Blender here")
 
         with pytest.raises(RenderError, match=r"^no Blender here$"):

@@ -26,7 +26,7 @@ _LAST_WORDS_S: Final = 10.0
 
 
 class BridgedRenderer:
-    """Has rounds drawn by another Python.
+    """Has rounds rendered by another Python.
 
     Args:
         settings: How pictures are made, and by how many processes.
@@ -59,10 +59,10 @@ class BridgedRenderer:
             self._child.kill()
 
     def render_round(self, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
-        """Have every prediction of a round drawn, and the round committed.
+        """Have every prediction of a round rendered, and the round committed.
 
         Args:
-            job: What to draw.
+            job: What to render.
             stop: Ignored: rounds are short here, and time ends before anybody stops one.
 
         Raises:
@@ -89,7 +89,7 @@ class BridgedRenderer:
 
 
 def main() -> None:
-    """Draw the jobs that arrive, until there are no more."""
+    """Render the jobs that arrive, until there are no more."""
     from tools.offline_gpu.node.render.pool import LocalPool  # the trainer's side has no Blender
 
     answers = os.fdopen(os.dup(1), "w")

@@ -19,7 +19,7 @@ CHECKS = (
 
 
 def main() -> None:
-    """Draw on the CPU, and ask for every kind of device."""
+    """Render on the CPU, and ask for every kind of device."""
     findings = []
     for finding in examine(CHECKS, {device: device for device in _DEVICES}):
         findings.append(asdict(finding))

@@ -11,7 +11,7 @@ started_s = time.perf_counter()
 import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from render_worker.bench.frames import draw_request, template_twin  # noqa: E402
+from render_worker.bench.frames import render_request, template_twin  # noqa: E402
 from render_worker.picture.mesh import CappedMesh  # noqa: E402
 from render_worker.picture.request import HandLayer  # noqa: E402
 from render_worker.worker import start_blender  # noqa: E402
@@ -28,7 +28,7 @@ _GREY = 0.2
 
 
 def main(device: str, engine: str, name: str) -> None:
-    """Draw five hands, and keep them for comparison with those of other devices."""
+    """Render five hands, and keep them for comparison with those of other devices."""
     laps_s: dict[str, float] = {"import": time.perf_counter() - started_s}
     model = load_hand_model()
     lap_s = time.perf_counter()
@@ -41,7 +41,7 @@ def main(device: str, engine: str, name: str) -> None:
     layers = []
     for number in range(_FRAMES):
         lap_s = time.perf_counter()
-        layers.append(scene.draw(draw_request(template_twin(model, number, SIDE_PX))))
+        layers.append(scene.render(render_request(template_twin(model, number, SIDE_PX))))
         laps_s[f"frame_{number}"] = time.perf_counter() - lap_s
         print(f"frame {number}: {laps_s[f'frame_{number}']:.3f} s", flush=True)
     _keep(layers, name)
@@ -67,5 +67,5 @@ def _keep(layers: list[HandLayer], name: str) -> None:
 
 
 if __name__ == "__main__":
-    wanted, drawn_by = (*sys.argv[1:3], "cycles")[:2]
-    main(wanted, drawn_by, sys.argv[3] if len(sys.argv) > 3 else f"{drawn_by}-{wanted}")
+    wanted, rendered_by = (*sys.argv[1:3], "cycles")[:2]
+    main(wanted, rendered_by, sys.argv[3] if len(sys.argv) > 3 else f"{rendered_by}-{wanted}")

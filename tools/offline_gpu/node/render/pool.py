@@ -28,7 +28,7 @@ def _begin(mesh: CappedMesh, settings: RenderSettings, photographs: BackgroundRe
 
 
 def _draw(requests: Sequence[Request[Any]]) -> Answers[Any]:
-    return _worker.draw(requests)
+    return _worker.render(requests)
 
 
 def _state() -> WorkerState:
@@ -47,13 +47,13 @@ def _as_before_blender() -> Iterator[None]:
 
 
 class LocalPool:
-    """Draws with some processes, one Blender in each: a `render_worker.requests.Drawer`.
+    """Renders with some processes, one Blender in each: a `render_worker.requests.RequestRenderer`.
 
     Unlike the project's own pool, it survives no crash.
 
     Args:
         settings: How pictures are made, and by how many processes.
-        hand_model: Whose meshes are drawn.
+        hand_model: Whose meshes are rendered.
         backgrounds_dir: Database of photographs.
     """
 
@@ -83,10 +83,10 @@ class LocalPool:
         return self._stats
 
     def start(self) -> WorkerState:
-        """Return what the workers draw with."""
+        """Return what the workers render with."""
         return self._states[0].result()
 
-    def draw[Picture](
+    def render[Picture](
         self, requests: Iterable[Request[Picture]]
     ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
         """Yield every request with its picture or a refusal, in any order."""
@@ -101,5 +101,5 @@ class LocalPool:
                     running[self._pool.submit(_draw, chunk_or_none)] = chunk_or_none
 
     def render_round(self, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
-        """Draw every prediction of a round, and commit it."""
+        """Render every prediction of a round, and commit it."""
         return render_round(self, job, stop=stop)

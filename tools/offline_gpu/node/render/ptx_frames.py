@@ -1,6 +1,6 @@
 """Step: the first frame of Blender as its wheel comes, without kernels of ours: the driver compiles its PTX.
 
-It draws with a second Blender that has links to all files of the first, but for the kernels that were packed.
+It renders with a second Blender that has links to all files of the first, but for packed kernels.
 """
 
 import os
@@ -14,7 +14,7 @@ from tools.offline_gpu.node.layout import OFFLINE, SITE, render_env
 
 
 def main() -> None:
-    """Make that Blender, and draw with it."""
+    """Make that Blender, and render with it."""
     ours = set(kernel_folder().glob("kernel_sm_*.cubin.zst"))
     root, library = OFFLINE / "ptx", Path("__init__.so")
     shutil.rmtree(root, ignore_errors=True)

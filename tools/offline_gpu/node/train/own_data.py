@@ -3,7 +3,7 @@
 python3 -m tools.offline_gpu.node train configs/made_hands.toml --minutes 4 [--rounds N] [--no-recycle] …
 
 Without --rounds, a short trial decides how many rounds fit. A configuration with [recycle] also wants all
-parts and backgrounds; its twins are drawn on the GPU by the packed Blender.
+parts and backgrounds; its twins are rendered on the GPU by the packed Blender.
 """
 
 import argparse
@@ -84,9 +84,9 @@ def _train_and_pack(asked: argparse.Namespace) -> None:
     if config.recycle is not None:
         renderer = BridgedRenderer(config.render, config.hand_model, DATA / "backgrounds")
     found: dict[str, Any] = {"config": values, "images": images, "stopped": False}
-    with renderer as draws:
+    with renderer as renders:
         try:
-            train(config, renderer=draws, resume=False)
+            train(config, renderer=renders, resume=False)
         except KeyboardInterrupt:
             found["stopped"] = True
     _score_and_pack(found)
@@ -129,7 +129,7 @@ def _wait_for(needs: set[str]) -> None:
 
 
 def _rounds_that_fit(values: dict[str, Any], seconds: float) -> int:
-    """Train a round without recycling, and count how many fit; drawing twins is guessed to double a round."""
+    """Train a round without recycling, and count how many fit; twins are guessed to double a round."""
     from trainer.config.run import TrainConfig
     from trainer.training.loop import train
 
