@@ -6,6 +6,15 @@ A kind is a frozen dataclass with the methods of `shared.camera.kinds.CameraKind
 from shared.camera.kinds import Camera, project_px
 from shared.camera.ndc import ndc_to_px, px_to_ndc
 from shared.camera.pinhole import Intrinsics
-from shared.camera.weak_perspective import WeakPerspective, widen
+from shared.camera.weak_perspective import WeakPerspective, project_weakly_ndc, widen
 
-__all__ = ["Camera", "Intrinsics", "WeakPerspective", "ndc_to_px", "project_px", "px_to_ndc", "widen"]
+__all__ = [
+    "Camera",
+    "Intrinsics",
+    "WeakPerspective",
+    "ndc_to_px",
+    "project_px",
+    "project_weakly_ndc",
+    "px_to_ndc",
+    "widen",
+]

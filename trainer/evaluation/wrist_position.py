@@ -9,6 +9,8 @@ are placed within a millimetre; in practice the depth is as good as the predicte
 import numpy as np
 from jaxtyping import Float
 
+from shared.camera import ndc_to_px, project_weakly_ndc
+
 type Cameras = Float[np.ndarray, "hands 3"]
 
 
@@ -31,8 +33,7 @@ def wrist_translations(
         image_px: Side of the square photographs.
     """
     joints = joints_m.astype(np.float64)
-    ndc = cameras[:, None, :1] * (joints[..., :2] + cameras[:, None, 1:])
-    px = (ndc + 1) * (image_px / 2) - 0.5
+    px = ndc_to_px(project_weakly_ndc(joints, cameras), size_px=image_px)
     focal_px = np.stack([intrinsics[:, 0, 0], intrinsics[:, 1, 1]], axis=1)[:, None].astype(np.float64)
     ray = (px - intrinsics[:, None, :2, 2]) / focal_px
     num_hands, num_joints, _ = joints.shape

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 from pydantic import Field, ValidationError
 
+from shared.camera import project_weakly_ndc
 from shared.errors import ShardError
 from shared.records import Record
 from shared.seeds import rng_of
@@ -130,7 +131,7 @@ def refresh_distance_mm(
     """
     in_space_m = np.linalg.norm(verts_m - drawn_verts_m, axis=2).mean(axis=1)
     scales = drawn_cameras[:, :1]
-    shifts_ndc = _project_ndc(verts_m, cameras) - _project_ndc(drawn_verts_m, drawn_cameras)
+    shifts_ndc = project_weakly_ndc(verts_m, cameras) - project_weakly_ndc(drawn_verts_m, drawn_cameras)
     in_picture_m = np.linalg.norm(shifts_ndc, axis=2).mean(axis=1) / scales[:, 0]
     return np.asarray(1000 * np.maximum(in_space_m, in_picture_m), dtype=np.float64)
 
@@ -191,9 +192,3 @@ def _readable(
             continue  # it is drawn again
         camera = twin.labels.camera
         yield name, (twin.verts_m, np.array([camera.scale, camera.tx_m, camera.ty_m], np.float32))
-
-
-def _project_ndc(
-    verts_m: Float[np.ndarray, "hands verts 3"], cameras: Float[np.ndarray, "hands 3"]
-) -> Float[np.ndarray, "hands verts 2"]:
-    return np.asarray(cameras[:, None, :1] * (verts_m[..., :2] + cameras[:, None, 1:]))

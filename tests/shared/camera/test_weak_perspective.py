@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from shared.camera import WeakPerspective, project_px, px_to_ndc, widen
-from shared.camera.weak_perspective import project_weakly_ndc
+from shared.camera import WeakPerspective, project_px, project_weakly_ndc, px_to_ndc, widen
 
 POINTS_M = np.random.default_rng(0).uniform((-0.1, -0.1, 0.3), (0.1, 0.1, 0.8), (50, 3))
 
