@@ -22,7 +22,7 @@ from tests.support.small_dataset import SIZE_PX, labelled_hand, noise_jpeg, smal
 from trainer.config.run import TrainConfig
 from trainer.config.toml import to_toml
 from trainer.data.dataset import normalise
-from trainer.drawing.contact_sheet import GAP_PX, TILE_PX
+from trainer.drawing.contact_sheet import EMPTY, GAP_PX, HEADER_PX, MARGIN_PX, TILE_PX
 from trainer.inspection.context import context_of
 from trainer.inspection.gallery_twins import gallery_twins, write_run_gallery
 from trainer.inspection.shards import inspect_shards
@@ -223,14 +223,18 @@ class TestSheet:
         inspection = inspect_shards([run])
         return draw_twin_sheet(inspection, context_of(inspection, **where), count=4)
 
-    def test_a_run_knows_its_photographs(self, run: Path) -> None:
+    def test_a_run_knows_its_photographs(self, run: Path, tmp_path: Path) -> None:
+        """The first panel is the photograph of the first twin, and says why it is empty without one."""
         with_photos = self.sheet(run)
-        assert with_photos is not None
         (run / "config.toml").unlink()
         without = self.sheet(run)
+        assert with_photos is not None
         assert without is not None
-        assert with_photos.size == without.size
-        assert np.asarray(with_photos).std() > np.asarray(without).std()
+        first = (MARGIN_PX, HEADER_PX, MARGIN_PX + TILE_PX, HEADER_PX + TILE_PX)
+        photo = Image.fromarray(small_split(tmp_path / "data", "training", num_images=6).image(0))
+        expected = photo.resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS)
+        np.testing.assert_array_equal(with_photos.crop(first), expected)
+        assert without.crop(first).getpixel((0, 0)) == EMPTY
 
     def test_a_network_makes_the_sheet_one_panel_wider(self, run: Path) -> None:
         inspection = inspect_shards([run])
