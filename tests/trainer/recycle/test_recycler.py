@@ -139,14 +139,14 @@ class TestPolicies:
             assert (found / tar).read_bytes() == (alternating / tar).read_bytes()
 
     def test_an_infinite_threshold_draws_once_and_what_is_lost_is_tried_again(self, tmp_path: Path) -> None:
-        class Clumsy(PointRenderer):
-            """Loses some samples the first time."""
+        class LosesThreeTwinsAtFirst(PointRenderer):
+            """Skips samples 3 to 5 in the first round that it renders."""
 
             def render_round(self, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
                 self.skipped = () if self.jobs else tuple(f"{index:08d}" for index in range(3, 6))
                 return super().render_round(job, stop=stop)
 
-        renderer = Clumsy()
+        renderer = LosesThreeTwinsAtFirst()
         run_dir = run(tmp_path, renderer, refresh={"policy": "drift", "threshold_mm": float("inf")})
         first, second, third, last = records_of(run_dir)
         lost = first.quarantined
