@@ -111,7 +111,7 @@ class FarmNode:
                     logger.warning("Ray took too long to start, as it does on a busy machine; trying again.")
                     continue
             if not was_part or self.is_head:
-                raise RenderError(self._explained(last_words))
+                raise self._ended_early(last_words)
             logger.warning("Lost the head at %s; joining again when it answers.", self.head_address)
 
     def _offered(self) -> dict[str, int]:
@@ -198,26 +198,26 @@ class FarmNode:
         )
         return address
 
-    def _explained(self, last_words: list[str]) -> str:
-        """Say what went wrong, from the last words of Ray."""
+    def _ended_early(self, last_words: list[str]) -> RenderError:
+        """Return what went wrong, from the last words of Ray."""
         where = f"head at {self.head_address}" if self.head_address else f"head on port {self.port}"
         said = [line.strip() for line in last_words if line.strip()]
         mismatch = [line for line in said if line.startswith("This process on node")]
         if mismatch or any("Version mismatch" in line for line in said):
             versions = [line for line in said if line.startswith(("Ray:", "Python:"))]
-            return (
-                f"{where}: expected the same Ray and Python on both machines, found {', '.join(versions)}. "
-                "Install the same release of meshcycle on both."
+            return RenderError(
+                f"{where}: expected the same Ray and Python on both machines, found {', '.join(versions)}.",
+                remedy="Install the same release of meshcycle on both.",
             )
         if any("InvalidAuthToken" in line or "AuthenticationError" in line for line in said):
-            return (
-                f"{where}: expected its token, found another one in {token_path()}. Copy it again from the "
-                "head's machine."
+            return RenderError(
+                f"{where}: expected its token, found another one in {token_path()}.",
+                remedy="Copy it again from the head's machine.",
             )
         reason = said[-1] if said else "nothing"
-        return (
-            f"{where}: expected Ray to run, found that it ended: {reason} "
-            "Look into /tmp/ray/session_latest/logs."
+        return RenderError(
+            f"{where}: expected Ray to run, found that it ended: {reason}",
+            remedy="Look into /tmp/ray/session_latest/logs.",
         )
 
 

@@ -362,8 +362,10 @@ def test_a_ray_that_starts_too_slowly_is_started_again_and_in_the_end_named(
     FarmNode(workers=0).serve(lambda _: None)
     assert answers == []
     assert caplog.text.count("trying again") == 2
-    with pytest.raises(RenderError, match="expected Ray to run, found that it ended"):
+    with pytest.raises(RenderError, match="expected Ray to run, found that it ended") as caught:
         FarmNode(workers=0).serve(lambda _: None)
+    assert caught.value.message.endswith("timed out during startup.")
+    assert caught.value.remedy == "Look into /tmp/ray/session_latest/logs."
 
 
 def test_a_gpu_with_a_comma_in_its_name_is_one_slot(monkeypatch: pytest.MonkeyPatch) -> None:
