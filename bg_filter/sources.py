@@ -15,7 +15,7 @@ import numpy as np
 
 from shared.errors import BackgroundError
 from shared.images import DATABASE_SUFFIXES
-from shared.lmdb.intact import require_whole
+from shared.lmdb.intact import require_complete
 from shared.lmdb.keys import NameArray, list_keys
 from shared.storage.files import read_regular_file
 
@@ -82,7 +82,7 @@ class LmdbSource:
                 f"{self.path}: expected an LMDB of photographs, found that LMDB cannot open it ({error}).",
                 remedy="Download it again.",
             ) from error
-        require_whole(environment, self.path)
+        require_complete(environment, self.path)
         return environment
 
     @cached_property

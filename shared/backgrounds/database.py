@@ -31,7 +31,7 @@ from shared.backgrounds.environment import DATABASES, FORMAT, open_databases
 from shared.backgrounds.verdict_reader import VerdictReader, read_rows
 from shared.backgrounds.verdicts import Verdict, VerdictRows
 from shared.errors import BackgroundError
-from shared.lmdb.intact import require_whole
+from shared.lmdb.intact import require_complete
 from shared.storage.location import Location, is_url
 
 _POSITION = struct.Struct(">I")
@@ -140,7 +140,7 @@ class BackgroundWriter:
                 ),
                 remedy="Give another --out.",
             ) from error
-        require_whole(self._environment, path)
+        require_complete(self._environment, path)
         if self._environment.stat()["entries"] == 0:
             with self._environment.begin(write=True) as transaction:
                 self._databases = {name: self._environment.open_db(name, transaction) for name in DATABASES}

@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 import lmdb
 
 from shared.errors import BackgroundError
-from shared.lmdb.intact import require_whole
+from shared.lmdb.intact import require_complete
 
 FORMAT = "meshcycle-backgrounds-1"
 DATABASES = (b"photos", b"verdicts", b"positions", b"meta")
@@ -53,7 +53,7 @@ def reading_environment(path: Path) -> lmdb.Environment:
                 f"{path}: expected a background database, found a file that LMDB cannot open ({error}).",
                 remedy="Delete it and make it again with `meshcycle filter-backgrounds`.",
             ) from error
-        require_whole(environment, path)
+        require_complete(environment, path)
         _environments[identity] = environment
     return environment
 

@@ -150,7 +150,7 @@ class FreiHandSplit:
         """Decode an image.
 
         Raises:
-            DatasetError: The file cannot be read, is not a whole image, or has another size than the first.
+            DatasetError: The file cannot be read, is incomplete, or has another size than the first.
         """
         path = self.image_path(index)
         pixels = self._decode(path)

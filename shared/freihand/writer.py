@@ -24,7 +24,7 @@ from shared.types import NUM_JOINTS, Intrinsics
 FORMAT = "meshcycle-dataset-journal-1"
 LABEL_DECIMALS = 9
 LABEL_KINDS = ("xyz", "verts", "mano", "scale", "K")
-"""The last one to appear says that the split is whole."""
+"""The last one to appear says that the split is complete."""
 SCALE_BONE = (9, 10)
 """FreiHAND's scale is the length of the first bone of the middle finger."""
 _LONG = 2000
@@ -88,7 +88,7 @@ class FreiHandWriter:
         self._identity_path = root / f".{split}.identity"
         if self.is_finished:
             self._check_identity()
-        self._journal = _Journal(root / f".{split}.journal", self._plan, whole=root / f"{split}_K.json")
+        self._journal = _Journal(root / f".{split}.journal", self._plan, complete=root / f"{split}_K.json")
         if not self.is_finished and not self._journal.path.exists():
             self._require_nothing_of_others()
 
@@ -230,12 +230,12 @@ class _Journal:
     Args:
         path: Of the journal.
         plan: What is being written.
-        whole: The file that says that it is not needed any more.
+        complete: The file that says that it is not needed any more.
     """
 
-    def __init__(self, path: Path, plan: _Plan, *, whole: Path) -> None:
+    def __init__(self, path: Path, plan: _Plan, *, complete: Path) -> None:
         self.path = path
-        self._whole = whole
+        self._complete = complete
         self._lock: Lock | None = None
         self._plan: _Plan = {"format": FORMAT, **plan}
         self.rows: dict[int, int] = {}
@@ -282,7 +282,7 @@ class _Journal:
         if self._record_type is not None:
             return
         self._take_lock()
-        if self.path.exists() or self._whole.exists():
+        if self.path.exists() or self._complete.exists():
             raise self._other_writer()
         header = json.dumps(self._plan | {"verts": num_verts}).encode() + b"\n"
         write_durably(self.path, [header])
@@ -316,9 +316,9 @@ class _Journal:
                 remedy="Continue with the same settings, or give another folder.",
             )
         self._start = len(header)
-        whole = (self.path.stat().st_size - self._start) // self._record_type.itemsize
-        os.truncate(self.path, self._start + whole * self._record_type.itemsize)
-        if whole:
+        num_rows = (self.path.stat().st_size - self._start) // self._record_type.itemsize
+        os.truncate(self.path, self._start + num_rows * self._record_type.itemsize)
+        if num_rows:
             records = np.memmap(self.path, self._record_type, mode="r", offset=self._start)
             self.rows = {int(index): row for row, index in enumerate(records["index"])}
 

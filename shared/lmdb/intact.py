@@ -18,7 +18,7 @@ _ON_PAGES_OF_ITS_OWN: Final = 0x01
 _NUMBER_BYTES: Final = 8
 
 
-def require_whole(environment: lmdb.Environment, path: Path) -> None:
+def require_complete(environment: lmdb.Environment, path: Path) -> None:
     """Close the environment again if its file was cut.
 
     Raises:

@@ -40,8 +40,8 @@ def list_keys(data_file: Path, *, database: bytes | None = None) -> NameArray | 
         return None
     finally:
         os.close(descriptor)
-    is_whole = len(keys) == tree.num_entries and bool((keys[1:] > keys[:-1]).all())
-    return keys if is_whole else None
+    is_complete = len(keys) == tree.num_entries and bool((keys[1:] > keys[:-1]).all())
+    return keys if is_complete else None
 
 
 def _keys(page: bytes) -> NameArray:

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written aside, flushed to the disk, then renamed."""
+"""Files that are either complete or absent: written aside, flushed to the disk, then renamed."""
 
 import errno
 import hashlib

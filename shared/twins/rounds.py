@@ -84,7 +84,7 @@ def commit_round(
         kept: What `SyntheticRound.entries_of` says about the twins that were not drawn again.
 
     Raises:
-        ShardError: A shard is not whole.
+        ShardError: A shard is not complete.
     """
     entries: list[ShardEntry] = []
     provenance: Provenance | None = None
@@ -109,7 +109,7 @@ def commit_round(
     twins = SyntheticRound(directory, manifest)
     if missing := twins.missing_shards():
         raise ShardError(
-            f"{missing[0]}: expected a shard that twins are kept from, found no whole one.",
+            f"{missing[0]}: expected a shard that twins are kept from, found no complete one.",
             remedy="Render again.",
         )
     write_durably(directory / MANIFEST, [manifest.model_dump_json(indent=1).encode()])
@@ -185,7 +185,7 @@ class SyntheticRound:
         except FileNotFoundError as error:
             raise ShardError(
                 f"{directory}: expected a committed round, found no {MANIFEST}.",
-                remedy="Render the round again; shards that are whole are kept.",
+                remedy="Render the round again; complete shards are kept.",
             ) from error
         except ValidationError as error:
             raise ShardError(
@@ -208,7 +208,7 @@ class SyntheticRound:
         return (self.directory if own else self.directory.parent / round_name(entry.round_index)) / entry.name
 
     def missing_shards(self) -> list[Path]:
-        """Return the shards that are not there any more, or not whole; their contents are not looked at."""
+        """Return the shards that are gone or incomplete; their contents are not looked at."""
         paths = map(self.tar_path, self.manifest.shards)
         return [path for path in paths if not (path.exists() and index_path(path).exists())]
 

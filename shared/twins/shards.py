@@ -240,7 +240,7 @@ def read_index(tar_path: Path) -> ShardIndex:
     except FileNotFoundError as error:
         raise ShardError(
             f"{tar_path}: expected a tar with its index {path.name}, found no {Path(error.filename).name}.",
-            remedy="Render the round again; shards that are whole are kept.",
+            remedy="Render the round again; complete shards are kept.",
         ) from error
     except ValidationError as error:
         raise ShardError(

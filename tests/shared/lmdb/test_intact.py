@@ -13,7 +13,7 @@ from bg_filter.sources import LmdbSource
 from shared.backgrounds import BackgroundReader, BackgroundWriter
 from shared.backgrounds.verdicts import Verdict
 from shared.errors import BackgroundError
-from shared.lmdb.intact import require_whole
+from shared.lmdb.intact import require_complete
 from tests.support.photo_sources import hex_name, write_lmdb
 
 NUM_PICTURES = 100
@@ -38,7 +38,7 @@ def write(path: Path, *, deleted: int = 0, transactions: int = 1, **options: Any
 
 def require(path: Path) -> None:
     with lmdb.open(str(path), readonly=True, lock=False) as environment:
-        require_whole(environment, path)
+        require_complete(environment, path)
 
 
 def missing_bytes(data: Path) -> int:
