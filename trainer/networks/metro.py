@@ -21,10 +21,8 @@ PUBLISHED_SIZES = EncoderSizes()
 _TEMPLATE_DIM = 3
 
 
-class Metro(HandNetwork):
-    """Mesh transformer: every joint and vertex of the template asks the image where it is.
-
-    58.3 million parameters in the encoder, 184.5 million with HRNet-W64.
+class TokenNetwork(HandNetwork):
+    """What both networks consist of: backbone, tokens of the template, encoder, and a readout of the hand.
 
     Args:
         model: Hand model whose mesh is predicted.
@@ -48,8 +46,23 @@ class Metro(HandNetwork):
         super().__init__(coarse_vert_ids=torch.tensor(mesh.vert_ids))
         self.backbone, channels, _ = feature_backbone(backbone, pretrained=pretrained)
         self.tokens = TemplateTokens(model, mesh, masked_share=masked_share)
-        self.encoder = TokenEncoder(channels + _TEMPLATE_DIM, sizes, feedforward=4)
+        self.encoder = self._make_encoder(mesh, channels, sizes)
         self.readout = HandReadout(model, mesh)
+
+    def _make_encoder(self, mesh: CoarseMesh, channels: int, sizes: EncoderSizes) -> TokenEncoder:
+        """Return the encoder, for tokens made from this many channels of the backbone."""
+        raise NotImplementedError
+
+
+class Metro(TokenNetwork):
+    """Mesh transformer: every joint and vertex of the template asks the image where it is.
+
+    58.3 million parameters in the encoder, 184.5 million with HRNet-W64.
+    """
+
+    def _make_encoder(self, mesh: CoarseMesh, channels: int, sizes: EncoderSizes) -> TokenEncoder:
+        del mesh
+        return TokenEncoder(channels + _TEMPLATE_DIM, sizes, feedforward=4)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> HandPrediction:
         """Predict one hand per crop."""
@@ -58,39 +71,17 @@ class Metro(HandNetwork):
         return hand
 
 
-class Graphormer(HandNetwork):
+class Graphormer(TokenNetwork):
     """Mesh Graphormer: METRO that also sees the cells of the image, and knows which vertices are neighbours.
 
     Cells come from the backbone's last feature map; the published code takes HRNet's last but one. 40.5
     million parameters in the encoder, 170.9 million with HRNet-W64.
-
-    Args:
-        model: Hand model whose mesh is predicted.
-        mesh: Its coarse mesh.
-        backbone: Name of an image backbone, see `trainer.networks.backbones`.
-        pretrained: Start the backbone from ImageNet weights.
-        masked_share: Largest share of tokens that training blots out, see `TemplateTokens`.
-        sizes: Sizes of the encoder.
     """
 
-    def __init__(
-        self,
-        model: HandModel,
-        mesh: CoarseMesh,
-        *,
-        backbone: str = "hrnet_w64",
-        pretrained: bool = True,
-        masked_share: float = 0.0,
-        sizes: EncoderSizes = PUBLISHED_SIZES,
-    ) -> None:
-        super().__init__(coarse_vert_ids=torch.tensor(mesh.vert_ids))
-        self.backbone, channels, _ = feature_backbone(backbone, pretrained=pretrained)
-        self.tokens = TemplateTokens(model, mesh, masked_share=masked_share)
+    def _make_encoder(self, mesh: CoarseMesh, channels: int, sizes: EncoderSizes) -> TokenEncoder:
         self.cells = nn.Linear(channels, channels + _TEMPLATE_DIM)
-        self.encoder = TokenEncoder(
-            channels + _TEMPLATE_DIM, sizes, feedforward=2, neighbours=torch.tensor(mesh.neighbours)
-        )
-        self.readout = HandReadout(model, mesh)
+        neighbours = torch.tensor(mesh.neighbours)
+        return TokenEncoder(channels + _TEMPLATE_DIM, sizes, feedforward=2, neighbours=neighbours)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> HandPrediction:
         """Predict one hand per crop."""
