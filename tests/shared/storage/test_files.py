@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and what a kill leaves behind."""
+"""Files that are complete or absent, and what a kill leaves behind."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.storage.files import read_regular_file, sweep_leftovers, write_durably
+from shared.storage.files import read_regular_file, sha256_of, sweep_leftovers, visible_files, write_durably
 
 
 def ended_process() -> int:
@@ -57,3 +57,17 @@ def test_nobody_waits_for_the_writer_of_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "hand.jpg")
     with pytest.raises(OSError, match="Not a regular file"):
         read_regular_file(tmp_path / "hand.jpg")
+
+
+def test_files_that_match_are_found_at_any_depth_and_hidden_ones_are_not(tmp_path: Path) -> None:
+    for name in ("b.tar", "deep/er/a.tar", "notes.txt", ".b.tar.1.tmp", ".hidden/c.tar", "deep/.d.tar"):
+        write_durably(tmp_path / name, [b""])
+    assert visible_files(tmp_path, ["*.tar"]) == ["b.tar", "deep/er/a.tar"]
+    assert visible_files(tmp_path, ["deep/*", "*.txt"]) == ["deep/er/a.tar", "notes.txt"]
+
+
+def test_the_hash_is_that_of_the_standard(tmp_path: Path) -> None:
+    """Of "abc", from FIPS 180-4's examples."""
+    write_durably(tmp_path / "abc", [b"a", b"bc"])
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256_of(tmp_path / "abc") == expected
