@@ -12,8 +12,10 @@ from shared.errors import RenderError
 
 logger = logging.getLogger(__name__)
 
-_TIMEOUT_S: Final = 5.0
-_ANSWER_S: Final = 8.0
+CONNECT_TIMEOUT_S: Final = 5.0
+"""How long one question to a head may take."""
+ANSWER_S: Final = 8.0
+"""How long a head is waited for before a command begins."""
 _MAX_PORT: Final = 65535
 _HTTP2_HELLO: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 """How a client of HTTP/2, which Ray's head speaks, begins; the server answers with a frame of settings."""
@@ -27,7 +29,7 @@ def require_head(address: str) -> None:
     Raises:
         RenderError: It does not answer, or it is no address.
     """
-    wait_for_head(address, _ANSWER_S)
+    wait_for_head(address, ANSWER_S)
 
 
 def wait_for_head(address: str, patience_s: float) -> None:
@@ -110,7 +112,7 @@ def _silence(address: str) -> str | None:
     host_and_port = _split(address)
     assert host_and_port is not None, "callers have checked the address"
     try:
-        with socket.create_connection(host_and_port, timeout=_TIMEOUT_S) as connection:
+        with socket.create_connection(host_and_port, timeout=CONNECT_TIMEOUT_S) as connection:
             connection.sendall(_HTTP2_HELLO)
             answer = connection.recv(_FRAME_BYTES, socket.MSG_WAITALL)
     except TimeoutError:

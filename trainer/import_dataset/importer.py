@@ -35,7 +35,7 @@ type JointsOf = Literal["published", "mesh"]
 _ROOT: Final = FINGERS["middle"][0]
 """The joint whose place and depth FreiHAND's parameters state."""
 
-_ENOUGH: Final = 50
+MAX_CONTRADICTIONS: Final = 50
 """Hands in a row that contradict their joints, after which the hand model is thought to be the wrong one."""
 
 
@@ -186,7 +186,7 @@ class _SplitImport:
     def _suspect_the_hand_model(self, reason: str) -> None:
         """Stop early where nothing fits."""
         self._contradicted += reason == DISAGREE
-        if self._contradicted < _ENOUGH or self.record.images:
+        if self._contradicted < MAX_CONTRADICTIONS or self.record.images:
             return
         raise DatasetError(
             (

@@ -95,14 +95,14 @@ def test_a_head_that_answers_is_not_silent(listener: socket.socket) -> None:
 def test_an_address_without_a_head_is_named(
     address: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(head, "_ANSWER_S", 0.1)
+    monkeypatch.setattr(head, "ANSWER_S", 0.1)
     with pytest.raises(RenderError, match=expected):
         head.require_head(address)
 
 
 def test_a_server_that_is_no_head_is_named(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head, "_ANSWER_S", 0.0)
-    monkeypatch.setattr(head, "_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(head, "ANSWER_S", 0.0)
+    monkeypatch.setattr(head, "CONNECT_TIMEOUT_S", 0.2)
     with pytest.raises(RenderError, match="found: no answer"):
         head.require_head(address_of(listener))  # it takes connections, and says nothing
     listener.accept()[0].close()

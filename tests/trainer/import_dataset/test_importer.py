@@ -216,7 +216,7 @@ def test_hands_with_a_joint_missing_need_those_of_the_mesh(models: Models, tmp_p
 def test_another_hand_model_is_found_out_and_leaves_nothing_behind(
     ho3d: Source[str], models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.import_dataset.importer._ENOUGH", 2)
+    monkeypatch.setattr("trainer.import_dataset.importer.MAX_CONTRADICTIONS", 2)
     other = load_hand_model()  # no mean pose, and so other fingers
     with pytest.raises(DatasetError, match=r"joints within 20 mm .* found none in the first 2 hands"):
         import_dataset(Ho3d(ho3d.root), tmp_path / "out", other, settings=ImportSettings())
