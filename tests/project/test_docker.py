@@ -108,7 +108,7 @@ def test_the_compose_file_starts_commands_and_builds_images_that_exist() -> None
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
-def test_manifests_use_the_images_of_the_compose_file_and_offer_what_the_pool_knows(path: Path) -> None:
+def test_manifests_use_the_compose_files_images_and_the_pools_resources(path: Path) -> None:
     images = {service["image"] for service in compose()["services"].values()}
     head, *workers = pods(path)
     for group in (head, *workers):

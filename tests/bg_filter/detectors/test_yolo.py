@@ -271,7 +271,7 @@ def test_a_missing_device_is_reported(device: str, weights: str) -> None:
         YoloDetector(DetectorSettings(weights=(weights,)), device=device)
 
 
-def test_ultralytics_writes_no_settings_sends_nothing_and_leaves_the_environment_alone(
+def test_ultralytics_neither_writes_settings_nor_sends_nor_changes_variables(
     weights: str, tmp_path: Path
 ) -> None:
     """It does all of that on a plain import."""

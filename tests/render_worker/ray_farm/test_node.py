@@ -205,7 +205,7 @@ def test_a_whole_machine_lost_in_the_middle_of_a_frame_costs_nothing(
     lost.wait_for("Joined", times=2)
 
 
-def test_a_driver_killed_in_the_middle_of_a_round_leaves_only_the_missing_shards_to_do(
+def test_after_a_killed_driver_only_the_missing_shards_are_rendered(
     pool: RenderPool,
     faults: FaultPlan,
     job: RenderJob,

@@ -28,7 +28,7 @@ OUT_OF_MEMORY = OutOfMemoryError(  # type: ignore[no-untyped-call]
     ],
     ids=["died", "out of memory"],
 )
-def test_a_machine_whose_workers_always_die_at_the_start_is_named_with_the_reason(
+def test_a_machine_whose_workers_die_at_the_start_is_named_with_the_reason(
     error: RayError, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def died(_: object) -> None:

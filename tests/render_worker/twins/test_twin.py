@@ -116,7 +116,7 @@ def test_a_lit_hand_has_the_mean_colour_of_its_background(colour: tuple[int, int
     assert hand.mean(axis=1).std() > 0.05 * hand.mean()
 
 
-def test_under_flat_light_the_hand_is_the_mean_of_its_background_to_the_last_bit() -> None:
+def test_under_flat_light_the_hand_is_exactly_the_mean_of_its_background() -> None:
     scene = start_blender(CappedMesh.of(open_hand()), RenderSettings(samples=4))
     for colour in [(1, 2, 3), (37, 99, 180), (254, 254, 254)]:
         red, green, blue = (float(value) for value in srgb_to_linear(np.array(colour) / 255))

@@ -103,7 +103,7 @@ def test_the_labels_themselves_are_perfect_in_every_frame(split: FreiHandSplit, 
     assert report.warning is None
 
 
-def test_a_network_that_computes_nonsense_is_refused_by_the_name_of_a_photograph(
+def test_a_network_that_computes_nonsense_is_refused_naming_a_photograph(
     split: FreiHandSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(oracle: Oracle, images: Tensor) -> HandPrediction:

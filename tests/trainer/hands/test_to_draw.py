@@ -29,7 +29,7 @@ def test_a_split_without_pictures_is_not_made() -> None:
     assert list(asked_for(evaluation=0)) == ["training"]
 
 
-def test_every_training_hand_of_a_dataset_is_drawn_where_its_photograph_shows_it(tmp_path: Path) -> None:
+def test_every_training_hand_is_drawn_where_its_photograph_shows_it(tmp_path: Path) -> None:
     split = small_split(tmp_path, "training")
     hands = asked_for(tmp_path, versions=2)
     assert list(hands) == ["training"]

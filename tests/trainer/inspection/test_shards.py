@@ -138,7 +138,7 @@ class TestTable:
         with pytest.raises(ShardError, match="found another file"):
             inspect_shards([run / "config.toml"])
 
-    def test_a_run_without_twins_may_stand_beside_others_where_only_its_metrics_count(
+    def test_a_run_without_twins_is_taken_where_only_its_metrics_count(
         self, run: Path, tmp_path: Path
     ) -> None:
         baseline = tmp_path / "baseline"

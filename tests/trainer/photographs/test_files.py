@@ -152,7 +152,7 @@ def test_a_pipe_among_the_photographs_is_no_photograph(tmp_path: Path) -> None:
         read_photograph(tmp_path / "pipe.jpg")
 
 
-def test_output_above_the_photographs_hides_none_and_output_among_them_is_refused(tmp_path: Path) -> None:
+def test_output_may_be_above_the_photographs_and_not_among_them(tmp_path: Path) -> None:
     (tmp_path / "hands").mkdir()
     (tmp_path / "hands" / "a.png").touch()
     assert list_photographs(tmp_path / "hands", without=tmp_path) == [tmp_path / "hands" / "a.png"]

@@ -27,7 +27,7 @@ def test_rounds_count_from_one_and_a_round_without_twins_shows_dashes() -> None:
     assert second.split() == ["2", "12.35", "9.88", "8.50", "0.900", "48", "-", "-", "61", "30", "92"]
 
 
-def test_a_round_that_overlaps_its_render_is_shorter_than_both_and_shows_what_it_saved() -> None:
+def test_a_round_that_overlaps_its_render_shows_what_it_saved() -> None:
     overlapping = replace(
         record(2, rendered=12),
         wall_s={"train": 61.2, "predict": 2.0, "render": 0.5},

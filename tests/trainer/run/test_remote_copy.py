@@ -39,7 +39,7 @@ def lose_machine(config: TrainConfig, monkeypatch: pytest.MonkeyPatch, *, in_rou
             train(config, renderer=PointRenderer(), resume=True)
 
 
-def test_an_empty_machine_goes_on_with_the_same_bits_and_the_lost_one_catches_up(
+def test_an_empty_machine_resumes_bit_by_bit_and_the_lost_one_catches_up(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = small_config(tmp_path, run_dir=tmp_path / "whole", rounds=2)
