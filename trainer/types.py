@@ -15,7 +15,9 @@ class HandPrediction(NamedTuple):
         joints_m: The 21 joints, regressed from the vertices, in the same frame.
         camera: scale, tx_m, ty_m of the crop's weak-perspective camera.
         coarse_verts_m: The coarse mesh, for networks that predict one before up-sampling.
-        token_joints_m: Joints predicted directly, for networks that have joint tokens.
+        token_joints_m: Joints predicted directly, for networks that have joint tokens or maps.
+        heat_logits: Logarithm of how likely each joint is in each cell of the crop, up to a constant per
+            joint, for networks that have heat maps.
     """
 
     verts_m: Float[Tensor, "batch verts 3"]
@@ -23,6 +25,7 @@ class HandPrediction(NamedTuple):
     camera: Float[Tensor, "batch 3"]
     coarse_verts_m: Float[Tensor, "batch coarse 3"] | None = None
     token_joints_m: Float[Tensor, "batch joints 3"] | None = None
+    heat_logits: Float[Tensor, "batch joints rows columns"] | None = None
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "HandPrediction":
         """Return the prediction with every output that is there changed alike."""

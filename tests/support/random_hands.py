@@ -7,7 +7,7 @@ from trainer.types import HandPrediction, HandTarget
 
 FACES = torch.tensor([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])
 NUM_VERTS, NUM_JOINTS = 9, 21
-ONES = TermWeights(joints=1.0, verts=1.0, projected=1.0, edges=1.0, normals=1.0)
+ONES = TermWeights(joints=1.0, verts=1.0, projected=1.0, edges=1.0, normals=1.0, heat=1.0)
 
 
 def random_hand(seed: int, *, batch: int = 2) -> HandPrediction:

@@ -9,11 +9,15 @@ from shared.hand_model import HandModel, load_hand_model
 from trainer.networks.base import HandNetwork
 from trainer.networks.coarse.mesh import CoarseMesh, coarse_mesh
 from trainer.networks.fastmetro import FastMetro
+from trainer.networks.joint_reader import JointReader
 from trainer.networks.metro import Graphormer, Metro
 from trainer.networks.token_encoder import EncoderSizes
 
 TINY_BACKBONE = "test_resnet"
 """One of timm's own networks for tests: 96 channels at stride 32."""
+
+SEQUENCE_BACKBONE = "mobilenet_v3_small"
+"""The smallest of torchvision that is a sequence of layers."""
 
 
 @cache
@@ -56,8 +60,19 @@ def small_graphormer() -> Graphormer:
     )
 
 
-SMALL_NETWORKS: dict[str, Callable[[], HandNetwork]] = {
+def small_joint_reader() -> JointReader:
+    torch.manual_seed(0)
+    return JointReader(open_hand(), backbone=SEQUENCE_BACKBONE, pretrained=False, channels=8, frozen_stride=4)
+
+
+MESH_NETWORKS: dict[str, Callable[[], HandNetwork]] = {
     "FastMETRO": small_fastmetro,
     "METRO": lambda: small_metro(masked_share=0.05),
     "Mesh Graphormer": small_graphormer,
+}
+"""Those with a coarse mesh."""
+
+SMALL_NETWORKS: dict[str, Callable[[], HandNetwork]] = {
+    **MESH_NETWORKS,
+    "joint reader": small_joint_reader,
 }

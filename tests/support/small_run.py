@@ -4,8 +4,18 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.small_dataset import small_split
-from tests.support.small_hands import TINY_BACKBONE
+from tests.support.small_hands import SEQUENCE_BACKBONE, TINY_BACKBONE
 from trainer.config.run import TrainConfig
+
+REGRESSOR: dict[str, Any] = {"name": "regressor", "backbone": TINY_BACKBONE, "pretrained": False}
+JOINT_READER: dict[str, Any] = {
+    "name": "joint_reader",
+    "backbone": SEQUENCE_BACKBONE,
+    "pretrained": False,
+    "channels": 8,
+    "drill_hands": 8,
+}
+"""Tables [model]."""
 
 NUM_IMAGES = 14
 """Two are held out, twelve make three batches of four."""
@@ -27,7 +37,7 @@ def small_config(folder: Path, **changes: Any) -> TrainConfig:
             "workers": 0,
             "held_out_share": 2 / NUM_IMAGES,
         },
-        "model": {"name": "regressor", "backbone": TINY_BACKBONE, "pretrained": False},
+        "model": REGRESSOR,
         "optimiser": {"learning_rate": 1e-3, "plateau_patience": 0},
         "recycle": {"backgrounds": "unused"},
         "render": {"shard_size": 5},

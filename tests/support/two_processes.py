@@ -2,6 +2,7 @@
 
 Arguments: what to do, the folder of the run, and the batch size per process.
     step   learns from a batch with twins for some samples; the first process writes gradients.pt
+    drill  learns from a batch with a network that lifts joints; each process writes drilled-RANK.pt
     run    trains all rounds, the first process with a renderer
     overlap    does so while it renders
 """
@@ -15,7 +16,7 @@ import torch
 from shared.freihand import FreiHandSplit
 from shared.hand_model import load_hand_model
 from tests.support.fakes import PointRenderer
-from tests.support.small_run import small_config
+from tests.support.small_run import JOINT_READER, small_config
 from trainer.config.run import TrainConfig
 from trainer.data.dataset import LoadedBatch
 from trainer.data.loader import RoundLoader
@@ -38,6 +39,8 @@ def main() -> None:
         config = config.model_copy(update={"recycle": recycle})
     if job in ("run", "overlap"):
         train(config, renderer=PointRenderer() if os.environ["RANK"] == "0" else None, resume=False)
+    elif job == "drill":
+        do_drill(small_config(folder, data__batch_size=batch_size, model=JOINT_READER))
     else:
         do_step(config)
 
@@ -52,6 +55,19 @@ def do_step(config: TrainConfig) -> None:
     if fabric.is_global_zero:
         gradients = {name: value.grad for name, value in learner.network.named_parameters()}
         torch.save(gradients, config.run_dir.parent / "gradients.pt")
+    fabric.barrier()
+
+
+def do_drill(config: TrainConfig) -> None:
+    split = FreiHandSplit(config.data.root, "training")
+    fabric = build_fabric(config)
+    learner = Learner(fabric, config, load_hand_model(), num_steps=10)
+    loader = RoundLoader(split, range(12), config, rank=fabric.global_rank, world_size=fabric.world_size)
+    loaded, _ = next(loader.batches(0, start_step=0, twins=None))
+    losses = learner.step(loaded, number=0)
+    parameters = {name: value.detach() for name, value in learner.network.named_parameters()}
+    drilled = {**parameters, "drill": losses.drill}
+    torch.save(drilled, config.run_dir.parent / f"drilled-{fabric.global_rank}.pt")
     fabric.barrier()
 
 

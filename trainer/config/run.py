@@ -19,7 +19,7 @@ from trainer.config.sections import (
     RecycleConfig,
 )
 from trainer.config.toml import read_toml
-from trainer.networks.config import ModelConfig, RegressorModel
+from trainer.networks.config import JOINT_READER_PX, JointReaderModel, ModelConfig, RegressorModel
 
 _MAX_NAME_BYTES: Final = 240
 """Of a folder, with room for the number of a run that is moved aside."""
@@ -67,6 +67,15 @@ class TrainConfig(Section):
             mirror, run_dir = Path(self.mirror).resolve(), self.run_dir.resolve()
             if mirror.is_relative_to(run_dir) or run_dir.is_relative_to(mirror):
                 raise ValueError("mirror lies in run_dir, or the other way round: choose a place of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _crops_fit_the_network(self) -> Self:
+        if isinstance(self.model, JointReaderModel) and self.data.input_px % JOINT_READER_PX:
+            raise ValueError(
+                f"data.input_px: expected a multiple of {JOINT_READER_PX} for {self.model.name}, "
+                f"found {self.data.input_px}"
+            )
         return self
 
     @model_validator(mode="after")

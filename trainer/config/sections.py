@@ -71,6 +71,8 @@ class LossConfig(Section):
     """Lengths of the mesh's edges."""
     normals: NonNegativeFloat = 10.0
     """Edges against the true normals of their faces."""
+    heat: NonNegativeFloat = 20.0
+    """Heat maps against a hill of one cell about each joint. Not of the paper: only joint_reader has them."""
 
 
 class OptimiserConfig(Section):

@@ -5,8 +5,16 @@ from pathlib import Path
 from shared.hand_model import HandModel
 from trainer.networks.base import HandNetwork
 from trainer.networks.coarse.mesh import coarse_mesh
-from trainer.networks.config import FastMetroModel, GraphormerModel, MetroModel, ModelConfig, RegressorModel
+from trainer.networks.config import (
+    FastMetroModel,
+    GraphormerModel,
+    JointReaderModel,
+    MetroModel,
+    ModelConfig,
+    RegressorModel,
+)
 from trainer.networks.fastmetro import NUM_LAYERS, FastMetro
+from trainer.networks.joint_reader import JointReader
 from trainer.networks.metro import Graphormer, Metro
 from trainer.networks.regressor import HandRegressor
 from trainer.networks.released_weights import load_released_weights
@@ -36,6 +44,14 @@ def build_network(
     pretrained = config.pretrained and not from_checkpoint
     if isinstance(config, RegressorModel):
         return HandRegressor(hand_model, backbone=config.backbone, pretrained=pretrained)
+    if isinstance(config, JointReaderModel):
+        return JointReader(
+            hand_model,
+            backbone=config.backbone,
+            pretrained=pretrained,
+            channels=config.channels,
+            frozen_stride=config.frozen_stride,
+        )
     mesh = coarse_mesh(hand_model, published=config.coarse_mesh, cache_dir=cache_dir)
     match config:
         case FastMetroModel():

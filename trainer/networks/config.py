@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from shared.records import Section
 
@@ -17,6 +17,34 @@ class RegressorModel(Section):
     """A network of torchvision or timm, for example ``mobilenet_v2`` or ``hrnet_w64``."""
     pretrained: bool = True
     """Start from ImageNet weights, which are downloaded once into $TORCH_HOME or $HF_HOME."""
+
+
+JOINT_READER_PX = 32
+"""The side of its crop is a multiple of this: its coarsest cells are so large, and finer ones divide them."""
+
+
+class JointReaderModel(Section):
+    """A small network that looks for each joint in a heat map, and lifts the joints to a mesh.
+
+    It is not of the paper. `data.input_px` must be a multiple of 32.
+    """
+
+    name: Literal["joint_reader"]
+    """Which network."""
+    backbone: str = "mobilenet_v2"
+    """A network of torchvision that is a sequence of layers, such as ``mobilenet_v2`` or ``resnet18``."""
+    pretrained: bool = True
+    """Start from ImageNet weights, which are downloaded once into $TORCH_HOME."""
+    channels: PositiveInt = 96
+    """Of the feature maps that places are read from."""
+    frozen_stride: NonNegativeInt = 4
+    """Stages of the backbone up to this stride keep the weights that they start from, and steps are faster
+    for it; 0 lets all of them learn. Without ImageNet weights, let all of them learn."""
+    drill: NonNegativeFloat = 0.5
+    """Weight, beside the losses of the photographs, of hands without pictures that teach the lifter in every
+    step; 0 leaves them out."""
+    drill_hands: PositiveInt = 40_000
+    """Hands that are posed for this at the start of every run: 40,000 take 190 MB and half a minute."""
 
 
 class _TransformerModel(Section):
@@ -73,5 +101,6 @@ class GraphormerModel(_TransformerModel):
 
 
 type ModelConfig = Annotated[
-    RegressorModel | FastMetroModel | MetroModel | GraphormerModel, Field(discriminator="name")
+    RegressorModel | JointReaderModel | FastMetroModel | MetroModel | GraphormerModel,
+    Field(discriminator="name"),
 ]

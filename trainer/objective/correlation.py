@@ -20,7 +20,7 @@ class SelfCorrelationLoss(nn.Module):
     that is a fixed target is never held back; it is the more accurate of the two.
 
     Args:
-        weights: Of the terms; those of edges and normals have no part here.
+        weights: Of the terms; those of edges, normals and heat have no part here.
         norm: Elementwise distance; use the one of the baseline's own recipe.
         detach_original: Treat the first pass as a fixed target. The paper does not say.
     """

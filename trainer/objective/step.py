@@ -1,6 +1,6 @@
 """One training step, in the order of the paper: predict, predict the twin, compare, weigh."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -36,6 +36,7 @@ class StepLosses:
         original: Supervised terms of the photographs; means, or None if they were not looked at.
         recycled: The same for the twins; None without twins.
         correlation: Terms between both; None without twins.
+        drill: What hands without pictures cost, which `total` includes; None for networks without a drill.
     """
 
     total: Float[Tensor, ""]
@@ -43,6 +44,11 @@ class StepLosses:
     original: LossTerms | None
     recycled: LossTerms | None
     correlation: LossTerms | None
+    drill: Float[Tensor, ""] | None = None
+
+    def plus_drill(self, cost: Float[Tensor, ""]) -> "StepLosses":
+        """Return the losses of a step that learns from hands without pictures too."""
+        return replace(self, total=self.total + cost, drill=cost.detach())
 
 
 def recycle_step(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainer.objective.geometry import from_wrist, project_weak_perspective
+from trainer.objective.heat_maps import heat_map_loss
 from trainer.objective.terms import LossTerms, Norm, TermWeights, mean_distance
 from trainer.types import HandPrediction, HandTarget
 
@@ -22,7 +23,8 @@ class SupervisedLoss(nn.Module):
     """Distance between a prediction (J, V, cam) and the labels (J*, V*, and p* in the image).
 
     Both hands are compared relative to their own wrists. Joint tokens count beside the joints regressed from
-    the mesh, and a coarse mesh shares the weight of the fine one. Edges and normals are FastMETRO's.
+    the mesh, and a coarse mesh shares the weight of the fine one. Edges and normals are FastMETRO's; heat
+    maps are compared where a network has them.
 
     Args:
         faces: Triangles of the mesh, for edges and normals.
@@ -80,7 +82,13 @@ class SupervisedLoss(nn.Module):
         # Eq. 10: L_supervised = w_J L_J + w_V L_V + w_P L_P, and FastMETRO's w_E L_E + w_N L_N
         total = weights.joints * joints + weights.verts * verts + weights.projected * projected
         total = total + weights.edges * edges + weights.normals * normals
-        return LossTerms(total, joints, verts, projected, edges, normals)
+
+        # Not of the paper: w_H L_H, for networks that look for each joint in a heat map
+        heat = None
+        if prediction.heat_logits is not None:
+            heat = heat_map_loss(prediction.heat_logits, target.joints_ndc)
+            total = total + weights.heat * heat
+        return LossTerms(total, joints, verts, projected, edges, normals, heat)
 
 
 def edge_length_loss(found_m: Verts, wanted_m: Verts, faces: Faces) -> Float[Tensor, " hands"]:

@@ -20,6 +20,7 @@ class TermWeights(NamedTuple):
     projected: float
     edges: float
     normals: float
+    heat: float
 
 
 class LossTerms(NamedTuple):
@@ -32,6 +33,7 @@ class LossTerms(NamedTuple):
         projected: Keypoints in the image.
         edges: Lengths of edges; None in the self-correlation.
         normals: Directions of faces; None in the self-correlation.
+        heat: Heat maps; None in the self-correlation, and for networks without them. Not of the paper.
     """
 
     total: Float[Tensor, "*hands"]
@@ -40,6 +42,7 @@ class LossTerms(NamedTuple):
     projected: Float[Tensor, "*hands"]
     edges: Float[Tensor, "*hands"] | None = None
     normals: Float[Tensor, "*hands"] | None = None
+    heat: Float[Tensor, "*hands"] | None = None
 
     def mean(self) -> "LossTerms | None":
         """Return the means over all hands, without a graph, for the log; None if there is no hand."""

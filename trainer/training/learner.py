@@ -25,6 +25,7 @@ from trainer.objective.correlation import SelfCorrelationLoss
 from trainer.objective.step import PassWeights, StepLosses, recycle_step
 from trainer.objective.supervised import SupervisedLoss
 from trainer.objective.terms import TermWeights
+from trainer.training.lifting_drill import lifting_drill
 from trainer.training.optimiser import LearningRate, build_optimiser
 
 SMALLEST_SCALE = 2.0**-10
@@ -39,6 +40,7 @@ def term_weights(config: LossConfig) -> TermWeights:
         projected=config.projected,
         edges=config.edges,
         normals=config.normals,
+        heat=config.heat,
     )
 
 
@@ -87,6 +89,9 @@ class Learner:
         self._correlation = SelfCorrelationLoss(
             terms, norm=config.loss.norm, detach_original=recycle.detach_original if recycle else False
         )
+        self._drill = lifting_drill(
+            self.network, config, hand_model, terms=terms, visible=fabric.is_global_zero
+        )
 
     def step(self, loaded: LoadedBatch, *, number: int) -> StepLosses:
         """Learn from one batch.
@@ -111,6 +116,10 @@ class Learner:
             correlation=self._correlation,
             weights=self._weights,
         )
+        if self._drill is not None:
+            losses = losses.plus_drill(
+                self._drill(seed=seed_of(self.config.seed, "drill", number, self.fabric.global_rank))
+            )
         self._wrapped_optimiser.zero_grad()
         self.fabric.backward(losses.total)
         norm = self._clip()

@@ -25,6 +25,8 @@ class LossMeter:
                 self._add(name, terms.total)
                 for term, value in terms.unweighted().items():
                     self._add(f"{name}/{term}", value)
+        if losses.drill is not None:
+            self._add("drill", losses.drill)
 
     def _add(self, name: str, value: Float[Tensor, ""]) -> None:
         self._sums[name] = self._sums[name] + value if name in self._sums else value

@@ -17,8 +17,9 @@ from trainer.config.sections import OptimiserConfig
 
 
 def build_optimiser(parameters: Iterable[Parameter], config: OptimiserConfig) -> AdamW:
-    """Return AdamW; all parameters decay, as in FastMETRO's recipe."""
-    return AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    """Return AdamW for the parameters that learn; all of these decay, as in FastMETRO's recipe."""
+    learning = [parameter for parameter in parameters if parameter.requires_grad]
+    return AdamW(learning, lr=config.learning_rate, weight_decay=config.weight_decay)
 
 
 class LearningRate:

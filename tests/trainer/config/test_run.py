@@ -49,6 +49,7 @@ def test_defaults_are_the_papers(tmp_path: Path) -> None:
         "projected": 100,
         "edges": 100,
         "normals": 10,
+        "heat": 20,  # not of the paper, none of whose networks has heat maps
     }
 
 
@@ -107,8 +108,8 @@ def test_any_name_of_a_folder_reads_back(tmp_path_factory: pytest.TempPathFactor
         ),
         (
             SMALLEST + "[model]\nname = 'resnet'\n",
-            "/config.toml: model.name: expected one of 'regressor', 'fastmetro', 'metro', 'graphormer', "
-            "found 'resnet'.",
+            "/config.toml: model.name: expected one of 'regressor', 'joint_reader', 'fastmetro', "
+            "'metro', 'graphormer', found 'resnet'.",
         ),
     ],
 )
@@ -133,6 +134,13 @@ def test_renders_alone_need_a_source_before_the_first_round(tmp_path: Path) -> N
     """Table 3: alpha = 0 only makes sense with ground-truth meshes."""
     assert "recycle.alpha is 0" in complaint(tmp_path, RECYCLING + "alpha = 0\n")
     load(tmp_path, RECYCLING + 'alpha = 0\nsource = "ground_truth"\n')
+
+
+def test_crops_that_do_not_fit_the_network_are_refused(tmp_path: Path) -> None:
+    text = SMALLEST + "input_px = {}\n[model]\nname = 'joint_reader'\n"
+    expected = "/config.toml: data.input_px: expected a multiple of 32 for joint_reader, found 100"
+    assert complaint(tmp_path, text.format(100)) == expected
+    assert load(tmp_path, text.format(96)).data.input_px == 96
 
 
 def test_a_run_that_would_never_recycle_is_refused(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import CheckpointError
-from tests.support.small_hands import TINY_BACKBONE, open_hand, open_hand_mesh
+from tests.support.small_hands import SEQUENCE_BACKBONE, TINY_BACKBONE, open_hand, open_hand_mesh
 from trainer.networks import build
 from trainer.networks.build import build_network
 from trainer.networks.config import ModelConfig
 from trainer.networks.fastmetro import FastMetro
+from trainer.networks.joint_reader import JointReader
 from trainer.networks.metro import Graphormer, Metro
 from trainer.networks.regressor import HandRegressor
 
@@ -36,6 +37,15 @@ def test_every_name_is_a_network(name: str, kind: type) -> None:
     model = open_hand()
     with torch.device("meta"):
         assert isinstance(build_network(table(name=name), model), kind)
+
+
+def test_sizes_and_frozen_stages_reach_the_joint_reader() -> None:
+    config = table(name="joint_reader", backbone=SEQUENCE_BACKBONE, channels=24, frozen_stride=0)
+    with torch.device("meta"):
+        network = build_network(config, open_hand())
+    assert isinstance(network, JointReader)
+    assert network.heat.in_channels == 24
+    assert all(parameter.requires_grad for parameter in network.parameters())
 
 
 def test_the_default_fastmetro_is_the_papers() -> None:

@@ -91,6 +91,6 @@ def test_edges_and_normals_have_no_part_in_the_correlation() -> None:
 @pytest.mark.parametrize("term", ["joints", "verts", "projected"])
 def test_each_weight_scales_its_own_term(term: str) -> None:
     """Eq. 6."""
-    weights = TermWeights(joints=0, verts=0, projected=0, edges=0, normals=0)._replace(**{term: 3.0})
+    weights = TermWeights(*(0.0 for _ in TermWeights._fields))._replace(**{term: 3.0})
     terms = SelfCorrelationLoss(weights)(random_hand(0), random_hand(1))
     torch.testing.assert_close(terms.total, 3 * getattr(terms, term))

@@ -12,7 +12,7 @@ from trainer.types import HandPrediction, HandTarget, PairedBatch
 
 FACES = torch.tensor([[0, 1, 2], [1, 2, 3]])
 EQUAL = PassWeights(alpha=1.0, beta=1.0, gamma=1.0)
-TERMS = TermWeights(joints=1000.0, verts=100.0, projected=100.0, edges=100.0, normals=10.0)
+TERMS = TermWeights(joints=1000.0, verts=100.0, projected=100.0, edges=100.0, normals=10.0, heat=20.0)
 
 
 class MeanColourHand(nn.Module):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tests.support.random_hands import FACES, NUM_VERTS, ONES, moved, random_hand, target_of
+from tests.support.random_hands import FACES, NUM_JOINTS, NUM_VERTS, ONES, moved, random_hand, target_of
 from trainer.objective.supervised import SupervisedLoss, edge_length_loss, face_normal_loss
 from trainer.objective.terms import TermWeights
 from trainer.types import HandTarget
@@ -53,6 +53,17 @@ def test_joint_tokens_count_beside_the_joints_of_the_mesh() -> None:
     torch.testing.assert_close(both.projected, 2 * alone.projected)
 
 
+def test_a_network_without_heat_maps_has_no_term_for_them() -> None:
+    hand = random_hand(0)
+    without = SupervisedLoss(FACES, ONES)(hand, target_of(hand))
+    assert "heat" not in without.unweighted()
+    cold = SupervisedLoss(FACES, ONES)(
+        hand._replace(heat_logits=torch.zeros(2, NUM_JOINTS, 8, 8)), target_of(hand)
+    )
+    assert cold.heat is not None
+    torch.testing.assert_close(cold.total, without.total + cold.heat)
+
+
 def test_samples_do_not_mix() -> None:
     """Eq. 11 masks samples, so the loss of one must not know the other."""
     hands, target = random_hand(0), target_of(random_hand(1))
@@ -64,8 +75,9 @@ def test_samples_do_not_mix() -> None:
 @pytest.mark.parametrize("term", TermWeights._fields)
 def test_each_weight_scales_its_own_term(term: str) -> None:
     """Eq. 10."""
-    weights = TermWeights(joints=0, verts=0, projected=0, edges=0, normals=0)._replace(**{term: 3.0})
-    terms = SupervisedLoss(FACES, weights)(random_hand(0), target_of(random_hand(1)))
+    weights = TermWeights(*(0.0 for _ in TermWeights._fields))._replace(**{term: 3.0})
+    hand = random_hand(0)._replace(heat_logits=torch.zeros(2, NUM_JOINTS, 8, 8))
+    terms = SupervisedLoss(FACES, weights)(hand, target_of(random_hand(1)))
     torch.testing.assert_close(terms.total, 3 * getattr(terms, term))
 
 

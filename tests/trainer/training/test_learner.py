@@ -14,10 +14,10 @@ from shared.errors import TrainingError
 from shared.freihand import FreiHandSplit
 from shared.hand_model import load_hand_model
 from tests.support.repository import ROOT
-from tests.support.small_run import small_config
+from tests.support.small_run import JOINT_READER, REGRESSOR, small_config
 from trainer.config.run import TrainConfig
 from trainer.data.loader import RoundLoader
-from trainer.networks.regressor import HandRegressor
+from trainer.networks.base import HandNetwork
 from trainer.run.folder import RunFolder
 from trainer.run.processes import build_fabric
 from trainer.run.records import read_records
@@ -72,16 +72,35 @@ def test_training_learns_one_batch_by_heart(tmp_path: Path, changes: dict[str, o
     assert losses[-1] < 0.5 * losses[0]
 
 
+def test_frozen_stages_stay_as_they_are_while_the_rest_learns(tmp_path: Path) -> None:
+    learner, loader = learner_and_loader(small_config(tmp_path, model=JOINT_READER))
+    frozen = [name for name, value in learner.network.named_parameters() if not value.requires_grad]
+    before = {name: value.clone() for name, value in learner.network.state_dict().items()}
+    for number, (batch, _) in enumerate(loader.batches(0, start_step=0, twins=None)):
+        learner.step(batch, number=number)
+    after = learner.network.state_dict()
+    layers = {name.rpartition(".")[0] for name in frozen}
+    statistics = [name for name in after if name.rpartition(".")[0] in layers and name not in frozen]
+    assert frozen
+    assert statistics
+    assert all(torch.equal(after[name], before[name]) for name in (*frozen, *statistics))
+    moved = [name for name, _ in learner.network.named_parameters() if name not in frozen]
+    assert not any(torch.equal(after[name], before[name]) for name in moved)
+    in_optimiser = sum(len(group["params"]) for group in learner.optimiser.param_groups)
+    assert in_optimiser == len(moved)
+
+
+@pytest.mark.parametrize("model", [REGRESSOR, JOINT_READER], ids=["regressor", "joint reader"])
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")
 def test_a_compiled_step_computes_what_a_plain_one_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: dict[str, object]
 ) -> None:
     """The network is traced as torch.compile does it; only the code generator, which is slow, is left out."""
-    compile_network = HandRegressor.compile
-    monkeypatch.setattr(HandRegressor, "compile", partialmethod(compile_network, backend="eager"))
+    compile_network = HandNetwork.compile
+    monkeypatch.setattr(HandNetwork, "compile", partialmethod(compile_network, backend="eager"))
     losses = []
     for compiled in (False, True):
-        learner, loader = learner_and_loader(small_config(tmp_path, compute__compile=compiled))
+        learner, loader = learner_and_loader(small_config(tmp_path, model=model, compute__compile=compiled))
         batches = loader.batches(0, start_step=0, twins=None)
         losses.append([learner.step(batch, number=n).total.item() for n, (batch, _) in enumerate(batches)])
         assert not any("_orig_mod" in name for name in learner.network.state_dict())
@@ -105,6 +124,16 @@ def gradients_after(folder: Path, *, batch_size: int, world_size: int) -> dict[s
     run_processes("step", folder, batch_size=batch_size, world_size=world_size)
     gradients: dict[str, torch.Tensor] = torch.load(folder / "gradients.pt", weights_only=True)
     return gradients
+
+
+@pytest.mark.slow
+def test_two_processes_drill_with_different_hands_and_keep_the_same_weights(tmp_path: Path) -> None:
+    small_config(tmp_path)
+    run_processes("drill", tmp_path, batch_size=3, world_size=2)
+    first, second = (torch.load(tmp_path / f"drilled-{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert float(first.pop("drill")) != float(second.pop("drill"))
+    for name, value in first.items():
+        assert torch.equal(second[name], value), name
 
 
 @pytest.mark.slow
