@@ -106,7 +106,7 @@ def export_onnx(trained: TrainedHand, path: Path, *, tolerance: float = TOLERANC
     input_px = trained.config.data.input_px
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "network.onnx"
-        _export(_Deployed(network).eval(), draft, input_px=input_px, metadata=_metadata(trained))
+        write_onnx(_Deployed(network).eval(), draft, input_px=input_px, metadata=_metadata(trained))
         differences = differences_to(network, draft, input_px=input_px)
         worst = max(differences.values())
         if not worst <= tolerance:
@@ -156,7 +156,8 @@ def differences_to(network: HandNetwork, path: Path, *, input_px: int) -> dict[s
     return differences
 
 
-def _export(network: nn.Module, path: Path, *, input_px: int, metadata: dict[str, str]) -> None:
+def write_onnx(network: nn.Module, path: Path, *, input_px: int, metadata: dict[str, str]) -> None:
+    """Trace a network for batches of any size, and write it as ONNX without comparing it."""
     onnx = importlib.import_module("onnx")
     images = torch.zeros(_TRACED_BATCH, 3, input_px, input_px)
     with _quiet_exporter():

@@ -83,7 +83,7 @@ def test_the_check_sees_other_weights(said: dict[str, Any]) -> None:
 def test_a_network_that_differs_is_refused_and_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx_export, "_export", lambda _, path, **__: path.write_bytes(b"draft"))
+    monkeypatch.setattr(onnx_export, "write_onnx", lambda _, path, **__: path.write_bytes(b"draft"))
     for difference in (2e-4, float("nan")):
         answer = dict.fromkeys(OUTPUTS, difference)
         monkeypatch.setattr(onnx_export, "differences_to", lambda *_, answer=answer, **__: answer)

@@ -56,7 +56,7 @@ def ablate(config: AblationConfig, *, renderer_for: RendererFor) -> AblationRepo
             logger.warning("Failed: %s", failures[-1])
             continue
         if is_first_process():
-            logger.info("%s. Left: %d.", _score(run, sets), num_left)
+            logger.info("%s. Left: %d.", score_and_describe(run, sets), num_left)
     return read_ablation(config, failures=failures)
 
 
@@ -92,7 +92,7 @@ def _train(run: PlannedRun, renderer_for: RendererFor) -> None:
         train(run.config, renderer=renderer, resume=True)
 
 
-def _score(run: PlannedRun, sets: Mapping[str, EvaluationData]) -> str:
+def score_and_describe(run: PlannedRun, sets: Mapping[str, EvaluationData]) -> str:
     """Score a run that has just ended, and describe it in a line."""
     finished = read_run(run)
     assert finished is not None, "training has returned"

@@ -271,7 +271,7 @@ def test_renderers_are_opened_for_their_run_and_closed(
         events.append("close")
 
     monkeypatch.setattr(ablate_module, "train", lambda config, **_: events.append("train"))
-    monkeypatch.setattr(ablate_module, "_score", lambda *_: "scored")
+    monkeypatch.setattr(ablate_module, "score_and_describe", lambda *_: "scored")
     ablate(small_ablation(tmp_path, variants=("original", "recycle")), renderer_for=noting)
     assert events == [
         *("open recycle", "close"),

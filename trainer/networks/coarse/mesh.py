@@ -97,7 +97,7 @@ def coarse_mesh(
     """
     chosen = read_published_mesh(published) if published else None
     if cache_dir is None:
-        made = _make(model, chosen)
+        made = make_coarse_mesh(model, chosen)
         _tell(model, made, residuals(model, made))
         return made
     choice = hashlib.sha256(chosen.vert_ids.tobytes()).hexdigest() if chosen else "decimated"
@@ -110,7 +110,7 @@ def coarse_mesh(
         else:
             _tell(model, kept, found)
             return kept
-    made = _make(model, chosen)
+    made = make_coarse_mesh(model, chosen)
     found = residuals(model, made)
     buffer = io.BytesIO()
     np.savez(
@@ -159,7 +159,12 @@ def fit_upsampling(
     return upsampling.astype(np.float32)
 
 
-def _make(model: HandModel, chosen: CoarseVertices | None) -> CoarseMesh:
+def make_coarse_mesh(model: HandModel, chosen: CoarseVertices | None) -> CoarseMesh:
+    """Make a coarse mesh anew, from the chosen vertices or by decimation.
+
+    Raises:
+        HandModelError: The model lacks a chosen vertex, or its mesh cannot be thinned out that far.
+    """
     vert_ids, neighbours = chosen or _decimated(model)
     if vert_ids.max() >= model.num_verts:
         raise HandModelError(

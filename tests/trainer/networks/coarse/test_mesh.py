@@ -69,9 +69,9 @@ def test_making_a_coarse_mesh_leaves_the_random_state_alone() -> None:
 
 
 def test_a_coarse_mesh_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_make", lambda *_: open_hand_mesh())
+    monkeypatch.setattr(module, "make_coarse_mesh", lambda *_: open_hand_mesh())
     coarse_mesh(open_hand(), cache_dir=tmp_path)
-    monkeypatch.setattr(module, "_make", lambda *_: pytest.fail("made again"))
+    monkeypatch.setattr(module, "make_coarse_mesh", lambda *_: pytest.fail("made again"))
     cached = coarse_mesh(open_hand(), cache_dir=tmp_path)
     for field in dataclasses.fields(cached):
         np.testing.assert_array_equal(getattr(cached, field.name), getattr(open_hand_mesh(), field.name))
@@ -93,7 +93,7 @@ def test_how_well_it_restores_hands_is_told_each_time_and_kept_beside_the_run(
 def test_another_hand_model_does_not_get_the_cached_mesh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_make", lambda *_: open_hand_mesh())
+    monkeypatch.setattr(module, "make_coarse_mesh", lambda *_: open_hand_mesh())
     coarse_mesh(open_hand(), cache_dir=tmp_path)
     coarse_mesh(dataclasses.replace(open_hand(), sha256="f" * 64), cache_dir=tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
@@ -102,7 +102,7 @@ def test_another_hand_model_does_not_get_the_cached_mesh(
 def test_a_damaged_cache_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "_make", lambda *_: open_hand_mesh())
+    monkeypatch.setattr(module, "make_coarse_mesh", lambda *_: open_hand_mesh())
     coarse_mesh(open_hand(), cache_dir=tmp_path)
     (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
