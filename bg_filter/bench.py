@@ -109,12 +109,12 @@ def bench_filter(
     with TemporaryDirectory(prefix="meshcycle-bench-") as name:
         folder, exported, where = Path(name), Path(name) / "exported", str(detector.device)
         pictures = _sample(sources, folder, num_pictures)
-        _export(pictures, exported)
+        export_pictures(pictures, exported)
         contestants: dict[str, Callable[[], None]] = {
-            "detector_alone": lambda: _run_detector(detector, pictures, batch_size),
-            "end_to_end": lambda: _run_filter(detector, folder, batch_size),
-            "yolo_predict": _yolo_predict(settings, exported, device=where, batch_size=1),
-            "yolo_predict_batched": _yolo_predict(settings, exported, device=where, batch_size=batch_size),
+            "detector_alone": lambda: run_detector(detector, pictures, batch_size),
+            "end_to_end": lambda: run_filter(detector, folder, batch_size),
+            "yolo_predict": yolo_predict(settings, exported, device=where, batch_size=1),
+            "yolo_predict_batched": yolo_predict(settings, exported, device=where, batch_size=batch_size),
         }
         wall_s: dict[str, list[float]] = {contestant: [] for contestant in contestants}
         for _ in tqdm(range(1 + rounds), unit="round", desc="bench"):
@@ -150,18 +150,21 @@ def _sample(sources: Sequence[Path], folder: Path, count: int) -> list[Picture]:
     return pictures
 
 
-def _export(pictures: Sequence[Picture], folder: Path) -> None:
+def export_pictures(pictures: Sequence[Picture], folder: Path) -> None:
+    """Write pictures as JPEG files into a new folder, for those who read files."""
     folder.mkdir()
     for number, picture in enumerate(pictures):
         picture.image.save(folder / f"{number:06d}.jpg", quality=JPEG_QUALITY)
 
 
-def _run_detector(detector: YoloDetector, pictures: Sequence[Picture], batch_size: int) -> None:
+def run_detector(detector: YoloDetector, pictures: Sequence[Picture], batch_size: int) -> None:
+    """Detect in pictures that are decoded already."""
     for batch in batched(pictures, batch_size, strict=False):
         detector.detect([picture.seen for picture in batch])
 
 
-def _run_filter(detector: YoloDetector, folder: Path, batch_size: int) -> None:
+def run_filter(detector: YoloDetector, folder: Path, batch_size: int) -> None:
+    """Filter the stored sample into a database that is deleted afterwards."""
     with TemporaryDirectory(dir=folder) as out:
         filter_backgrounds(
             [folder / "sample_lmdb"],
@@ -172,7 +175,7 @@ def _run_filter(detector: YoloDetector, folder: Path, batch_size: int) -> None:
         )
 
 
-def _yolo_predict(
+def yolo_predict(
     settings: DetectorSettings, folder: Path, *, device: str, batch_size: int
 ) -> Callable[[], None]:
     """Return ``yolo predict source=folder batch=...`` without its start-up and without saved pictures."""

@@ -37,9 +37,9 @@ def test_a_figure_is_pictures_by_the_median_second_without_the_first_round(
     monkeypatch.setattr(
         bench, "YoloDetector", lambda *_, **__: SimpleNamespace(device="cpu", identity="none")
     )
-    monkeypatch.setattr(bench, "_run_detector", taking(0.5))
-    monkeypatch.setattr(bench, "_run_filter", taking(1.0))
-    monkeypatch.setattr(bench, "_yolo_predict", lambda *_, **__: next(predictors))
+    monkeypatch.setattr(bench, "run_detector", taking(0.5))
+    monkeypatch.setattr(bench, "run_filter", taking(1.0))
+    monkeypatch.setattr(bench, "yolo_predict", lambda *_, **__: next(predictors))
     monkeypatch.setattr("time.perf_counter", lambda: now_s[0])
     measured = bench_filter([tmp_path], num_pictures=NUM_PICTURES, batch_size=4, rounds=3)
     assert (measured.detector_alone, measured.end_to_end) == pytest.approx((6.0, 3.0))
@@ -54,7 +54,7 @@ def test_every_contestant_sees_every_picture_once_a_round(
 ) -> None:
     weights = str(assets / "yolo" / "yolov8n.pt")
     seen: dict[str, list[int]] = {"ours": [], "theirs": []}
-    detect, export = YoloDetector.detect, bench._export
+    detect, export = YoloDetector.detect, bench.export_pictures
 
     def counting(detector: YoloDetector, pictures: Sequence[Rgb]) -> list[Detection]:
         seen["ours"].append(len(pictures))
@@ -65,7 +65,7 @@ def test_every_contestant_sees_every_picture_once_a_round(
         seen["theirs"].append(sum(1 for _ in folder.glob("*.jpg")))
 
     monkeypatch.setattr(YoloDetector, "detect", counting)
-    monkeypatch.setattr(bench, "_export", exporting)
+    monkeypatch.setattr(bench, "export_pictures", exporting)
     measured = bench_filter(
         [assets / "scenes" / "people"],
         settings=DetectorSettings(weights=(weights,), input_px=64),
