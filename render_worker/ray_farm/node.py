@@ -101,7 +101,7 @@ class FarmNode:
             if self.head_address is not None:
                 require_token(self.head_address)
                 wait_for_head(self.head_address, self.patience_s)
-            was_part, told_to_leave, last_words = self._take_part(offered, started)
+            was_part, told_to_leave, last_words = self.take_part(offered, started)
             if told_to_leave:
                 logger.info("Left the farm.")
                 return
@@ -127,7 +127,7 @@ class FarmNode:
         logger.info("Offering %d render slots: %s, %s.", slots, this_release(), device)
         return {RESOURCE + device.kind.lower(): slots}
 
-    def _take_part(
+    def take_part(
         self, offered: dict[str, int], started: Callable[[dict[str, Any]], None]
     ) -> tuple[bool, bool, list[str]]:
         """Run Ray until it ends; return whether it had started, was told to end, and its last words."""

@@ -358,7 +358,7 @@ def test_a_ray_that_starts_too_slowly_is_started_again_and_in_the_end_named(
     slow = (False, False, ["Exception: The current node timed out during startup."])
     answers = [slow, slow, (True, True, [])]
     monkeypatch.setattr("render_worker.ray_farm.node.make_token", lambda: None)
-    monkeypatch.setattr(FarmNode, "_take_part", lambda *_: answers.pop(0) if answers else slow)
+    monkeypatch.setattr(FarmNode, "take_part", lambda *_: answers.pop(0) if answers else slow)
     FarmNode(workers=0).serve(lambda _: None)
     assert answers == []
     assert caplog.text.count("trying again") == 2
@@ -378,7 +378,7 @@ def test_a_gpu_with_a_comma_in_its_name_is_one_slot(monkeypatch: pytest.MonkeyPa
         return True, True, []
 
     monkeypatch.setattr("render_worker.ray_farm.node.make_token", lambda: None)
-    monkeypatch.setattr("render_worker.ray_farm.node.examine", lambda checks: iter([finding]))
-    monkeypatch.setattr(FarmNode, "_take_part", take_part)
+    monkeypatch.setattr("render_worker.ray_farm.node.examine", lambda *_: iter([finding]))
+    monkeypatch.setattr(FarmNode, "take_part", take_part)
     FarmNode(device="optix").serve(lambda farm: None)
     assert offered == [{"render_optix": 2}]
