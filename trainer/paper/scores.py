@@ -144,7 +144,9 @@ def score_run(finished: FinishedRun, sets: Mapping[str, EvaluationData]) -> Fini
     for name in missing:
         report = evaluate_checkpoint(trained, sets[name].split, workers=config.data.workers).report
         assert report is not None, "the labels of all sets are checked before the first run"
-        report.write_csv(config.run_dir / f"hands-{name}.csv")
+        per_hand = config.run_dir / f"hands-{name}.csv"
+        per_hand.unlink(missing_ok=True)  # a run's folder is ours, also where it was moved or copied to
+        report.write_csv(per_hand)
         known[name] = SetScores(
             checkpoint=finished.checkpoint.name,
             fingerprint=sets[name].fingerprint,
