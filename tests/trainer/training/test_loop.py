@@ -78,7 +78,7 @@ def test_a_run_can_be_repeated_from_its_folder(uninterrupted: Path) -> None:
         pytest.param(Learner, "step", 6, id="mid-epoch-with-twins"),
         pytest.param(loop, "score_photographs", 2, id="mid-evaluation"),
         pytest.param(prediction_shards, "write_predictions", 5, id="mid-prediction"),
-        pytest.param(PointRenderer, "draw_shard", 5, id="mid-render"),
+        pytest.param(PointRenderer, "render_shard", 5, id="mid-render"),
         pytest.param(RunLog, "round", 2, id="after-the-render"),
         pytest.param(LossMeter, "clear", 2, id="between-rounds"),
         pytest.param(Learner, "share_statistics", 3, id="after-the-last-step"),
