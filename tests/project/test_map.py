@@ -109,6 +109,7 @@ COVERED_BY = {
     "trainer/inspection/twin_strips.py": "trainer/inspection/test_shards.py",
     "trainer/networks/attention.py": "trainer/networks/test_transformer.py",
     "trainer/networks/base.py": "trainer/networks/test_all_networks.py",
+    "trainer/networks/coarse/section.py": "trainer/networks/test_build.py",
     "trainer/networks/config.py": "trainer/networks/test_build.py",
     "trainer/networks/template_tokens.py": "trainer/networks/test_metro.py",
     "trainer/networks/token_encoder.py": "trainer/networks/test_metro.py",

@@ -19,7 +19,8 @@ from trainer.config.sections import (
     RecycleConfig,
 )
 from trainer.config.toml import read_toml
-from trainer.networks.config import JOINT_READER_PX, JointReaderModel, ModelConfig, RegressorModel
+from trainer.networks.config import ModelConfig
+from trainer.networks.regressor import RegressorModel
 
 _MAX_NAME_BYTES: Final = 240
 """Of a folder, with room for the number of a run that is moved aside."""
@@ -71,9 +72,10 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _crops_fit_the_network(self) -> Self:
-        if isinstance(self.model, JointReaderModel) and self.data.input_px % JOINT_READER_PX:
+        multiple_px = self.model.input_multiple_px
+        if self.data.input_px % multiple_px:
             raise ValueError(
-                f"data.input_px: expected a multiple of {JOINT_READER_PX} for {self.model.name}, "
+                f"data.input_px: expected a multiple of {multiple_px} for {self.model.name}, "
                 f"found {self.data.input_px}"
             )
         return self

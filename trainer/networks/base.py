@@ -1,8 +1,14 @@
-"""What every network is: crops in, hands out."""
+"""What every network is, crops in and hands out, and what its section in [model] can do."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from shared.hand_model import HandModel
+from shared.records import Section
 from trainer.types import HandPrediction
 
 
@@ -27,3 +33,34 @@ class HandNetwork(nn.Module):
         """Predict one hand per crop."""
         prediction: HandPrediction = super().__call__(images)
         return prediction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a network is built for.
+
+    Attributes:
+        hand_model: Whose mesh is predicted.
+        cache_dir: Keeps the coarse mesh, which otherwise is made again each time.
+        from_checkpoint: Weights will be loaded afterwards, so neither download nor read any.
+    """
+
+    hand_model: HandModel
+    cache_dir: Path | None = None
+    from_checkpoint: bool = False
+
+
+class NetworkSection(Section):
+    """A table [model]: its keys, and the network that they describe."""
+
+    input_multiple_px: ClassVar[int] = 1
+    """The side of the network's crop is a multiple of this."""
+
+    @property
+    def published_mesh(self) -> Path | None:
+        """The published coarse mesh that the network was told to use, if it has any."""
+        return None
+
+    def build(self, given: Surroundings) -> HandNetwork:
+        """Build the network on the CPU."""
+        raise NotImplementedError

@@ -4,15 +4,21 @@ The names of all parameters are those of the released weights, which therefore l
 (`trainer.networks.released_weights`); constants are buffers that no checkpoint holds.
 """
 
+from pathlib import Path
+from typing import Literal, Self
+
 import torch
 from jaxtyping import Bool, Float
+from pydantic import PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from shared.hand_model import HandModel
 from trainer.networks.backbones import feature_backbone
-from trainer.networks.base import HandNetwork
+from trainer.networks.base import HandNetwork, Surroundings
 from trainer.networks.coarse.mesh import CoarseMesh
+from trainer.networks.coarse.section import CoarseMeshSection
+from trainer.networks.released_weights import load_released_weights
 from trainer.networks.transformer import Encoded, EncoderDecoder, sine_positions
 from trainer.types import HandPrediction
 
@@ -144,3 +150,41 @@ def apply_rows(
 ) -> Float[Tensor, "batch outputs 3"]:
     """Multiply a matrix with the points of every hand, as one product for the whole batch."""
     return functional.linear(points_m.transpose(1, 2), rows).transpose(1, 2)
+
+
+class FastMetroModel(CoarseMeshSection):
+    """FastMETRO: joints and coarse vertices decoded from image tokens; the paper's main baseline."""
+
+    name: Literal["fastmetro"]
+    """Which network."""
+    size: Literal["S", "M", "L"] = "L"
+    """One, two or three layers in every encoder and decoder."""
+    dims: tuple[PositiveInt, PositiveInt] = (512, 128)
+    """Token sizes of the two transformers; smaller ones, multiples of 8, suit machines without a GPU."""
+    weights: Path | None = None
+    """A released state dict to start from, of the same size and backbone; it needs its own `coarse_mesh`."""
+
+    @model_validator(mode="after")
+    def _tokens_stand_for_known_vertices(self) -> Self:
+        if self.weights is not None and self.coarse_mesh is None:
+            raise ValueError(
+                "weights: expected METRO's mano_downsampling.npz as coarse_mesh beside them, found none, "
+                "so that their tokens would stand for other vertices. Add the key coarse_mesh"
+            )
+        return self
+
+    def build(self, given: Surroundings) -> FastMetro:
+        """Build the network on the CPU, with released weights if there are any to start from."""
+        starts_anew = not given.from_checkpoint
+        network = FastMetro(
+            given.hand_model,
+            self.mesh_for(given),
+            backbone=self.backbone,
+            pretrained=self.pretrained and starts_anew and self.weights is None,
+            num_layers=NUM_LAYERS[self.size],
+            dims=self.dims,
+            dropout=self.dropout,
+        )
+        if self.weights is not None and starts_anew:
+            load_released_weights(network, self.weights)
+        return network

@@ -5,16 +5,17 @@ is its place, and a map of depths, which is read where the heat is; `MeshLifter`
 mesh. The camera is not predicted: it is the one that lays the mesh on the places.
 """
 
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
 from shared.hand_model import HandModel
 from shared.skeleton import WRIST
-from trainer.networks.base import HandNetwork
+from trainer.networks.base import HandNetwork, NetworkSection, Surroundings
 from trainer.networks.feature_pyramid import STRIDES, FeaturePyramid
 from trainer.networks.mesh_lifter import MeshLifter, fit_camera
 from trainer.types import HandPrediction
@@ -134,3 +135,39 @@ def _cell_centres(rows: int, columns: int, *, like: Tensor) -> Float[Tensor, "ce
         for count in (columns, rows)
     )
     return torch.stack((x.repeat(rows), y.repeat_interleave(columns)), dim=1)
+
+
+class JointReaderModel(NetworkSection):
+    """A small network that looks for each joint in a heat map, and lifts the joints to a mesh.
+
+    It is not of the paper. `data.input_px` must be a multiple of 32.
+    """
+
+    input_multiple_px: ClassVar[int] = STRIDES[-1]
+
+    name: Literal["joint_reader"]
+    """Which network."""
+    backbone: str = "mobilenet_v2"
+    """A network of torchvision that is a sequence of layers, such as ``mobilenet_v2`` or ``resnet18``."""
+    pretrained: bool = True
+    """Start from ImageNet weights, which are downloaded once into $TORCH_HOME."""
+    channels: PositiveInt = 96
+    """Of the feature maps that places are read from."""
+    frozen_stride: NonNegativeInt = 4
+    """Stages of the backbone up to this stride keep the weights that they start from, and steps are faster
+    for it; 0 lets all of them learn. Without ImageNet weights, let all of them learn."""
+    drill: NonNegativeFloat = 0.5
+    """Weight, beside the losses of the photographs, of hands without pictures that teach the lifter in every
+    step; 0 leaves them out."""
+    drill_hands: PositiveInt = 40_000
+    """Hands that are posed for this at the start of every run: 40,000 take 190 MB and half a minute."""
+
+    def build(self, given: Surroundings) -> JointReader:
+        """Build the network on the CPU."""
+        return JointReader(
+            given.hand_model,
+            backbone=self.backbone,
+            pretrained=self.pretrained and not given.from_checkpoint,
+            channels=self.channels,
+            frozen_stride=self.frozen_stride,
+        )

@@ -4,14 +4,18 @@ Graphormer is METRO with the cells of the feature map as further tokens, and gra
 coarse mesh in the last block.
 """
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
 from shared.hand_model import HandModel
 from trainer.networks.backbones import feature_backbone
-from trainer.networks.base import HandNetwork
+from trainer.networks.base import HandNetwork, Surroundings
 from trainer.networks.coarse.mesh import CoarseMesh
+from trainer.networks.coarse.section import CoarseMeshSection
 from trainer.networks.template_tokens import HandReadout, TemplateTokens
 from trainer.networks.token_encoder import EncoderSizes, TokenEncoder
 from trainer.types import HandPrediction
@@ -91,3 +95,43 @@ class Graphormer(TokenNetwork):
         encoded = self.encoder(torch.cat([points, cells], dim=1))
         hand: HandPrediction = self.readout(encoded[:, : points.shape[1]])
         return hand
+
+
+class MetroModel(CoarseMeshSection):
+    """METRO: template tokens with the image's global feature, through an encoder of three blocks."""
+
+    name: Literal["metro"]
+    """Which network."""
+    masked_share: float = Field(default=0.0, ge=0, le=1)
+    """Largest share of tokens that training blots out; METRO found 0 or 0.05 best for hands."""
+
+    def build(self, given: Surroundings) -> Metro:
+        """Build the network on the CPU."""
+        return Metro(
+            given.hand_model,
+            self.mesh_for(given),
+            backbone=self.backbone,
+            pretrained=self.pretrained and not given.from_checkpoint,
+            masked_share=self.masked_share,
+            sizes=EncoderSizes(dropout=self.dropout),
+        )
+
+
+class GraphormerModel(CoarseMeshSection):
+    """Mesh Graphormer: METRO with image tokens, and graph convolutions in the last block."""
+
+    name: Literal["graphormer"]
+    """Which network."""
+    masked_share: float = Field(default=0.0, ge=0, le=1)
+    """Largest share of tokens that training blots out."""
+
+    def build(self, given: Surroundings) -> Graphormer:
+        """Build the network on the CPU."""
+        return Graphormer(
+            given.hand_model,
+            self.mesh_for(given),
+            backbone=self.backbone,
+            pretrained=self.pretrained and not given.from_checkpoint,
+            masked_share=self.masked_share,
+            sizes=EncoderSizes(dropout=self.dropout),
+        )

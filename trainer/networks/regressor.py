@@ -6,6 +6,8 @@ and the vertices follow by their skin weights, as they do in the model itself; s
 top. All that is linear, can express every posed hand up to half a millimetre, and learns faster.
 """
 
+from typing import Literal
+
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 from shared.hand_model import HandModel
 from shared.skeleton import WRIST
 from trainer.networks.backbones import feature_backbone
-from trainer.networks.base import HandNetwork
+from trainer.networks.base import HandNetwork, NetworkSection, Surroundings
 from trainer.types import HandPrediction
 
 SHIFT_UNIT_M = 0.05
@@ -90,3 +92,19 @@ def bone_basis(hand_model: HandModel) -> Float32[np.ndarray, "verts modes"]:
     affine = np.concatenate((from_joints_m, np.full((*from_joints_m.shape[:2], 1), SHIFT_UNIT_M)), axis=2)
     moves_m = hand_model.skin_weights[:, :, None] * affine
     return np.asarray(moves_m.reshape(hand_model.num_verts, -1), dtype=np.float32)
+
+
+class RegressorModel(NetworkSection):
+    """An image backbone with one linear layer to vertices and camera, as in the paper's ablation."""
+
+    name: Literal["regressor"] = "regressor"
+    """Which network."""
+    backbone: str = "resnet101"
+    """A network of torchvision or timm, for example ``mobilenet_v2`` or ``hrnet_w64``."""
+    pretrained: bool = True
+    """Start from ImageNet weights, which are downloaded once into $TORCH_HOME or $HF_HOME."""
+
+    def build(self, given: Surroundings) -> HandRegressor:
+        """Build the network on the CPU."""
+        pretrained = self.pretrained and not given.from_checkpoint
+        return HandRegressor(given.hand_model, backbone=self.backbone, pretrained=pretrained)

@@ -27,7 +27,6 @@ from trainer.data.resampling import crop_square
 from trainer.drawing.figure_page import TILE_PX, Tile, draw_page, require_format, save_page
 from trainer.drawing.overlay import HandInPicture, draw_mesh
 from trainer.networks.coarse.mesh import CoarseMesh, coarse_mesh
-from trainer.networks.config import JointReaderModel, RegressorModel
 from trainer.networks.point_attention import joint_attention, point_attention_layers
 from trainer.paper.square_photographs import (
     common_hand_model,
@@ -177,8 +176,7 @@ def _layer_of(trained: TrainedHand, number: int) -> str:
 
 
 def _published(trained: TrainedHand) -> Path | None:
-    model = trained.config.model
-    return None if isinstance(model, RegressorModel | JointReaderModel) else model.coarse_mesh
+    return trained.config.model.published_mesh
 
 
 def _draw_attention(attention: JointAttention, scale: Normalize, faces: np.ndarray) -> Image.Image:

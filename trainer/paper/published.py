@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from trainer.networks.config import FastMetroModel, ModelConfig, RegressorModel
+from trainer.networks.config import ModelConfig
+from trainer.networks.fastmetro import FastMetroModel
+from trainer.networks.regressor import RegressorModel
 from trainer.paper.plan import VariantName
 
 

@@ -12,8 +12,7 @@ from shared.seeds import seed_of
 from trainer.config.run import TrainConfig
 from trainer.hands.noisy_points import NoisyPoints
 from trainer.networks.base import HandNetwork
-from trainer.networks.config import JointReaderModel
-from trainer.networks.joint_reader import JointReader
+from trainer.networks.joint_reader import JointReader, JointReaderModel
 from trainer.networks.mesh_lifter import MeshLifter
 from trainer.objective.terms import Norm, TermWeights, mean_distance
 

@@ -9,8 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import CheckpointError
 from tests.support.small_hands import SEQUENCE_BACKBONE, TINY_BACKBONE, open_hand, open_hand_mesh
-from trainer.networks import build
+from trainer.networks import regressor as regressor_module
 from trainer.networks.build import build_network
+from trainer.networks.coarse import section
 from trainer.networks.config import ModelConfig
 from trainer.networks.fastmetro import FastMetro
 from trainer.networks.joint_reader import JointReader
@@ -21,7 +22,7 @@ from trainer.networks.regressor import HandRegressor
 @pytest.fixture(autouse=True)
 def _ready_mesh(monkeypatch: pytest.MonkeyPatch) -> None:
     mesh = open_hand_mesh()
-    monkeypatch.setattr(build, "coarse_mesh", lambda *_, **__: mesh)
+    monkeypatch.setattr(section, "coarse_mesh", lambda *_, **__: mesh)
 
 
 def table(**fields: Any) -> ModelConfig:
@@ -89,7 +90,7 @@ def test_imagenet_weights_are_not_fetched_for_a_checkpoint(monkeypatch: pytest.M
         asked_for.append(pretrained)
         return HandRegressor(*arguments, pretrained=False, **options)
 
-    monkeypatch.setattr(build, "HandRegressor", regressor)
+    monkeypatch.setattr(regressor_module, "HandRegressor", regressor)
     for from_checkpoint in (False, True):
         build_network(table(name="regressor", pretrained=True), open_hand(), from_checkpoint=from_checkpoint)
     assert asked_for == [True, False]

@@ -6,8 +6,8 @@ from shared.errors import ConfigError
 from tests.support.small_hands import SEQUENCE_BACKBONE, TINY_BACKBONE
 from trainer.networks import feature_pyramid
 from trainer.networks.backbones import FeatureBackbone
-from trainer.networks.config import JOINT_READER_PX
 from trainer.networks.feature_pyramid import STRIDES, FeaturePyramid
+from trainer.networks.joint_reader import JointReaderModel
 
 
 def pyramid(backbone: str = SEQUENCE_BACKBONE, *, frozen_stride: int = 4) -> FeaturePyramid:
@@ -29,7 +29,7 @@ def test_maps_come_finest_first_with_the_channels_that_are_told(backbone: str) -
 
 
 def test_the_coarsest_cell_is_what_the_configuration_asks_of_a_crop() -> None:
-    assert STRIDES[-1] == JOINT_READER_PX
+    assert STRIDES[-1] == JointReaderModel.input_multiple_px
 
 
 def test_the_layer_that_is_for_the_classifier_is_left_out() -> None:
