@@ -42,6 +42,20 @@ class Twins:
     staleness: Mapping[str, int] = field(default_factory=dict)
 
 
+def require_renderer(renderer: Renderer | None) -> Renderer:
+    """Return the renderer of a run that recycles.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if renderer is None:
+        raise ConfigError(
+            "recycle: expected a renderer for the twins, found none.",
+            remedy="Leave the table [recycle] out.",
+        )
+    return renderer
+
+
 class Recycler:
     """Makes the twins of a run, and knows which round trains with which.
 
@@ -74,12 +88,7 @@ class Recycler:
         self._shards = PredictionShards(fabric, run, config, split, indices)
         self._rendering: RoundRenderer | None = None
         if config.recycle is not None and fabric.is_global_zero:
-            if renderer is None:
-                raise ConfigError(
-                    "recycle: expected a renderer for the twins, found none.",
-                    remedy="Leave the table [recycle] out.",
-                )
-            self._rendering = RoundRenderer(run, config, config.recycle, renderer)
+            self._rendering = RoundRenderer(run, config, config.recycle, require_renderer(renderer))
         # NCCL would keep every GPU busy waiting while the first process renders.
         self._waiting_group = (
             torch.distributed.new_group(backend="gloo", timeout=PATIENCE) if fabric.world_size > 1 else None

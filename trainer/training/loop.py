@@ -25,7 +25,7 @@ from trainer.data.held_out import hold_out
 from trainer.data.loader import RoundLoader
 from trainer.evaluation.evaluate import score_photographs
 from trainer.recycle.counts import TwinCounts
-from trainer.recycle.recycler import Recycler, Twins
+from trainer.recycle.recycler import Recycler, Twins, require_renderer
 from trainer.run.checkpoint import CheckpointId, latest_checkpoint, prune_checkpoints
 from trainer.run.claim import claimed_run
 from trainer.run.folder import RunFolder, open_run
@@ -87,6 +87,8 @@ def train(config: TrainConfig, *, renderer: Renderer | None, resume: bool) -> Tr
     """
     fabric = build_fabric(config)
     remote_copy = RemoteCopy(config)
+    if fabric.is_global_zero and config.recycle is not None:
+        require_renderer(renderer)  # before the old run is moved
     if fabric.is_global_zero and not resume:
         remote_copy.require_own()
     with claimed_run(config.run_dir, resume=resume) if fabric.is_global_zero else nullcontext():

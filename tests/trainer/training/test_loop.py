@@ -221,10 +221,11 @@ def test_a_run_does_not_go_on_with_another_hand_model(tmp_path: Path) -> None:
         train(config, renderer=None, resume=True)
 
 
-def test_recycling_without_a_renderer_is_refused_before_anything_is_deleted(tmp_path: Path) -> None:
+def test_recycling_without_a_renderer_is_refused_before_anything_is_moved(tmp_path: Path) -> None:
     config = small_config(tmp_path)
     treasure = config.run_dir / "checkpoints" / "treasure"
     treasure.mkdir(parents=True)
+    (config.run_dir / "provenance.json").write_text("{}")
     with pytest.raises(ConfigError, match="expected a renderer"):
         train(config, renderer=None, resume=False)
     assert treasure.exists()
