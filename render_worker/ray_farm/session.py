@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 LOOPBACK: Final = "127.0.0.1"
 _WITH_PARENT: Final = str(Path(__file__).with_name("with_parent.py"))
+_python_of_ray: Final = services._build_python_executable_command_memory_profileable
 _THIS_MACHINE: Final = (LOOPBACK, "localhost", "::1")
 
 
@@ -76,12 +77,12 @@ def keep_to_loopback() -> None:
 
 def end_agents_with_raylet() -> None:
     """Have the agents that Ray starts beside a raylet end with it, and not up to a minute later."""
-    start = services._build_python_executable_command_memory_profileable
+    services._build_python_executable_command_memory_profileable = _python_with_parent
 
-    def start_with_parent(*arguments: Any, **options: Any) -> list[str]:
-        return [*start(*arguments, **options), "-P", _WITH_PARENT]
 
-    services._build_python_executable_command_memory_profileable = start_with_parent
+def _python_with_parent(*arguments: Any, **options: Any) -> list[str]:
+    """Stand in for Ray's function that says how one of its Python programs is started."""
+    return [*_python_of_ray(*arguments, **options), "-P", _WITH_PARENT]
 
 
 def _loopback(address: str | None = None) -> str:  # noqa: ARG001

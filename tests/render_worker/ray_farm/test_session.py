@@ -33,3 +33,23 @@ def test_ray_goes_on_when_the_thread_that_started_it_has_ended() -> None:
         check=False,
     )
     assert done.stdout.split("\n")[:2] == ["an answer", "an answer"], done.stderr
+
+
+STARTED_TWICE = """
+import ray
+
+from render_worker.ray_farm.session import connect
+
+for _ in range(2):
+    connect(None)
+    print(ray.get(ray.remote(num_cpus=0)(lambda: "an answer").remote(), timeout=60))
+    ray.shutdown()
+"""
+
+
+def test_a_process_may_start_ray_again() -> None:
+    """What is changed about how Ray starts its agents is changed once."""
+    done = subprocess.run(
+        [sys.executable, "-c", STARTED_TWICE], capture_output=True, text=True, check=False, timeout=200
+    )
+    assert done.stdout.split("\n")[:2] == ["an answer", "an answer"], done.stderr
