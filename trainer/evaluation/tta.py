@@ -24,7 +24,7 @@ from trainer.networks.base import HandNetwork
 
 
 @dataclass(frozen=True, slots=True)
-class TestView:
+class TtaView:
     """One way of looking at a photograph.
 
     Attributes:
@@ -36,9 +36,9 @@ class TestView:
     crop_scale: float = 1.0
 
 
-PLAIN = TestView()
-VIEWS: tuple[TestView, ...] = tuple(
-    TestView(rotation_deg, crop_scale)
+PLAIN = TtaView()
+VIEWS: tuple[TtaView, ...] = tuple(
+    TtaView(rotation_deg, crop_scale)
     for crop_scale in (0.7, 0.8, 0.9, 1.0, 1.1)
     for rotation_deg in (0, *(sign * 10 * step for step in range(1, 10) for sign in (1, -1)))
 )
@@ -47,7 +47,7 @@ VIEWS: tuple[TestView, ...] = tuple(
 class ViewCrops(CentreCrops):
     """The photographs of a split in one view."""
 
-    def __init__(self, split: FreiHandSplit, *, crop_px: int, input_px: int, view: TestView) -> None:
+    def __init__(self, split: FreiHandSplit, *, crop_px: int, input_px: int, view: TtaView) -> None:
         super().__init__(split, crop_px=crop_px, input_px=input_px)
         magnification = 1 / (self.crop_share * view.crop_scale)
         self.warp = Warp(magnification, rotation_rad=math.radians(view.rotation_deg))
@@ -62,7 +62,7 @@ def predict_split_with_views(
     *,
     crop_px: int,
     input_px: int,
-    views: Sequence[TestView] = VIEWS,
+    views: Sequence[TtaView] = VIEWS,
     batch_size: int = 64,
     workers: int = 0,
     autocast: torch.dtype | None = None,
@@ -73,7 +73,7 @@ def predict_split_with_views(
     """
     groups = [range(start, min(start + batch_size, len(split))) for start in range(0, len(split), batch_size)]
 
-    def predict(view: TestView) -> HandPredictions:
+    def predict(view: TtaView) -> HandPredictions:
         crops = ViewCrops(split, crop_px=crop_px, input_px=input_px, view=view)
         parts = predict_groups(
             network, crops, groups, batch_size=batch_size, workers=workers, autocast=autocast

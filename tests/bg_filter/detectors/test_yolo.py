@@ -221,7 +221,7 @@ def test_too_large_a_batch_for_the_gpu_is_reported(
     def refuse(*_: object) -> None:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr("bg_filter.detectors.yolo._draw", refuse)
+    monkeypatch.setattr("bg_filter.detectors.yolo._paste", refuse)
     with pytest.raises(DeviceError, match="Give a smaller --batch-size"):
         detector.detect([np.zeros((8, 8, 3), np.uint8)])
 

@@ -126,7 +126,7 @@ def test_dots_at_the_joints_are_found_where_the_camera_module_projects_them(kind
     scene = HandScene(
         CappedMesh(ball.faces.astype(np.int32), np.zeros(0, np.int32)), RenderSettings(samples=64)
     )
-    hand = labelled_hand(open_hand(), seed=1, index=0)
+    hand = labelled_hand(open_hand(), seed=1, index=1)
     camera = OFF_CENTRE if kind == "pinhole" else weak_camera(hand.verts_m, seed=3)
     for joint_m in hand.joints_m:
         asked = request(ball.vertices + joint_m, camera)
@@ -246,12 +246,17 @@ def test_depth_and_normals_are_those_that_rays_find(scene: HandScene, kind: str)
     before = scene.render(asked)
     geometry = scene.measure(asked)
     np.testing.assert_array_equal(scene.render(asked).rgba, before.rgba)  # measuring leaves nothing behind
+    capped = CappedMesh.of(open_hand())
     rays = rasterise(
-        verts_m, open_hand().faces, asked.camera, width_px=asked.width_px, height_px=asked.height_px
+        capped.with_cap(verts_m),
+        capped.faces,
+        asked.camera,
+        width_px=asked.width_px,
+        height_px=asked.height_px,
     )
     expected_m = rays.depth_m[geometry.box.rows, geometry.box.columns]
     hit = np.isfinite(geometry.depth_m)
-    assert overlap(hit, np.isfinite(expected_m)) > 0.999  # the cap covers a few pixels that rays pass
+    assert overlap(hit, np.isfinite(expected_m)) > 0.999
     both = hit & np.isfinite(expected_m)
     assert np.percentile(np.abs(geometry.depth_m - expected_m)[both], 99) < 1e-5
     flat_normals = rays.normals[geometry.box.rows, geometry.box.columns][both]

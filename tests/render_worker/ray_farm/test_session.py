@@ -11,10 +11,9 @@ from threading import Thread
 import ray
 
 from render_worker.ray_farm.session import connect
-from shared.seams.renderer import RenderSettings
 
 for _ in range(2):
-    thread = Thread(target=connect, args=(None, RenderSettings(workers=1)))
+    thread = Thread(target=connect, args=(None,))
     thread.start()
     thread.join()
     time.sleep(1)

@@ -160,7 +160,7 @@ def test_what_is_no_checkpoint_is_refused(run: Path, tmp_path: Path) -> None:
         load_trained(tmp_path)
     weights = run / "checkpoints" / "round-0004" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match=r"model\.safetensors: expected the weights"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: expected the file that was written"):
         load_trained(run)
 
 

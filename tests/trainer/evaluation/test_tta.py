@@ -14,12 +14,12 @@ from shared.hand_model import load_hand_model
 from tests.support.small_dataset import SIZE_PX, small_split
 from trainer.evaluation.centre_crops import CentreCrops
 from trainer.evaluation.predict import predict_split
-from trainer.evaluation.tta import PLAIN, VIEWS, TestView, ViewCrops, predict_split_with_views
+from trainer.evaluation.tta import PLAIN, VIEWS, TtaView, ViewCrops, predict_split_with_views
 from trainer.networks.base import HandNetwork
 from trainer.types import HandPrediction
 
 CROP_PX, INPUT_PX = 40, 48
-FEW = (PLAIN, TestView(30), TestView(-30), TestView(0, 0.8), TestView(60, 1.1))
+FEW = (PLAIN, TtaView(30), TtaView(-30), TtaView(0, 0.8), TtaView(60, 1.1))
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ class Unsteady(HandNetwork):
 
 
 def predict(
-    network: HandNetwork, split: FreiHandSplit, views: tuple[TestView, ...], *, batch_size: int = 2
+    network: HandNetwork, split: FreiHandSplit, views: tuple[TtaView, ...], *, batch_size: int = 2
 ) -> Float[np.ndarray, "hands points 3"]:
     predicted = predict_split_with_views(
         network, split, crop_px=CROP_PX, input_px=INPUT_PX, views=views, batch_size=batch_size
@@ -83,7 +83,7 @@ def test_turned_and_scaled_answers_do_not_move_the_mean(split: FreiHandSplit) ->
 def test_noise_averages_out(split: FreiHandSplit) -> None:
     noise_m = 0.004
     clean = predict(Unsteady(noise_m=0), split, (PLAIN,))
-    many = tuple(TestView(angle) for angle in range(1, 17))
+    many = tuple(TtaView(angle) for angle in range(1, 17))
     clean, once, often = (
         points - points.mean(axis=1, keepdims=True)
         for points in (
@@ -114,8 +114,8 @@ def test_photographs_are_predicted_in_batches(split: FreiHandSplit) -> None:
 
 def test_a_view_turns_the_picture_and_widens_the_crop(split: FreiHandSplit) -> None:
     plain = CentreCrops(split, crop_px=CROP_PX, input_px=INPUT_PX)[1].numpy()
-    turned = ViewCrops(split, crop_px=CROP_PX, input_px=INPUT_PX, view=TestView(90))[1].numpy()
+    turned = ViewCrops(split, crop_px=CROP_PX, input_px=INPUT_PX, view=TtaView(90))[1].numpy()
     np.testing.assert_allclose(turned, np.rot90(plain, k=-1), atol=2)
-    wider = ViewCrops(split, crop_px=CROP_PX, input_px=INPUT_PX, view=TestView(0, 1.1))[1].numpy()
+    wider = ViewCrops(split, crop_px=CROP_PX, input_px=INPUT_PX, view=TtaView(0, 1.1))[1].numpy()
     np.testing.assert_array_equal(wider, CentreCrops(split, crop_px=44, input_px=INPUT_PX)[1].numpy())
     assert SIZE_PX > 44
