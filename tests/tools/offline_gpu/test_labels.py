@@ -9,6 +9,9 @@ import pytest
 
 from shared.freihand.reader import FreiHandSplit
 from tests.support.small_dataset import small_split
+
+pytest.importorskip("tools", reason="the build tools are not part of an installed package")
+
 from tools.offline_gpu.node import labels
 from tools.offline_gpu.pack import archives
 from tools.offline_gpu.pack.dataset import STEP_M, DatasetChoice, pack_dataset

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.repository import ROOT
+
+pytest.importorskip("tools", reason="the build tools are not part of an installed package")
+
 from tools.offline_gpu.node.render import doctor
 from tools.offline_gpu.node.steps import GPU_TESTS, PLANS
 

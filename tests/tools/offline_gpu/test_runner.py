@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("tools", reason="the build tools are not part of an installed package")
+
 from tools.offline_gpu.node import layout, report, runner
 from tools.offline_gpu.node.runner import Runner
 from tools.offline_gpu.node.steps import Step

@@ -9,7 +9,6 @@ import torch
 from shared.hand_model import HandModel, load_hand_model
 from shared.hand_model.model import FINGER_CHAINS
 from shared.skeleton import TIPS
-from tools.real_poses import angles_of, summarise
 from trainer.hands.gestures import Angles, sample_grip, sample_sign
 from trainer.hands.pose_prior import rotation_vectors, sample_angles
 from trainer.hands.posing import PosedHand
@@ -62,20 +61,6 @@ def test_joints_stay_within_the_anatomical_limits(
             assert flexion_rad[:, joint].max() <= anatomy.limits_rad[joint, 0, 1] + 1e-3
 
 
-def test_angles_are_found_again_in_the_rotations_that_they_make(model: HandModel) -> None:
-    assert model.anatomy is not None
-    angles = np.zeros((1, 5, 5))
-    angles[0] = (
-        (20, -12, 9, 14, 30),
-        (88, 3, 2, 90, 40),
-        (-10, 9, -3, 5, 2),
-        (60, -6, 1, 70, 30),
-        (5, 9, 4, 8, 6),
-    )
-    turns = rotation_vectors(model.anatomy, angles[0])
-    np.testing.assert_allclose(angles_of(model.anatomy, turns[None]), angles, atol=0.1)
-
-
 def test_signs_stretch_and_bend_single_fingers() -> None:
     """Each finger is straight in some hands and curled in others, whatever the next one does."""
     is_curled = drawn(sample_sign)[:, 1:, 3] > 60
@@ -98,12 +83,3 @@ def test_real_poses_are_spread_around_the_digits_that_people_show() -> None:
     flexion = drawn(sample_real)[:, 1:, 3]
     assert (flexion.max(axis=1) < 50).mean() > 0.05
     assert (flexion.max(axis=1) > 60).mean() > 0.3
-
-
-def test_a_summary_gives_back_the_spread_of_what_it_was_made_from() -> None:
-    rng = np.random.default_rng(0)
-    angles = rng.normal(size=(4000, 25)) * np.linspace(1, 9, 25) + 7
-    means, spreads = summarise(angles, np.zeros(4000, int))
-    again = means[0] + rng.standard_normal((4000, 25)) @ spreads[0]
-    np.testing.assert_allclose(again.mean(axis=0), 7, atol=0.6)
-    np.testing.assert_allclose(again.std(axis=0), np.linspace(1, 9, 25), rtol=0.1)
