@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+import render_worker
 from render_worker.release import hash_of_drawing_code, rendering_sources
-from tests.support.repository import ROOT
+
+SOURCES = Path(render_worker.__file__).parents[1]
+"""Where the packages are, also if they are installed."""
 
 
 @pytest.fixture(scope="module")
@@ -14,9 +17,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of our packages, to be changed."""
     copy = tmp_path_factory.mktemp("checkout")
     for package in ("shared", "render_worker", "trainer"):
-        for path in (ROOT / package).rglob("*.py"):
-            (copy / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy / path.relative_to(ROOT))
+        for path in (SOURCES / package).rglob("*.py"):
+            (copy / path.relative_to(SOURCES)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy / path.relative_to(SOURCES))
     return copy
 
 
@@ -71,7 +74,7 @@ def test_a_changed_help_text_does_not_keep_machines_apart(checkout: Path) -> Non
 
 
 def test_what_draws_is_neither_command_nor_farm() -> None:
-    folders = {path.relative_to(ROOT).parts[:2] for path in rendering_sources(ROOT)}
+    folders = {path.relative_to(SOURCES).parts[:2] for path in rendering_sources(SOURCES)}
     assert ("render_worker", "picture") in folders
     assert not folders & {("render_worker", name) for name in ("cli", "ray_farm", "bench")}
     assert ("shared", "cli") not in folders

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.repository import ROOT
 
+pytest.importorskip("tools", reason="the build tools are not part of an installed package")
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
