@@ -4,7 +4,7 @@ Graphormer is METRO with the cells of the feature map as further tokens, and gra
 coarse mesh in the last block.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -97,17 +97,17 @@ class Graphormer(TokenNetwork):
         return hand
 
 
-class MetroModel(CoarseMeshSection):
-    """METRO: template tokens with the image's global feature, through an encoder of three blocks."""
+class TokenNetworkSection(CoarseMeshSection):
+    """What METRO and Mesh Graphormer share: the keys, and how they are built."""
 
-    name: Literal["metro"]
-    """Which network."""
+    network: ClassVar[type[TokenNetwork]]
+
     masked_share: float = Field(default=0.0, ge=0, le=1)
     """Largest share of tokens that training blots out; METRO found 0 or 0.05 best for hands."""
 
-    def build(self, given: Surroundings) -> Metro:
+    def build(self, given: Surroundings) -> TokenNetwork:
         """Build the network on the CPU."""
-        return Metro(
+        return self.network(
             given.hand_model,
             self.mesh_for(given),
             backbone=self.backbone,
@@ -117,21 +117,19 @@ class MetroModel(CoarseMeshSection):
         )
 
 
-class GraphormerModel(CoarseMeshSection):
+class MetroModel(TokenNetworkSection):
+    """METRO: template tokens with the image's global feature, through an encoder of three blocks."""
+
+    network = Metro
+
+    name: Literal["metro"]
+    """Which network."""
+
+
+class GraphormerModel(TokenNetworkSection):
     """Mesh Graphormer: METRO with image tokens, and graph convolutions in the last block."""
+
+    network = Graphormer
 
     name: Literal["graphormer"]
     """Which network."""
-    masked_share: float = Field(default=0.0, ge=0, le=1)
-    """Largest share of tokens that training blots out."""
-
-    def build(self, given: Surroundings) -> Graphormer:
-        """Build the network on the CPU."""
-        return Graphormer(
-            given.hand_model,
-            self.mesh_for(given),
-            backbone=self.backbone,
-            pretrained=self.pretrained and not given.from_checkpoint,
-            masked_share=self.masked_share,
-            sizes=EncoderSizes(dropout=self.dropout),
-        )
