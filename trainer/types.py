@@ -6,6 +6,8 @@ from typing import NamedTuple
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from shared.skeleton import WRIST
+
 
 class HandPrediction(NamedTuple):
     """What a network says about a batch of crops.
@@ -13,7 +15,8 @@ class HandPrediction(NamedTuple):
     Attributes:
         verts_m: Vertices in camera axes. Only differences between points of one hand carry meaning.
         joints_m: The 21 joints, regressed from the vertices, in the same frame.
-        camera: scale, tx_m, ty_m of the crop's weak-perspective camera.
+        camera: scale, tx_m, ty_m of the weak-perspective camera that shows these points, as they are, in the
+            crop. A network whose recipe projects points from the wrist returns them so.
         coarse_verts_m: The coarse mesh, for networks that predict one before up-sampling.
         token_joints_m: Joints predicted directly, for networks that have joint tokens or maps.
         heat_logits: Logarithm of how likely each joint is in each cell of the crop, up to a constant per
@@ -30,6 +33,17 @@ class HandPrediction(NamedTuple):
     def each(self, change: Callable[[Tensor], Tensor]) -> "HandPrediction":
         """Return the prediction with every output that is there changed alike."""
         return HandPrediction(*(None if value is None else change(value) for value in self))  # type: ignore[arg-type]
+
+    def from_wrist(self) -> "HandPrediction":
+        """Return hands whose wrists are at the origin, as those of their joint tokens; cameras stay."""
+        wrist_m = self.joints_m[:, WRIST, None]
+        coarse_m, tokens_m = self.coarse_verts_m, self.token_joints_m
+        return self._replace(
+            verts_m=self.verts_m - wrist_m,
+            joints_m=self.joints_m - wrist_m,
+            coarse_verts_m=None if coarse_m is None else coarse_m - wrist_m,
+            token_joints_m=None if tokens_m is None else tokens_m - tokens_m[:, WRIST, None],
+        )
 
     def detach(self) -> "HandPrediction":
         """Return the same values without a graph."""

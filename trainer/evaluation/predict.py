@@ -15,7 +15,6 @@ from trainer.data.dataset import normalise
 from trainer.data.workers import one_line_errors, worker_context
 from trainer.evaluation.centre_crops import CentreCrops
 from trainer.networks.base import HandNetwork
-from trainer.objective.geometry import from_wrist
 from trainer.types import HandPrediction
 
 
@@ -136,5 +135,5 @@ def at_the_origin(hand: HandPrediction) -> HandPrediction:
     """Move hands so that their wrists are at the origin, and their cameras so that the pictures stay."""
     wrist_m = hand.joints_m[:, WRIST]
     camera = torch.cat([hand.camera[:, :1], hand.camera[:, 1:] + wrist_m[:, :2]], dim=1)
-    verts_m, joints_m = from_wrist(hand.verts_m, hand.joints_m), from_wrist(hand.joints_m, hand.joints_m)
-    return HandPrediction(verts_m, joints_m, camera)
+    moved = hand.from_wrist()
+    return HandPrediction(moved.verts_m, moved.joints_m, camera)

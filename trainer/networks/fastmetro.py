@@ -35,9 +35,11 @@ _INITIAL_SPREAD = 0.1
 class FastMetro(HandNetwork):
     """The hand network of FastMETRO.
 
-    Predictions lie near the origin, about relative to the wrist. The camera is the last layer's raw output,
-    as in the released weights: nothing but training keeps its scale positive. Beside the backbone, S, M and L
-    have 9.2, 17.0 and 24.8 million parameters.
+    The camera sees hands whose wrist is the origin: FastMETRO's recipe moves mesh and joint tokens there,
+    each by its own wrist, before it projects them; METRO and Mesh Graphormer project points as they come. So
+    that one camera is right wherever it is used, predictions leave the network like that. The camera is the
+    last layer's raw output, as in the released weights: nothing but training keeps its scale positive. Beside
+    the backbone, S, M and L have 9.2, 17.0 and 24.8 million parameters.
 
     Args:
         model: Hand model whose mesh is predicted.
@@ -116,13 +118,14 @@ class FastMetro(HandNetwork):
             points_m = self.xyz_regressor(tokens.points.float())
             coarse_m = points_m[:, self.num_joints :]
             verts_m = apply_rows(self.upsampling, coarse_m)
-            return HandPrediction(
+            raw = HandPrediction(
                 verts_m=verts_m,
                 joints_m=apply_rows(self.joint_regressor, verts_m),
                 camera=self.cam_predictor(tokens.camera.float())[:, 0],
                 coarse_verts_m=coarse_m,
                 token_joints_m=points_m[:, : self.num_joints],
             )
+            return raw.from_wrist()  # where the camera expects them
 
     def _transform(self, transformer: nn.Module, tokens: Encoded, rows: int, columns: int) -> Encoded:
         positions = sine_positions(rows, columns, dim=tokens.image.shape[2], device=tokens.image.device)

@@ -3,7 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from trainer.objective.geometry import centred, from_wrist, project_weak_perspective
+from shared.skeleton import WRIST
+from trainer.objective.geometry import centred, project_weak_perspective
 from trainer.objective.terms import LossTerms, Norm, TermWeights, mean_distance
 from trainer.types import HandPrediction
 
@@ -52,7 +53,7 @@ class SelfCorrelationLoss(nn.Module):
 
 
 def _verts_from_wrist(hand: HandPrediction) -> Float[Tensor, "hands verts 3"]:
-    return from_wrist(hand.verts_m, hand.joints_m)
+    return hand.verts_m - hand.joints_m[:, WRIST, None]
 
 
 def _projected(hand: HandPrediction) -> Float[Tensor, "hands joints 2"]:

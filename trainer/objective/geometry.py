@@ -3,8 +3,6 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from shared.skeleton import WRIST
-
 
 def project_weak_perspective(
     points_m: Float[Tensor, "batch points 3"], camera: Float[Tensor, "batch 3"]
@@ -32,10 +30,3 @@ def project_weak_perspective(
 def centred(points_m: Float[Tensor, "batch points 3"]) -> Float[Tensor, "batch points 3"]:
     """Move every hand so that the mean of its points is the origin."""
     return points_m - points_m.mean(dim=1, keepdim=True)
-
-
-def from_wrist(
-    points_m: Float[Tensor, "batch points 3"], joints_m: Float[Tensor, "batch joints 3"]
-) -> Float[Tensor, "batch points 3"]:
-    """Move the points of every hand so that the wrist of its joints is the origin."""
-    return points_m - joints_m[:, WRIST, None]

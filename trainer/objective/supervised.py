@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainer.objective.geometry import from_wrist, project_weak_perspective
+from trainer.objective.geometry import project_weak_perspective
 from trainer.objective.heat_maps import heat_map_loss
 from trainer.objective.terms import LossTerms, Norm, TermWeights, mean_distance
 from trainer.types import HandPrediction, HandTarget
@@ -53,31 +53,25 @@ class SupervisedLoss(nn.Module):
     def forward(self, prediction: HandPrediction, target: HandTarget) -> LossTerms:
         """Compare every hand with its labels."""
         weights, norm = self.weights, self.norm
-        verts_m = from_wrist(prediction.verts_m, prediction.joints_m)
-        joint_sets_m = [prediction.joints_m]
-        if prediction.token_joints_m is not None:
-            joint_sets_m.append(prediction.token_joints_m)
+        hand = prediction.from_wrist()
 
         # Eq. 7: L_J = |(J - J_wrist) - J*|, summed over the sets of joints
-        joints = _summed(
-            mean_distance(from_wrist(joints_m, joints_m), target.joints_m, norm) for joints_m in joint_sets_m
-        )
+        joints = _summed(mean_distance(joints_m, target.joints_m, norm) for joints_m in _joint_sets(hand))
 
         # Eq. 8: L_V = |(V - J_wrist) - V*|, half of it on the coarse mesh where there is one
-        verts = mean_distance(verts_m, target.verts_m, norm)
-        if prediction.coarse_verts_m is not None and self.coarse_vert_ids is not None:
-            coarse_m = from_wrist(prediction.coarse_verts_m, prediction.joints_m)
-            coarse = mean_distance(coarse_m, target.verts_m[:, self.coarse_vert_ids], norm)
+        verts = mean_distance(hand.verts_m, target.verts_m, norm)
+        if hand.coarse_verts_m is not None and self.coarse_vert_ids is not None:
+            coarse = mean_distance(hand.coarse_verts_m, target.verts_m[:, self.coarse_vert_ids], norm)
             verts = 0.5 * verts + 0.5 * coarse
 
-        # Eq. 9: L_P = |project(J, cam) - p*|, summed over the sets of joints
+        # Eq. 9: L_P = |project(J, cam) - p*|, summed over the sets of joints, as the network returns them
         projected = _summed(
             mean_distance(project_weak_perspective(joints_m, prediction.camera), target.joints_ndc, norm)
-            for joints_m in joint_sets_m
+            for joints_m in _joint_sets(prediction)
         )
 
-        edges = edge_length_loss(verts_m, target.verts_m, self.faces)
-        normals = face_normal_loss(verts_m, target.verts_m, self.faces)
+        edges = edge_length_loss(hand.verts_m, target.verts_m, self.faces)
+        normals = face_normal_loss(hand.verts_m, target.verts_m, self.faces)
 
         # Eq. 10: L_supervised = w_J L_J + w_V L_V + w_P L_P, and FastMETRO's w_E L_E + w_N L_N
         total = weights.joints * joints + weights.verts * verts + weights.projected * projected
@@ -113,6 +107,10 @@ def _edges(verts_m: Verts, faces: Faces) -> Float[Tensor, "hands faces 3 3"]:
     """Return the edges 0-1, 1-2 and 2-0 of every face."""
     corners = verts_m[:, faces]
     return corners.roll(-1, dims=2) - corners
+
+
+def _joint_sets(hand: HandPrediction) -> list[Float[Tensor, "hands joints 3"]]:
+    return [hand.joints_m] if hand.token_joints_m is None else [hand.joints_m, hand.token_joints_m]
 
 
 def _summed(distances: Iterable[Float[Tensor, " hands"]]) -> Float[Tensor, " hands"]:

@@ -3,7 +3,7 @@ import torch
 
 from shared.camera import project_px, px_to_ndc
 from shared.types import WeakPerspective
-from trainer.objective.geometry import centred, from_wrist, project_weak_perspective
+from trainer.objective.geometry import centred, project_weak_perspective
 
 
 def points(seed: int, *shape: int) -> torch.Tensor:
@@ -29,10 +29,3 @@ def test_depth_has_no_effect_on_the_projection() -> None:
 
 def test_a_centred_hand_has_its_mean_at_the_origin() -> None:
     torch.testing.assert_close(centred(points(0, 3, 21)).mean(dim=1), torch.zeros(3, 3), rtol=0, atol=1e-6)
-
-
-def test_a_hand_seen_from_its_wrist_does_not_know_where_it_is() -> None:
-    joints, verts, shift = points(0, 2, 21), points(1, 2, 9), torch.tensor([0.3, -0.2, 1.0])
-    here = from_wrist(verts, joints)
-    torch.testing.assert_close(from_wrist(verts + shift, joints + shift), here)
-    torch.testing.assert_close(here[0, 4], verts[0, 4] - joints[0, 0])
