@@ -40,7 +40,9 @@ def main() -> None:
     if job in ("run", "overlap"):
         train(config, renderer=PointRenderer() if os.environ["RANK"] == "0" else None, resume=False)
     elif job == "drill":
-        do_drill(small_config(folder, data__batch_size=batch_size, model=JOINT_READER))
+        do_drill(
+            small_config(folder, data__batch_size=batch_size, model=JOINT_READER, optimiser__ema_decay=0.9)
+        )
     else:
         do_step(config)
 

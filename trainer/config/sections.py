@@ -84,6 +84,9 @@ class OptimiserConfig(Section):
     """Decoupled, on all parameters."""
     clip_norm: NonNegativeFloat = 0.3
     """Largest norm of the gradient; 0 does not clip."""
+    ema_decay: float = Field(default=0.0, ge=0, lt=1)
+    """Share that stays, in a step, of a running mean of the weights; the mean is then what is scored, drawn
+    from, and saved. 0.998 averages over 500 steps; 0 uses the weights as they are, as the paper does."""
     schedule: Literal["plateau", "tenth_at_half", "one_cycle", "cosine", "constant"] = "plateau"
     """The paper halves the rate when PA-MPJPE stops reaching its best. METRO learns the second half of a run
     at a tenth of the rate; the cycles suit short runs."""

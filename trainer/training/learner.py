@@ -27,9 +27,13 @@ from trainer.objective.supervised import SupervisedLoss
 from trainer.objective.terms import TermWeights
 from trainer.training.lifting_drill import lifting_drill
 from trainer.training.optimiser import LearningRate, build_optimiser
+from trainer.training.weight_average import WeightAverage
 
 SMALLEST_SCALE = 2.0**-10
 """Scale of fp16's losses below which an infinite gradient is no overflow; the scaler begins at 2**16."""
+
+_LEARNING = "learning_weights"
+"""In the state of a run that averages: the weights that learn, besides their mean."""
 
 
 def term_weights(config: LossConfig) -> TermWeights:
@@ -46,6 +50,10 @@ def term_weights(config: LossConfig) -> TermWeights:
 
 class Learner:
     """A network that learns: takes batches, moves weights.
+
+    Attributes:
+        network: What the run is for: the network that learns, or the running mean of its weights if the
+            configuration wants one. It is scored, drawn from, and saved.
 
     Args:
         fabric: Device, precision, and processes.
@@ -69,14 +77,17 @@ class Learner:
         self.config = config
         network = build_network(
             config.model, hand_model, cache_dir=config.run_dir, from_checkpoint=from_checkpoint
-        )
-        self.network = network.to(fabric.device)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
+        ).to(fabric.device)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
+        decay = config.optimiser.ema_decay
+        self._average = WeightAverage(network, decay=decay) if decay else None
+        self._learning = network
+        self.network = self._average.network if self._average else network
         if config.compute.compile:
-            self.network.compile()
-        self.optimiser = build_optimiser(self.network.parameters(), config.optimiser)
+            network.compile()
+        self.optimiser = build_optimiser(network.parameters(), config.optimiser)
         self.learning_rate = LearningRate(self.optimiser, config.optimiser, num_steps=num_steps)
-        self._module, self._wrapped_optimiser = fabric.setup(self.network, self.optimiser)
+        self._module, self._wrapped_optimiser = fabric.setup(network, self.optimiser)
         recycle = config.recycle
         terms = term_weights(config.loss)
         self._weights = PassWeights(recycle.alpha, recycle.beta, recycle.gamma) if recycle else PassWeights()
@@ -84,14 +95,12 @@ class Learner:
             torch.from_numpy(hand_model.faces),
             terms,
             norm=config.loss.norm,
-            coarse_vert_ids=self.network.coarse_vert_ids,
+            coarse_vert_ids=network.coarse_vert_ids,
         ).to(fabric.device)
         self._correlation = SelfCorrelationLoss(
             terms, norm=config.loss.norm, detach_original=recycle.detach_original if recycle else False
         )
-        self._drill = lifting_drill(
-            self.network, config, hand_model, terms=terms, visible=fabric.is_global_zero
-        )
+        self._drill = lifting_drill(network, config, hand_model, terms=terms, visible=fabric.is_global_zero)
 
     def step(self, loaded: LoadedBatch, *, number: int) -> StepLosses:
         """Learn from one batch.
@@ -107,8 +116,8 @@ class Learner:
             TrainingError: The loss or its gradient is not finite; no weight has moved.
         """
         torch.manual_seed(seed_of(self.config.seed, "step", number, self.fabric.global_rank))
-        if not self.network.training:
-            self.network.train()
+        if not self._learning.training:
+            self._learning.train()
         losses = recycle_step(
             self._module,
             self.fabric.to_device(loaded).normalised(),
@@ -126,6 +135,8 @@ class Learner:
         self._require_finite(losses, norm, loaded.sample_ids, number=number)
         self._wrapped_optimiser.step()
         self.learning_rate.after_step()
+        if self._average is not None:
+            self._average.after_step(number)
         return replace(losses, total=losses.total.detach())
 
     def _clip(self) -> Tensor:
@@ -175,19 +186,23 @@ class Learner:
     def share_statistics(self) -> None:
         """Give every process the batch statistics of the first one, as the next training step would."""
         if self.fabric.world_size > 1:
-            for buffer in self.network.buffers():
+            averaged = self._average.network.buffers() if self._average else ()
+            for buffer in (*self._learning.buffers(), *averaged):
                 torch.distributed.broadcast(buffer, src=0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that resuming needs, besides the weights."""
-        return {
+        """Return all that resuming needs, besides the weights of `network`."""
+        state = {
             "optimiser": self._wrapped_optimiser.state_dict(),
             "learning_rate": self.learning_rate.state_dict(),
             "precision": self.fabric.strategy.precision.state_dict(),
         }
+        return state if self._average is None else {**state, _LEARNING: self._learning.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a saved state."""
+        if self._average is not None:
+            self._learning.load_state_dict(state[_LEARNING])
         self._wrapped_optimiser.load_state_dict(state["optimiser"])
         self.learning_rate.load_state_dict(state["learning_rate"])
         if state["precision"]:  # empty if the run has changed to fp16 since

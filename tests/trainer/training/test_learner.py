@@ -90,6 +90,16 @@ def test_frozen_stages_stay_as_they_are_while_the_rest_learns(tmp_path: Path) ->
     assert in_optimiser == len(moved)
 
 
+def test_averaging_does_not_change_what_is_learnt(tmp_path: Path) -> None:
+    losses = []
+    for decay in (0.0, 0.9):
+        learner, loader = learner_and_loader(small_config(tmp_path, optimiser__ema_decay=decay))
+        batches = loader.batches(0, start_step=0, twins=None)
+        losses.append([learner.step(batch, number=n).total.item() for n, (batch, _) in enumerate(batches)])
+    assert len(losses[0]) == 3
+    assert losses[0] == losses[1]
+
+
 @pytest.mark.parametrize("model", [REGRESSOR, JOINT_READER], ids=["regressor", "joint reader"])
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")
 def test_a_compiled_step_computes_what_a_plain_one_does(

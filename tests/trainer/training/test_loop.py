@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from shared.errors import ConfigError, HandModelError
 from shared.hand_model.model import EMBEDDED_MODEL, load_hand_model
@@ -18,6 +19,7 @@ from tests.support.kill_points import Killed, killing_call
 from tests.support.small_hands import TINY_BACKBONE
 from tests.support.small_run import NUM_IMAGES, small_config
 from trainer.evaluation import evaluate
+from trainer.networks.base import HandNetwork
 from trainer.recycle import prediction_shards
 from trainer.run.checkpoint import STATE, WEIGHTS, load_state
 from trainer.run.folder import RunFolder
@@ -126,6 +128,36 @@ def test_dropout_too_is_the_same_after_an_interruption(
         train(config, renderer=PointRenderer(), resume=killed)
         weights.append((folder / "run/checkpoints/round-0001" / WEIGHTS).read_bytes())
     assert weights[0] == weights[1]
+
+
+def test_averaged_weights_are_scored_saved_and_the_same_after_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights that learn go on beside their mean; forgetting either would show."""
+    scored: list[HandNetwork] = []
+
+    def score(network: HandNetwork, *arguments: Any, **keywords: Any) -> dict[str, float]:
+        scored.append(network)
+        return evaluate.score_photographs(network, *arguments, **keywords)
+
+    monkeypatch.setattr(loop, "score_photographs", score)
+    ends = []
+    for folder, killed in ((tmp_path / "whole", False), (tmp_path / "cut", True)):
+        config = small_config(folder, rounds=2, optimiser__ema_decay=0.9)
+        if killed:
+            with monkeypatch.context() as patch:
+                killing_call(patch, Learner, "step", call=6)
+                with pytest.raises(Killed):
+                    train(config, renderer=PointRenderer(), resume=False)
+        train(config, renderer=PointRenderer(), resume=killed)
+        ends.append(folder / "run/checkpoints/round-0001")
+    whole, cut = ends
+    assert (whole / WEIGHTS).read_bytes() == (cut / WEIGHTS).read_bytes()
+    assert_same(load_state(cut)["engine"], load_state(whole)["engine"])
+    saved, learning = load_file(cut / WEIGHTS), load_state(cut)["engine"]["learning_weights"]
+    assert saved.keys() == learning.keys()
+    assert any(not torch.equal(value, learning[name]) for name, value in saved.items())
+    assert_same(dict(scored[-1].state_dict()), saved)
 
 
 def assert_same(found: Any, expected: Any) -> None:
