@@ -48,10 +48,11 @@ def _options() -> argparse.ArgumentParser:
     packing.add_argument("--level", type=int, default=9, help="of xz: 1 is quick and a third larger (9)")
     pack = commands.add_parser("pack", parents=[packing], help="Blender, Python 3.13, the trainer's packages")
     pack.add_argument("--gpu", nargs="*", default=["sm_90"], help="generations to build kernels for (sm_90)")
-    data = commands.add_parser("data", parents=[packing], help="a dataset to train on there")
-    data.add_argument("dataset", type=Path, help="folder in FreiHAND's layout")
-    data.add_argument("--images", type=int, help="training images at most; default: what fits")
-    data.add_argument("--evaluation", type=int, default=300, help="evaluation images at most (300)")
+    data = commands.add_parser("data", parents=[packing], help="datasets to train on there")
+    data.add_argument("datasets", type=Path, nargs="+", help="folders in FreiHAND's layout")
+    data.add_argument("--images", type=int, help="training images of each at most; default: what fits")
+    data.add_argument("--evaluation", type=int, default=300, help="evaluation images of each at most (300)")
+    data.add_argument("--side-px", type=int, help="make photographs as small as this; default: as they are")
     data.add_argument("--parts", type=int, default=1, help="parts that it may take (1)")
     data.add_argument("--backgrounds", type=Path, help="database of filter-backgrounds, to recycle there")
     data.add_argument("--weights", type=Path, action="append", default=[], help="ImageNet weights")
@@ -62,9 +63,10 @@ def _options() -> argparse.ArgumentParser:
 
 def _dataset_choice(asked: argparse.Namespace) -> DatasetChoice:
     return DatasetChoice(
-        root=asked.dataset,
+        roots=tuple(asked.datasets),
         images=asked.images,
         evaluation_images=asked.evaluation,
+        side_px=asked.side_px,
         parts=asked.parts,
         backgrounds=asked.backgrounds,
         weights=tuple(asked.weights),

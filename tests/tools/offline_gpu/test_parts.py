@@ -45,7 +45,6 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "node"
     monkeypatch.setattr(unpack, "OFFLINE", root)
     monkeypatch.setattr(unpack, "UNPACKED", root / "unpacked")
-    monkeypatch.setattr(unpack, "DATA", root / "data")
     monkeypatch.setattr(unpack, "ProcessPoolExecutor", ThreadPoolExecutor)
     (root / "unpacked").mkdir(parents=True)
     return root

@@ -1,19 +1,20 @@
-"""Makes a dataset in FreiHAND's layout again out of the arrays that travelled; see pack/dataset.py."""
+"""Makes FreiHAND's files of the labels that travelled; see pack/labels.py."""
 
 import json
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from tools.offline_gpu.node.layout import DATA
 
 
 def main() -> None:
     """Write the annotation files of every split whose arrays are there."""
-    for arrays in sorted((DATA / "labels").glob("*.npz")):
+    for arrays in sorted(DATA.glob("*/*.npz")):
         tables = restore(arrays)
-        paths = [DATA / "set" / f"{arrays.stem}_{name}.json" for name in tables]
+        paths = [arrays.with_name(f"{arrays.stem}_{name}.json") for name in tables]
         with ProcessPoolExecutor(len(paths)) as pool:
             list(pool.map(_write, paths, tables.values()))
 
@@ -21,13 +22,33 @@ def main() -> None:
 def restore(arrays: Path) -> dict[str, np.ndarray]:
     """Return the tables of a split: vertices and joints in metres, to a hundredth of a millimetre."""
     packed = np.load(arrays)
+    joints_m, verts_m = _posed(packed) if "pose" in packed else _stepped(packed)
+    return {"K": packed["K"], "xyz": np.round(joints_m, 6), "verts": np.round(verts_m, 6)}
+
+
+def _posed(packed: NpzFile) -> tuple[np.ndarray, np.ndarray]:
+    import torch
+
+    from shared.hand_model import load_hand_model
+    from trainer.hands.posing import PosedHand
+
+    with torch.no_grad():
+        hands = PosedHand(load_hand_model())(
+            torch.from_numpy(packed["pose"]),
+            torch.from_numpy(packed["shape"]),
+            torch.from_numpy(packed["shift_m"]),
+        )
+    return hands.joints_m.double().numpy(), hands.verts_m.double().numpy()
+
+
+def _stepped(packed: NpzFile) -> tuple[np.ndarray, np.ndarray]:
     step_m = float(packed["step_m"])
     root = packed["root"].astype(np.int64)
     halves = np.ascontiguousarray(packed["verts"].transpose(2, 1, 0))
     steps = halves.view("<i2")[..., 0].astype(np.int64)
     verts = steps.reshape(len(root), -1, 3).cumsum(axis=1) + root[:, None]
     joints = packed["joints"].astype(np.int64) + root[:, None]
-    return {"K": packed["K"], "xyz": np.round(joints * step_m, 6), "verts": np.round(verts * step_m, 6)}
+    return joints * step_m, verts * step_m
 
 
 def _write(path: Path, table: np.ndarray) -> None:

@@ -95,8 +95,31 @@ _CHECK = (
     Step("render-test", "render", f"{_TEST} cuda", 900),
 )
 
+_EVERY: Final = {step.name: step for step in (*_RENDERING, *_TRAINING, *_COMPILED)}
+_SHORT = tuple(
+    _EVERY[name]
+    for name in (
+        *(
+            "machine",
+            "render-cuda-first",
+            "render-cuda",
+            "render-same",
+            "train-fastmetro-l-hrnet_w64-compiled",
+        ),
+        *(
+            "render-optix-first",
+            "render-cpu",
+            "render-optix",
+            "train-fastmetro-l-hrnet_w64",
+            "render-test-cuda",
+        ),
+        *("train-fastmetro-s-resnet50", "render-cuda-64", "render-doctor"),
+    )
+)
+
 PLANS: Final = {
     "all": (*_RENDERING, *_TRAINING, *_COMPILED),
+    "short": _SHORT,
     "render": _RENDERING,
     "train": (*_TRAINING, *_COMPILED),
     "machine": _TRAINING[:1],

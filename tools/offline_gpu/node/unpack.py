@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
-from tools.offline_gpu.node.layout import DATA, NOTE, OFFLINE, UNPACKED
+from tools.offline_gpu.node.layout import NOTE, OFFLINE, UNPACKED
 
 
 def unpack(part: Path) -> None:
@@ -28,7 +28,7 @@ def unpack(part: Path) -> None:
                 raise SystemExit(
                     f"{archive}: expected the bytes that were packed, found others. Copy it again."
                 )
-    if note["kind"] == "data" and (DATA / "labels").exists():
+    if note["kind"] == "data":
         subprocess.run([sys.executable, "-m", "tools.offline_gpu.node.labels"], check=True)
     done = {"kind": note["kind"], "number": note["number"], "count": note["count"]}
     path = UNPACKED / f"{part.name}.json"

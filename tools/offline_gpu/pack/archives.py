@@ -22,6 +22,7 @@ from typing import Final, Literal, NamedTuple
 NOTE: Final = "part.json"
 """File of a part that says which one it is, how many there are, and what its archives hash to."""
 
+_THOROUGH: Final = 9
 _ALONE_FROM: Final = 8 << 20
 """A file of this size gets an archive of its own."""
 _TOGETHER: Final = 24 << 20
@@ -97,7 +98,7 @@ def compress(root: Path, archives: Iterable[Archive], packing: Packing, pool: Ex
     todo = sorted(archives, key=lambda archive: -archive.size(root))
     done: dict[str, Path] = {}
     started_s = time.monotonic()
-    some = functools.partial(_compress, root, packing.cache, packing.level)
+    some = functools.partial(_compress_to_fit, root, packing)
     made = pool.map(some, todo)
     for archive, path in zip(todo, made, strict=True):
         done[archive.name if archive.name not in done else f"{archive.name}-{len(done)}"] = path
@@ -106,6 +107,14 @@ def compress(root: Path, archives: Iterable[Archive], packing: Packing, pool: Ex
             f"  {elapsed_s:5.0f} s  {archive.name:32}{_mib(before):8.1f} MiB to{_mib(after):7.2f}", flush=True
         )
     return done
+
+
+def _compress_to_fit(root: Path, packing: Packing, archive: Archive) -> Path:
+    """Compress quickly, and thoroughly what would not fit into a part otherwise."""
+    path = _compress(root, packing.cache, packing.level, archive)
+    if packing.level < _THOROUGH and path.stat().st_size > packing.part_bytes:
+        path = _compress(root, packing.cache, _THOROUGH, archive)
+    return path
 
 
 def _compress(root: Path, cache: Path, level: int, archive: Archive) -> Path:
@@ -147,7 +156,7 @@ def distribute(
             that kind that were there before are removed.
         kind: What they hold.
         limit_bytes: Of a part.
-        first: Archives that must be in the first part.
+        first: Archives that get the first part for themselves.
 
     Raises:
         SystemExit: An archive is larger than a part may be.
@@ -170,7 +179,7 @@ def distribute(
 
 def _fill(sizes: Mapping[str, int], limit_bytes: int, first: set[str]) -> list[list[str]]:
     """Put the largest archives first, each into the fullest part that still has room."""
-    parts: list[list[str]] = [sorted(first)]
+    parts: list[list[str]] = [[]]
     for name in sorted(sizes.keys() - first, key=lambda name: (-sizes[name], name)):
         if sizes[name] > limit_bytes:
             raise SystemExit(
@@ -183,7 +192,7 @@ def _fill(sizes: Mapping[str, int], limit_bytes: int, first: set[str]) -> list[l
             parts[max(fitting, key=lambda place: fullness[place])].append(name)
         else:
             parts.append([name])
-    return parts
+    return [sorted(first), *parts] if first else parts
 
 
 def content_name(path: Path) -> str:

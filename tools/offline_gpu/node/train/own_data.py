@@ -65,8 +65,11 @@ def _options() -> argparse.ArgumentParser:
 
 
 def _train_and_pack(asked: argparse.Namespace) -> None:
+    needs_blender = not asked.no_recycle and "recycle" in tomllib.loads(
+        asked.config.read_text(encoding="utf-8")
+    )
+    _wait_for({"train", "data", *(["render"] if needs_blender else [])})
     values = _values(asked)
-    _wait_for({"train", "data", *(["render"] if "recycle" in values else [])})
     end_s = time.monotonic() + 60 * asked.minutes
 
     from shared.freihand import FreiHandSplit
@@ -77,7 +80,7 @@ def _train_and_pack(asked: argparse.Namespace) -> None:
     if asked.rounds is None:
         values["rounds"] = _rounds_that_fit(values, end_s - time.monotonic())
     config = TrainConfig.model_validate(values)
-    images = len(FreiHandSplit(DATA / "set", "training"))
+    images = sum(len(FreiHandSplit(Path(source["root"]), "training")) for source in _sources(values))
     print(f"{config.rounds} rounds of {config.epochs_per_round} epochs of {images} images", flush=True)
     _interrupt_at(end_s)
     renderer: Any = contextlib.nullcontext()
@@ -99,7 +102,9 @@ def _values(asked: argparse.Namespace) -> dict[str, Any]:
     values["run_dir"] = str(RUN)
     data = values.setdefault("data", {})
     data.pop("num_versions", None)
-    data |= {"root": str(DATA / "set"), "workers": asked.workers}
+    data["workers"] = asked.workers
+    for source in _sources(values):
+        source["root"] = str(_travelled(Path(source["root"]).name))
     values["compute"] = {
         "accelerator": asked.accelerator,
         "precision": asked.precision,
@@ -120,6 +125,22 @@ def _values(asked: argparse.Namespace) -> dict[str, Any]:
         render = {"device": asked.render_device, "workers": asked.render_workers}
         values["render"] = values.get("render", {}) | render
     return values
+
+
+def _sources(values: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what holds a `root`: the sources of a configuration, or its only one."""
+    data: dict[str, Any] = values["data"]
+    return list(data.get("sources", [data]))
+
+
+def _travelled(name: str) -> Path:
+    """Return the dataset that travelled under a folder's name, or the only one there is."""
+    there = sorted(path.parent for path in DATA.glob("*/training"))
+    if len(there) == 1:
+        return there[0]
+    if DATA / name in there:
+        return DATA / name
+    raise SystemExit(f"train: expected the dataset {name}, found {[path.name for path in there]}. Pack it.")
 
 
 def _wait_for(needs: set[str]) -> None:
@@ -175,12 +196,12 @@ def _score_and_pack(found: dict[str, Any]) -> None:
         return
     trained = load_trained(RUN)
     line = f"{len(found['rounds'])} rounds"
-    if (DATA / "set/evaluation").is_dir():
-        scored = evaluate_checkpoint(trained, FreiHandSplit(DATA / "set", "evaluation")).report
+    for folder in sorted(path.parent for path in DATA.glob("*/evaluation")):
+        scored = evaluate_checkpoint(trained, FreiHandSplit(folder, "evaluation")).report
         if scored is not None:
-            found["evaluation"] = scored.to_json()
+            found.setdefault("evaluation", {})[folder.name] = scored.to_json()
             means = scored.scores
-            line += f"; PA-MPJPE {means.pa_mpjpe_mm:.2f}, PA-MPVPE {means.pa_mpvpe_mm:.2f} mm"
+            line += f"; {folder.name}: PA-MPJPE {means.pa_mpjpe_mm:.2f}, PA-MPVPE {means.pa_mpvpe_mm:.2f} mm"
     _pack(trained.folder)
     report(found, line)
 
