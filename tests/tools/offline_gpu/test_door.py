@@ -47,3 +47,10 @@ def test_a_part_that_was_not_copied_is_named(project: Path) -> None:
 
 def test_an_unknown_option_is_refused(project: Path) -> None:
     assert "found --mintues 3" in door(project, "start", "machine", "1", "--mintues", "3").stderr
+
+
+def test_a_command_keeps_its_own_options(project: Path) -> None:
+    """As in ``trainer -m pytest``: what follows the name of a Python is that Python's."""
+    done = door(project, "trainer", "-c", "import sys; print(sys.argv[1:])", "--json", "-m")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "['--json', '-m']"

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,8 +27,21 @@ _PIECE_BYTES: Final = 15 << 20
 """Of what was trained: files come back in pieces, because some sites limit a file's size."""
 
 
+_PYTHONS: Final[dict[str, tuple[str, Callable[[], dict[str, str]]]]] = {
+    "blender": (str(layout.RENDER_PYTHON), layout.render_env),
+    "trainer": (sys.executable, layout.train_env),
+}
+"""Commands that run anything in the project, and in which Python."""
+
+
 def main() -> None:
     """Do what the command line says."""
+    if (
+        len(sys.argv) > 1 and sys.argv[1] in _PYTHONS
+    ):  # argparse would take options of the command for its own
+        _copy_project()
+        python, env = _PYTHONS[sys.argv[1]]
+        _become(python, sys.argv[2:], env())
     asked, options = _options().parse_known_args()
     if options and asked.command != "train":
         raise SystemExit(f"node: expected only known options, found {' '.join(options)}. See --help.")
@@ -42,10 +55,6 @@ def main() -> None:
             train([str(asked.config), *options])
         case "wait":
             wait(asked.seconds, asked.step, asked.out)
-        case "blender":
-            _become(str(layout.RENDER_PYTHON), asked.words, layout.render_env())
-        case "trainer":
-            _become(sys.executable, asked.words, layout.train_env())
 
 
 def _options() -> argparse.ArgumentParser:
@@ -63,8 +72,7 @@ def _options() -> argparse.ArgumentParser:
     waiting.add_argument("--step", default="", help="wait for this one only; `train` is a training")
     waiting.add_argument("--out", type=Path, default=Path("offline-results"), help="where results go")
     for name, what in (("blender", "the packed Python 3.13"), ("trainer", "the node's own Python")):
-        words = commands.add_parser(name, help=f"run {what} in the project, as in: cli.py doctor")
-        words.add_argument("words", nargs=argparse.REMAINDER)
+        commands.add_parser(name, help=f"run {what} in the project, as in: cli.py doctor")
     return parser
 
 

@@ -77,7 +77,7 @@ _COMPILED = tuple(
     for name, limit_s in (
         ("mobilenet_v2", 100),
         ("fastmetro-s-resnet50", 120),
-        ("fastmetro-l-hrnet_w64", 240),
+        ("fastmetro-l-hrnet_w64", 600),  # 240 s were not enough on 16 cores
     )
 )
 _CHECK = (
