@@ -43,8 +43,8 @@ class RenderSettings(Section):
     workers: PositiveInt | None = None
     """Blender processes at most; if left out, all that a farm offers, or on this machine alone one per core,
     or `workers_per_gpu` for each GPU."""
-    workers_per_gpu: PositiveInt = 1
-    """Blender processes that share a GPU, where one alone does not fill it."""
+    workers_per_gpu: PositiveInt = 3
+    """Blender processes that share a GPU: three were fastest on an H200, twice as fast as one."""
     worker_memory_mb: PositiveInt = 2048
     """A process that uses more than this is replaced, between two pictures."""
     timeout_s: PositiveFloat = 120
