@@ -33,7 +33,7 @@ from shared.storage.outputs import write_output
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_SD
 from trainer.evaluation.predict import at_the_origin
 from trainer.networks.base import HandNetwork
-from trainer.run.checkpoint import WEIGHTS
+from trainer.networks.packed_weights import FRAME
 from trainer.run.trained import TrainedHand
 
 FORMAT = "meshcycle-onnx-1"
@@ -197,13 +197,13 @@ def _quiet_exporter() -> Iterator[None]:
 
 def _metadata(trained: TrainedHand) -> dict[str, str]:
     data = trained.config.data
-    weights = trained.folder / WEIGHTS
+    weights = trained.weights_file
     return {
         "format": FORMAT,
         "input_px": str(data.input_px),
         "crop": json.dumps({"crop_px": data.crop_px, "photograph_px": trained.image_px}),
         "normalisation": json.dumps({"scale": 1 / 255, "mean": IMAGENET_MEAN, "sd": IMAGENET_SD}),
-        "frame": "metres from the wrist; x right, y down, z forward; ndc -1 to 1 across the crop, y down",
+        "frame": FRAME,
         "network": trained.config.model.model_dump_json(),
         "hand_model": json.dumps({"name": trained.hand_model.name, "sha256": trained.hand_model.sha256}),
         "weights_sha256": sha256_of(weights) if weights.exists() else "",

@@ -18,11 +18,12 @@ from shared.cli.options import (
 )
 from shared.cli.report import report
 from shared.storage.location import Location
-from trainer.cli.options import device_option
+from trainer.cli.options import OPEN_MODEL, device_option
 
 
 @click.command(
     epilog=examples(
+        "meshcycle evaluate --data data/realhands",
         "meshcycle evaluate runs/realhands",
         "meshcycle evaluate runs/table2-fastmetro-correlation --tta --pred-json pred.zip",
         "meshcycle evaluate demo/run --sheet worst.png --worst --csv scores.csv",
@@ -75,7 +76,7 @@ def evaluate(
     """Score a run or a prediction file, as FreiHAND does.
 
     RUN is the run_dir of a training, whose best checkpoint is taken, or the folder of one checkpoint. It may
-    also be the URL of either, such as that of a run's mirror.
+    also be the URL of either, such as that of a run's mirror. Without it, the open model is scored.
     """
     from shared.freihand import FreiHandSplit
     from trainer.evaluation.evaluate import evaluate_checkpoint, score_file
@@ -89,14 +90,14 @@ def evaluate(
                 f"{', '.join(meaningless)}: only for a RUN; --predictions holds points alone."
             )
         scores = score_file(predictions, FreiHandSplit(data, split))
-    elif run is None:
-        raise click.UsageError("Give a RUN, or --predictions and --data.")
     else:
         from trainer.evaluation.report import PredictionsWithoutLabels
         from trainer.evaluation.submission import write_submission
         from trainer.run.trained import load_trained
 
-        trained = load_trained(run, device=device, hand_model=hand_model, fingertips=fingertips)
+        trained = load_trained(run or OPEN_MODEL, device=device, hand_model=hand_model, fingertips=fingertips)
+        if data is None and trained.is_packed:
+            raise click.UsageError("Give --data: packed weights do not know any photographs.")
         photographs = FreiHandSplit(data or trained.config.data.root, split)
         workers = min(trained.config.data.workers, len(photographs) // 500)  # they take seconds to start
         evaluation = evaluate_checkpoint(trained, photographs, tta=tta, workers=workers)

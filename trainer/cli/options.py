@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -22,6 +22,13 @@ config_argument = click.argument(
     "config_path", metavar="CONFIG", type=click.Path(dir_okay=False, path_type=Path)
 )
 
+OPEN_MODEL: Final = Path("open")
+"""What stands for the open model wherever a run can be given."""
+RUN_HELP: Final = "A run, whose best checkpoint is taken, or one checkpoint; a folder or a URL."
+
+checkpoint_option = click.option(
+    "--checkpoint", type=location, default=OPEN_MODEL, show_default="the open model", help=RUN_HELP
+)
 device_option = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs."
 )
@@ -47,7 +54,8 @@ runs_option = click.option(
     "runs",
     metavar="[NAME=]RUN",
     multiple=True,
-    required=True,
+    default=[str(OPEN_MODEL)],
+    show_default="the open model",
     callback=named_runs,
     help="A run or a checkpoint, and its heading; repeat it to compare.",
 )

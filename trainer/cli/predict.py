@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from shared.cli.group import SOME_SKIPPED
-from shared.cli.options import as_json, examples, hand_model_option, location, output_path, pass_parts
+from shared.cli.options import as_json, examples, hand_model_option, output_path, pass_parts
 from shared.cli.report import report
 from shared.seams.parts import Parts
 from shared.storage.location import Location
+from trainer.cli.options import checkpoint_option
 
 if TYPE_CHECKING:
     from shared.seams.hand_finder import HandFinder
@@ -22,18 +23,13 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog=examples(
-        "meshcycle predict hand.jpg --checkpoint RUN --out hands --box 820 410 300 360",
-        "meshcycle predict holiday --checkpoint RUN --out hands --detector yolov8n-oiv7.pt --side both",
+        "meshcycle predict hand.jpg --out hands --box 820 410 300 360",
+        "meshcycle predict holiday --out hands --detector yolov8n-oiv7.pt --side both",
         "meshcycle predict left.mp4 --checkpoint RUN --out hands --side left",
     )
 )
 @click.argument("source", metavar="IMAGE|FOLDER|VIDEO", type=click.Path(exists=True, path_type=Path))
-@click.option(
-    "--checkpoint",
-    required=True,
-    type=location,
-    help="Run whose best checkpoint predicts, or one checkpoint; a folder or a URL.",
-)
+@checkpoint_option
 @output_path("Folder for overlays, meshes and JSON.", required=True)
 @click.option(
     "--box",
@@ -64,9 +60,7 @@ if TYPE_CHECKING:
 @click.option(
     "--margin",
     type=click.FloatRange(min=0, min_open=True),
-    default=1.5,
-    show_default=True,
-    help="Side of what the network sees, in longer sides of the box.",
+    help="Side of what the network sees, in longer sides of the box. Default: what suits the network.",
 )
 @click.option(
     "--mesh",
@@ -95,7 +89,7 @@ def predict(
     detector: str | None,
     confidence: float,
     sides: tuple[Literal["right", "left", "both"], ...],
-    margin: float,
+    margin: float | None,
     mesh_format: Literal["obj", "ply"],
     view: bool,
     device: Literal["auto", "cpu", "cuda"],
@@ -119,6 +113,7 @@ def predict(
     if len(sides) > 1 and not boxes:
         raise click.UsageError("Give --side once; only boxes can have one each.")
     trained = load_trained(checkpoint, device=device, hand_model=hand_model)
+    margin = margin or trained.margin
     finder: HandFinder
     if boxes:
         finder = GivenBoxes(boxes, sides, margin=margin)

@@ -70,7 +70,7 @@ def evaluate_checkpoint(
     if broken := predicted.broken_ids():
         raise CheckpointError(
             (
-                f"{trained.folder}: expected finite hands, found NaN or infinity in {len(broken)} of "
+                f"{trained.source}: expected finite hands, found NaN or infinity in {len(broken)} of "
                 f"{len(predicted)}, the first being {broken[0]}."
             ),
             remedy="Choose another checkpoint.",
@@ -78,7 +78,7 @@ def evaluate_checkpoint(
     joints_m = (trained.hand_model.joint_regressor @ predicted.verts_m).astype(np.float32)
     predicted = replace(predicted, joints_m=joints_m)
     submission = place_in_camera(predicted, split)
-    predictor = f"{trained.folder}{' with test-time augmentation' if tta else ''}"
+    predictor = f"{trained.source}{' with test-time augmentation' if tta else ''}"
     report = score_submission(submission, split, predictor=predictor) if split.has_labels else None
     return Evaluation(predicted, submission, report)
 

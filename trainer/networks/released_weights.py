@@ -35,6 +35,26 @@ def load_released_weights(network: nn.Module, path: Path) -> None:
     found = {
         name: value for name, value in _without_prefix(_read(path)).items() if not name.startswith(_UNUSED)
     }
+    load_by_name(
+        network,
+        found,
+        where=str(path),
+        remedy="Configure the size, backbone and coarse mesh that the weights were trained with.",
+    )
+
+
+def load_by_name(network: nn.Module, found: Mapping[str, Tensor], *, where: str, remedy: str) -> None:
+    """Load a state dict of which every name must fit, in both directions.
+
+    Args:
+        network: Changed in place, and only if everything fits.
+        found: Tensors by name.
+        where: What errors call them.
+        remedy: What errors say to do.
+
+    Raises:
+        CheckpointError: They are of another network; the message lists names.
+    """
     expected = network.state_dict()
     shared = expected.keys() & found.keys()
     problems = {
@@ -47,10 +67,10 @@ def load_released_weights(network: nn.Module, path: Path) -> None:
             f"{len(names)} {what} ({_list(names)})" for what, names in problems.items() if names
         )
         raise CheckpointError(
-            f"{path}: expected the weights of this {type(network).__name__}, found {listed}.",
-            remedy="Configure the size, backbone and coarse mesh that the weights were trained with.",
+            f"{where}: expected the weights of this {type(network).__name__}, found {listed}.",
+            remedy=remedy,
         )
-    network.load_state_dict(found)
+    network.load_state_dict(dict(found))
 
 
 def _read(path: Path) -> dict[str, Tensor]:

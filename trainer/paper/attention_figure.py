@@ -169,7 +169,7 @@ def _layer_of(trained: TrainedHand, number: int) -> str:
     layers = point_attention_layers(trained.network)
     if not -len(layers) <= number < len(layers):
         raise ConfigError(
-            f"--layer: expected a number from {-len(layers)} to {len(layers) - 1} for {trained.folder}, "
+            f"--layer: expected a number from {-len(layers)} to {len(layers) - 1} for {trained.source}, "
             f"found {number}."
         )
     return layers[number]

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import torch
+from pydantic import ValidationError
 
 from shared.errors import CheckpointError, DeviceError
 from shared.freihand.reader import FREIHAND_PX
@@ -12,11 +13,17 @@ from shared.hand_model.model import Fingertips, HandModel, load_hand_model
 from shared.storage.local_copy import fetch
 from shared.storage.location import Location, is_url
 from trainer.config.run import TrainConfig, load_config
+from trainer.config.toml import describe
 from trainer.networks.base import HandNetwork
 from trainer.networks.build import build_network
+from trainer.networks.packed_weights import OPEN, PackedWeights, load_packed, read_packed
 from trainer.run.checkpoint import WEIGHTS, best_checkpoint, load_weights
 from trainer.run.folder import CONFIG
 from trainer.run.provenance import recorded_image_px, require_hand_model
+
+USUAL_MARGIN: Final = 1.5
+"""About what FreiHAND's crops of 180 pixels leave around a hand."""
+PACKED_SUFFIX: Final = ".safetensors"
 
 type DeviceName = Literal["auto", "cpu", "cuda"]
 
@@ -26,23 +33,35 @@ class TrainedHand:
     """A trained network.
 
     Attributes:
-        folder: Its checkpoint.
-        config: The configuration that it was trained with.
+        source: Folder of its checkpoint, or the file that its weights are packed in.
+        config: The configuration that it was trained with; of packed weights, what prediction needs of it.
         hand_model: The hand whose meshes it predicts.
         network: In evaluation mode, on the device that was asked for.
         image_px: Side of the photographs that it was trained with.
+        margin: Side of the square that it should be shown, in longer sides of a tight box around a hand.
     """
 
-    folder: Path
+    source: Path
     config: TrainConfig
     hand_model: HandModel
     network: HandNetwork
     image_px: int = FREIHAND_PX
+    margin: float = USUAL_MARGIN
 
     @property
     def crop_share(self) -> float:
         """Side of the crop that the network was shown, as a share of its photographs'."""
         return self.config.data.crop_px / self.image_px
+
+    @property
+    def weights_file(self) -> Path:
+        """The file of its weights."""
+        return self.source if self.is_packed else self.source / WEIGHTS
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether its weights travel alone, without a run and its photographs."""
+        return self.source.suffix == PACKED_SUFFIX
 
 
 def load_trained(
@@ -52,10 +71,11 @@ def load_trained(
     hand_model: Path | None = None,
     fingertips: Fingertips = "default",
 ) -> TrainedHand:
-    """Load a checkpoint, or the best one of a run.
+    """Load a checkpoint, the best one of a run, or packed weights.
 
     Args:
-        place: Folder of a checkpoint or of a run, or the URL of one.
+        place: Folder of a checkpoint or of a run, or the URL of one; a file of packed weights, or ``open``,
+            the name of those that come with the package.
         device: Where to put the network; ``auto`` is a GPU if there is one.
         hand_model: Replaces the path in the configuration, for checkpoints from other machines.
         fingertips: Which vertices of MANO count as fingertips.
@@ -66,6 +86,8 @@ def load_trained(
         StorageError: The URL cannot be read, or holds no checkpoint.
         DeviceError: There is no such device.
     """
+    if not is_url(place) and (str(place) == OPEN or Path(place).suffix == PACKED_SUFFIX):
+        return _load_packed(place, device=device, hand_model=hand_model, fingertips=fingertips)
     folder = find_checkpoint(place)
     config = load_config(folder / CONFIG)
     hand_model = hand_model or config.hand_model
@@ -75,6 +97,34 @@ def load_trained(
     load_weights(network, folder)
     network = network.to(choose_device(device)).eval()
     return TrainedHand(folder, config, model, network, recorded_image_px(folder))
+
+
+def _load_packed(
+    name: Location, *, device: DeviceName, hand_model: Path | None, fingertips: Fingertips
+) -> TrainedHand:
+    packed = read_packed(name)
+    about = packed.about
+    config = _config_of(packed)
+    model = load_hand_model(hand_model, fingertips=fingertips)
+    network = build_network(config.model, model, from_checkpoint=True)
+    load_packed(network, packed, model)
+    network = network.to(choose_device(device)).eval()
+    return TrainedHand(packed.path, config, model, network, about.photograph_px, about.margin)
+
+
+def _config_of(packed: PackedWeights) -> TrainConfig:
+    """Return a configuration whose data has crops and no photographs."""
+    about = packed.about
+    data = {"root": packed.path, "crop_px": about.crop_px, "input_px": about.input_px}
+    try:
+        return TrainConfig.model_validate(
+            {"run_dir": packed.path, "data": data, "model": {**about.network, "pretrained": False}}
+        )
+    except ValidationError as error:
+        raise CheckpointError(
+            describe(error, TrainConfig, where=str(packed.path)),
+            remedy="Use the release that wrote it.",
+        ) from error
 
 
 def _cache_of(folder: Path) -> Path | None:
@@ -98,7 +148,7 @@ def find_checkpoint(place: Location) -> Path:
     found = "another folder" if path.is_dir() else "a file" if path.exists() else "nothing there"
     raise CheckpointError(
         f"{path}: expected a run, or the folder of a checkpoint with {WEIGHTS}, found {found}.",
-        remedy="Give the run_dir of a training configuration.",
+        remedy="Give the run_dir of a training configuration, or open, the open model.",
     )
 
 

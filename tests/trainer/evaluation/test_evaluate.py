@@ -144,7 +144,7 @@ def test_a_split_without_labels_gives_predictions_only(split: FreiHandSplit, tmp
 
 def test_the_best_checkpoint_of_a_run_is_loaded_and_evaluated(run: Path, split: FreiHandSplit) -> None:
     trained = load_trained(run, device="cpu")
-    assert trained.folder.name == "round-0004"
+    assert trained.source.name == "round-0004"
     assert not trained.network.training
     assert trained.config.model.pretrained
     evaluation = evaluate_checkpoint(trained, split)

@@ -202,7 +202,7 @@ def _score_and_pack(found: dict[str, Any]) -> None:
             found.setdefault("evaluation", {})[folder.name] = scored.to_json()
             means = scored.scores
             line += f"; {folder.name}: PA-MPJPE {means.pa_mpjpe_mm:.2f}, PA-MPVPE {means.pa_mpvpe_mm:.2f} mm"
-    _pack(trained.folder)
+    _pack(trained.source)
     report(found, line)
 
 
