@@ -62,6 +62,9 @@ def _model(model: type[BaseModel], *, skip: tuple[str, ...], only: tuple[str, ..
             continue
         is_named = "additionalProperties" in schema["properties"][key]
         yield _section(f"[{key}.NAME]" if is_named else f"[{key}]", definitions[name])
+        for inner, value in definitions[name]["properties"].items():
+            if value.get("type") == "array" and (each := _definition(value.get("items", {}))):
+                yield _section(f"[[{key}.{inner}]]", definitions[each])
 
 
 def _without_names_of_values(schema: Any, definitions: dict[str, Any]) -> Any:
@@ -123,7 +126,7 @@ def _kind(value: dict[str, Any]) -> str:
     if value.get("type") == "array":
         if "prefixItems" in value:
             return f"list of {len(value['prefixItems'])}: {_kind(value['prefixItems'][0])}"
-        return f"list of {_kind(value['items'])}"
+        return "tables" if _definition(value["items"]) else f"list of {_kind(value['items'])}"
     if value.get("format") == "path":
         return "path"
     limits = ", ".join(f"{sign} {value[name]:g}" for name, sign in CONSTRAINTS.items() if name in value)

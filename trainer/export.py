@@ -201,7 +201,7 @@ def _metadata(trained: TrainedHand) -> dict[str, str]:
     return {
         "format": FORMAT,
         "input_px": str(data.input_px),
-        "crop": json.dumps({"crop_px": data.crop_px, "photograph_px": trained.image_px}),
+        "crop": json.dumps({"crop_px": data.main_crop_px, "photograph_px": trained.image_px}),
         "normalisation": json.dumps({"scale": 1 / 255, "mean": IMAGENET_MEAN, "sd": IMAGENET_SD}),
         "frame": FRAME,
         "network": trained.config.model.model_dump_json(),

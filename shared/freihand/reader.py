@@ -64,13 +64,16 @@ class FreiHandSplit:
         root: Folder that holds ``{split}/rgb`` and ``{split}_K.json``.
         split: Which of the two splits.
         num_versions: How often the poses repeat; None takes images / poses.
+        source: Goes before the names of its samples, where a run learns from several data sets.
 
     Raises:
         DatasetError: The folder is missing or not such a dataset, or its parts disagree.
     """
 
-    def __init__(self, root: Path, split: SplitName, *, num_versions: int | None = None) -> None:
-        self.root, self.split = root, split
+    def __init__(
+        self, root: Path, split: SplitName, *, num_versions: int | None = None, source: str = ""
+    ) -> None:
+        self.root, self.split, self.source = root, split, source
         self._num_images = _count_images(root, split)
         self.intrinsics = read_annotation(root / f"{split}_K.json", rows=3)
         self._joints_m = self._labels("xyz", rows=NUM_JOINTS)
@@ -91,7 +94,10 @@ class FreiHandSplit:
         return self._num_images
 
     def __reduce__(self) -> tuple[object, tuple[()]]:
-        return functools.partial(FreiHandSplit, self.root, self.split, num_versions=self.num_versions), ()
+        again = functools.partial(
+            FreiHandSplit, self.root, self.split, num_versions=self.num_versions, source=self.source
+        )
+        return again, ()
 
     @property
     def num_poses(self) -> int:
@@ -140,11 +146,18 @@ class FreiHandSplit:
     def sample_id(self, index: int) -> str:
         """Return the name of an image, which pairs it with its prediction and its twin."""
         self._check(index)
-        return f"{index:08d}"
+        return f"{self._prefix}{index:08d}"
+
+    def index_of(self, sample_id: str) -> int | None:
+        """Return the number of the image of that name; None if there is none."""
+        number = sample_id.removeprefix(self._prefix)
+        is_ours = sample_id.startswith(self._prefix) and number.isdecimal()
+        return int(number) if is_ours and int(number) < len(self) else None
 
     def image_path(self, index: int) -> Path:
         """Return the path of an image."""
-        return self.root / self.split / "rgb" / f"{self.sample_id(index)}.jpg"
+        self._check(index)
+        return self.root / self.split / "rgb" / f"{index:08d}.jpg"
 
     def image(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
         """Decode an image.
@@ -200,6 +213,10 @@ class FreiHandSplit:
             camera=self.camera(pose),
             mano=self.mano[pose],
         )
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self.source}-" if self.source else ""
 
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self):

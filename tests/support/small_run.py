@@ -1,11 +1,14 @@
 """A training run that takes seconds: a tiny network on a dozen pictures of noise."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tests.support.small_dataset import small_split
 from tests.support.small_hands import SEQUENCE_BACKBONE, TINY_BACKBONE
 from trainer.config.run import TrainConfig
+from trainer.data.sources import Source, open_sources
 
 REGRESSOR: dict[str, Any] = {"name": "regressor", "backbone": TINY_BACKBONE, "pretrained": False}
 JOINT_READER: dict[str, Any] = {
@@ -51,3 +54,9 @@ def small_config(folder: Path, **changes: Any) -> TrainConfig:
         else:
             values[section] = value
     return TrainConfig.model_validate(values)
+
+
+def one_source(config: TrainConfig, training: Sequence[int] = range(NUM_IMAGES)) -> tuple[Source]:
+    """Return the source of a run, with these photographs to learn from and none held out."""
+    (source,) = open_sources(config)
+    return (replace(source, training=training, held_out=()),)

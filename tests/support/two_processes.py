@@ -13,10 +13,9 @@ from pathlib import Path
 
 import torch
 
-from shared.freihand import FreiHandSplit
 from shared.hand_model import load_hand_model
 from tests.support.fakes import PointRenderer
-from tests.support.small_run import JOINT_READER, small_config
+from tests.support.small_run import JOINT_READER, one_source, small_config
 from trainer.config.run import TrainConfig
 from trainer.data.dataset import LoadedBatch
 from trainer.data.loader import RoundLoader
@@ -48,10 +47,11 @@ def main() -> None:
 
 
 def do_step(config: TrainConfig) -> None:
-    split = FreiHandSplit(config.data.root, "training")
     fabric = build_fabric(config)
     learner = Learner(fabric, config, load_hand_model(), num_steps=10)
-    loader = RoundLoader(split, range(12), config, rank=fabric.global_rank, world_size=fabric.world_size)
+    loader = RoundLoader(
+        one_source(config, range(12)), config, rank=fabric.global_rank, world_size=fabric.world_size
+    )
     loaded, _ = next(loader.batches(0, start_step=0, twins=None))
     learner.step(with_twins(loaded), number=0)
     if fabric.is_global_zero:
@@ -61,10 +61,11 @@ def do_step(config: TrainConfig) -> None:
 
 
 def do_drill(config: TrainConfig) -> None:
-    split = FreiHandSplit(config.data.root, "training")
     fabric = build_fabric(config)
     learner = Learner(fabric, config, load_hand_model(), num_steps=10)
-    loader = RoundLoader(split, range(12), config, rank=fabric.global_rank, world_size=fabric.world_size)
+    loader = RoundLoader(
+        one_source(config, range(12)), config, rank=fabric.global_rank, world_size=fabric.world_size
+    )
     loaded, _ = next(loader.batches(0, start_step=0, twins=None))
     losses = learner.step(loaded, number=0)
     parameters = {name: value.detach() for name, value in learner.network.named_parameters()}

@@ -63,7 +63,7 @@ def pack(trained: TrainedHand, path: Path, *, margin: float) -> PackReport:
     about = PackedNetwork(
         network=config.model.model_dump(mode="json", exclude=_OF_THE_TRAINING, exclude_none=True),
         input_px=config.data.input_px,
-        crop_px=config.data.crop_px,
+        crop_px=config.data.main_crop_px,
         photograph_px=trained.image_px,
         margin=margin,
         scale=1 / 255,

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from shared.freihand import FreiHandSplit
 from shared.hand_model import HandModel
 from trainer.config.run import TrainConfig
 from trainer.data.dataset import LoadedBatch
 from trainer.data.loader import RoundLoader
+from trainer.data.sources import open_sources
 from trainer.networks.base import HandNetwork
 from trainer.networks.build import build_network
 from trainer.objective.correlation import SelfCorrelationLoss
@@ -63,8 +63,7 @@ def raised_one_by_one(network: HandNetwork, hand: HandPrediction) -> HandPredict
 
 def measure_loading(learner: Learner, config: TrainConfig, *, steps: int) -> tuple[float, float]:
     """Return photographs per second of the loader alone, and the share of training spent waiting for it."""
-    split = FreiHandSplit(config.data.root, "training")
-    loader = RoundLoader(split, range(len(split)), config)
+    loader = RoundLoader(open_sources(config), config)
     steps = min(steps, loader.steps_per_round - WARM_UP_STEPS)
     pauses_s = {"alone": 0.0, "training": 0.0}
     started_s = 0.0

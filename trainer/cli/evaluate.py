@@ -31,7 +31,7 @@ from trainer.cli.options import OPEN_MODEL, device_option
     )
 )
 @click.argument("run", metavar="[RUN]", required=False, type=location)
-@existing_folder("--data", "Dataset in FreiHAND's layout. Default: the one of the run.")
+@existing_folder("--data", "Dataset in FreiHAND's layout. Default: that of the run, or each of its sources.")
 @click.option(
     "--split",
     type=click.Choice(["training", "evaluation"]),
@@ -92,14 +92,23 @@ def evaluate(
         scores = score_file(predictions, FreiHandSplit(data, split))
     else:
         from trainer.evaluation.report import PredictionsWithoutLabels
+        from trainer.evaluation.source_reports import evaluate_sources, workers_for
         from trainer.evaluation.submission import write_submission
         from trainer.run.trained import load_trained
 
         trained = load_trained(run or OPEN_MODEL, device=device, hand_model=hand_model, fingertips=fingertips)
         if data is None and trained.is_packed:
             raise click.UsageError("Give --data: packed weights do not know any photographs.")
-        photographs = FreiHandSplit(data or trained.config.data.root, split)
-        workers = min(trained.config.data.workers, len(photographs) // 500)  # they take seconds to start
+        sources, workers = trained.config.data.all_sources, trained.config.data.workers
+        if data is None and len(sources) > 1:
+            if pred_json or csv_path or sheet:
+                raise click.UsageError(
+                    "--pred-json, --csv, --sheet: only for one dataset; give one of the sources with --data."
+                )
+            report(evaluate_sources(trained, split, tta=tta, max_workers=workers), as_json=as_json)
+            return
+        photographs = FreiHandSplit(data or sources[0].root, split)
+        workers = workers_for(len(photographs), workers)
         evaluation = evaluate_checkpoint(trained, photographs, tta=tta, workers=workers)
         if pred_json is not None:
             write_submission(pred_json, evaluation.submission)

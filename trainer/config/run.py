@@ -9,11 +9,11 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_
 from shared.records import Section
 from shared.seams.renderer import RenderSettings
 from shared.storage.location import is_url
+from trainer.config.data import DataConfig
 from trainer.config.sections import (
     AugmentConfig,
     CheckpointConfig,
     ComputeConfig,
-    DataConfig,
     LossConfig,
     OptimiserConfig,
     RecycleConfig,
@@ -77,6 +77,23 @@ class TrainConfig(Section):
             raise ValueError(
                 f"data.input_px: expected a multiple of {multiple_px} for {self.model.name}, "
                 f"found {self.data.input_px}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _twins_teach(self) -> Self:
+        if self.recycle is None:
+            return self
+        have_twins = [source.twins for source in self.data.all_sources]
+        if not any(have_twins):
+            raise ValueError(
+                "no source has twins, so nothing would be recycled: set twins = true in one of "
+                "[[data.sources]], or leave the table [recycle] out"
+            )
+        if self.recycle.alpha == 0 and not all(have_twins):
+            raise ValueError(
+                "recycle.alpha is 0, so sources without twins would teach nothing: set twins = true in all "
+                "[[data.sources]], or recycle.alpha above 0"
             )
         return self
 

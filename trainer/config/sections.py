@@ -1,6 +1,5 @@
-"""The tables of a training configuration, except [model]; every field says what it means."""
+"""The tables of a training configuration, except [data] and [model]; every field says what it means."""
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -14,27 +13,6 @@ from pydantic import (
 
 from shared.records import Section
 from shared.storage.location import Location
-
-
-class DataConfig(Section):
-    """Photographs in FreiHAND's layout, and how they reach the network."""
-
-    root: Path
-    """Folder that holds training/rgb and training_*.json."""
-    num_versions: PositiveInt | None = None
-    """How often the poses repeat (4 in FreiHAND); counted if left out."""
-    crop_px: PositiveInt = 180
-    """Side of the centre crop of the photograph that the network sees."""
-    input_px: PositiveInt = 224
-    """Side to which that crop is resized."""
-    batch_size: PositiveInt = 16
-    """Photographs per step and process; their twins come on top."""
-    workers: NonNegativeInt = 4
-    """Data-loading processes per training process; 0 loads in between the steps."""
-    held_out_share: float = Field(default=0.02, gt=0, lt=1)
-    """Share of the training poses kept back to select models by. The paper does not say."""
-    max_samples: PositiveInt | None = None
-    """Train on this many photographs only, to try things out."""
 
 
 class AugmentConfig(Section):

@@ -4,10 +4,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from shared.freihand import FreiHandSplit
 from trainer.config.run import TrainConfig
-from trainer.data.dataset import HandDataset, LoadedBatch
+from trainer.data.dataset import LoadedBatch
+from trainer.data.epochs import EpochPart, divide_epoch
 from trainer.data.sampling import ShuffledBatches
+from trainer.data.source_datasets import SourceDatasets
+from trainer.data.sources import Source
 from trainer.data.workers import BatchPlan, load_batches, one_line_errors
 
 
@@ -15,8 +17,7 @@ class RoundLoader:
     """One process's batches, round by round; data-loading processes live as long as this.
 
     Args:
-        split: The training photographs and labels.
-        indices: Which of them to learn from.
+        sources: What to learn from.
         config: Of the run.
         rank: This process.
         world_size: Processes that train together.
@@ -25,8 +26,7 @@ class RoundLoader:
 
     def __init__(
         self,
-        split: FreiHandSplit,
-        indices: Sequence[int],
+        sources: Sequence[Source],
         config: TrainConfig,
         *,
         rank: int = 0,
@@ -34,16 +34,18 @@ class RoundLoader:
         pin_memory: bool = False,
     ) -> None:
         data = config.data
-        dataset = HandDataset(
-            split,
-            crop_px=data.crop_px,
-            input_px=data.input_px,
-            augment=config.augment,
-            seed=config.seed,
-            drawn_labels=config.recycle is not None and config.recycle.target == "rendered",
-        )
+        dataset = SourceDatasets.of(sources, config)
+        num_samples = data.epoch_samples or sum(len(source.training) for source in sources)
+        counts = divide_epoch(num_samples, [each.share for each in sources], [each.name for each in sources])
         self._shuffled = ShuffledBatches(
-            indices, batch_size=data.batch_size, seed=config.seed, rank=rank, world_size=world_size
+            [
+                EpochPart(source.name, source.training, count, source.twins)
+                for source, count in zip(sources, counts, strict=True)
+            ],
+            batch_size=data.batch_size,
+            seed=config.seed,
+            rank=rank,
+            world_size=world_size,
         )
         self._epochs_per_round = config.epochs_per_round
         self._plan = BatchPlan()

@@ -4,10 +4,10 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from multiprocessing.context import BaseContext
 
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from shared.errors import MeshcycleError
-from trainer.data.dataset import HandDataset, LoadedBatch, collate
+from trainer.data.dataset import LoadedBatch, LoadedSample, collate
 from trainer.data.sampling import SampleKey
 
 
@@ -25,7 +25,7 @@ class BatchPlan(Sampler[list[SampleKey]]):
 
 
 def load_batches(
-    dataset: HandDataset, plan: BatchPlan, *, workers: int, pin_memory: bool = False
+    dataset: Dataset[LoadedSample], plan: BatchPlan, *, workers: int, pin_memory: bool = False
 ) -> DataLoader[LoadedBatch]:
     """Return a loader whose processes stay alive between passes, so that a plan can be exchanged."""
     return DataLoader(

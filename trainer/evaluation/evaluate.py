@@ -9,7 +9,7 @@ import torch
 
 from shared.errors import CheckpointError, TrainingError
 from shared.freihand import FreiHandSplit
-from trainer.config.sections import DataConfig
+from trainer.config.data import DataConfig
 from trainer.evaluation.metrics import score_hands, score_samples
 from trainer.evaluation.predict import HandPredictions, predict_split
 from trainer.evaluation.report import EvaluationReport
@@ -62,7 +62,7 @@ def evaluate_checkpoint(
     predicted = predict(
         trained.network,
         split,
-        crop_px=data.crop_px,
+        crop_px=data.crop_px_of(split.root),
         input_px=data.input_px,
         batch_size=batch_size,
         workers=workers,
@@ -99,7 +99,7 @@ def score_photographs(
     hands = predict_split(
         network,
         split,
-        crop_px=data.crop_px,
+        crop_px=data.crop_px_of(split.root),
         input_px=data.input_px,
         indices=indices,
         batch_size=4 * data.batch_size,

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.errors import HandModelError
+from shared.errors import ConfigError, HandModelError
 from shared.freihand import FreiHandSplit
 from shared.hand_model import HandModel, load_hand_model
-from trainer.config.run import load_config
+from trainer.config.run import TrainConfig, load_config
+from trainer.data.sources import open_split
+from trainer.inspection.named_photographs import NamedPhotographs
 from trainer.inspection.shards import Inspection
 from trainer.run.folder import CONFIG, run_of
 
@@ -17,12 +19,12 @@ class ShardContext:
 
     Attributes:
         run_dir: Folder of their run; None for shards outside of a run.
-        split: The photographs whose predictions were drawn, if they are known.
+        photographs: Those whose predictions were drawn, if they are known.
         hand_model: The hand that was drawn.
     """
 
     run_dir: Path | None
-    split: FreiHandSplit | None
+    photographs: NamedPhotographs | None
     hand_model: HandModel
 
 
@@ -38,11 +40,11 @@ def context_of(
 
     Raises:
         DatasetError: The photographs are not where they were.
+        ConfigError: A folder is given, but the run has several sources.
         HandModelError: The shards were drawn with another hand model.
     """
     run_dir = run_of(inspection.rows[0].path) if inspection.rows else None
     config = load_config(run_dir / CONFIG) if run_dir else None
-    root = dataset or (config.data.root if config else None)
     model = load_hand_model(hand_model or (config.hand_model if config else None))
     for row in inspection.rows:
         drawn = row.provenance.hand_model_sha256
@@ -54,4 +56,19 @@ def context_of(
                 ),
                 remedy="Give the hand model that the shard was rendered with.",
             )
-    return ShardContext(run_dir, FreiHandSplit(root, "training") if root else None, model)
+    return ShardContext(run_dir, _photographs(config, dataset), model)
+
+
+def _photographs(config: TrainConfig | None, dataset: Path | None) -> NamedPhotographs | None:
+    """Open the photographs of a run that have twins, or those in a folder that was given instead."""
+    sources = config.data.all_sources if config else ()
+    if dataset is not None:
+        if len(sources) > 1:
+            raise ConfigError(
+                f"{dataset}: expected no folder instead of the {len(sources)} sources of the run, found one.",
+                remedy="Leave --data out, and put the sources where the run's config.toml says.",
+            )
+        return NamedPhotographs([FreiHandSplit(dataset, "training")])
+    if config is None:
+        return None
+    return NamedPhotographs([open_split(source, config.data) for source in sources if source.twins])

@@ -23,7 +23,7 @@ from shared.hand_model import HandModel
 from shared.skeleton import BONES
 from shared.storage.outputs import write_output
 from trainer.drawing.overlay import JOINT_COLOURS, HandInPicture
-from trainer.inspection.twin_strips import photo_index
+from trainer.inspection.named_photographs import NamedPhotographs
 from trainer.run.records import RoundRecord
 
 TEMPLATE = Path(__file__).with_name("gallery.html")
@@ -73,7 +73,7 @@ def write_gallery(
     *,
     title: str,
     hand_model: HandModel,
-    split: FreiHandSplit | None = None,
+    photographs: NamedPhotographs | None = None,
     records: Sequence[RoundRecord] = (),
 ) -> int:
     """Write the page, one twin at a time, and return its size in bytes.
@@ -83,28 +83,32 @@ def write_gallery(
         twins: In any order; a photograph may have one in every round.
         title: Of the page.
         hand_model: Gives the faces of the meshes.
-        split: The photographs; without them their panels stay empty.
+        photographs: Those that were predicted; without them their panels stay empty.
         records: Of the run, for the curves.
     """
     head, tail = TEMPLATE.read_text(encoding="utf-8").split(MARKER)
     faces = _block("faces", _base64(hand_model.faces.astype("<u2").tobytes()))
-    blocks = _blocks(twins, title=title, split=split, records=records)
+    blocks = _blocks(twins, title=title, photographs=photographs, records=records)
     write_output(out, (piece.encode() for piece in itertools.chain([head, faces], blocks, [tail])))
     return out.stat().st_size
 
 
 def _blocks(
-    twins: Iterable[GalleryTwin], *, title: str, split: FreiHandSplit | None, records: Sequence[RoundRecord]
+    twins: Iterable[GalleryTwin],
+    *,
+    title: str,
+    photographs: NamedPhotographs | None,
+    records: Sequence[RoundRecord],
 ) -> Iterator[str]:
     """Yield the block of every photograph, of every twin, and at last the index."""
     entries: list[dict[str, int | float | str | None]] = []
     rounds: set[int] = set()
-    photographs: set[str] = set()
+    shown: set[str] = set()
     for twin in twins:
-        if split is not None and twin.sample_id not in photographs:
-            photographs.add(twin.sample_id)
-            index = photo_index(twin.sample_id, split)
-            yield _block(f"photo-{twin.sample_id}", _json(_photo_content(split, index)))
+        if photographs is not None and twin.sample_id not in shown:
+            shown.add(twin.sample_id)
+            content = _photo_content(*photographs.find(twin.sample_id))
+            yield _block(f"photo-{twin.sample_id}", _json(content))
         yield _block(f"twin-{twin.round_index}-{twin.sample_id}", _json(_twin_content(twin)))
         entries.append(_entry(twin))
         rounds.add(twin.round_index)

@@ -4,11 +4,11 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from shared.freihand import FreiHandSplit
 from shared.twins.sample import SyntheticSample
 from trainer.drawing.overlay import HandInPicture
 from trainer.inspection.context import ShardContext
 from trainer.inspection.gallery import GalleryTwin, write_gallery
+from trainer.inspection.named_photographs import NamedPhotographs
 from trainer.inspection.repredict import BATCH, Reprediction, network_of, repredict
 from trainer.inspection.shards import Inspection
 from trainer.inspection.twin_strips import TwinRef, choose_twins, error_mm
@@ -33,23 +33,27 @@ def write_run_gallery(
     trained = network_of(context, device=device)
     return write_gallery(
         out,
-        gallery_twins(inspection, count=count, split=context.split, trained=trained),
+        gallery_twins(inspection, count=count, photographs=context.photographs, trained=trained),
         title=context.run_dir.name if context.run_dir else "Synthetic shards",
         hand_model=context.hand_model,
-        split=context.split,
+        photographs=context.photographs,
         records=read_records(RunFolder(context.run_dir)) if context.run_dir else (),
     )
 
 
 def gallery_twins(
-    inspection: Inspection, *, count: int, split: FreiHandSplit | None, trained: TrainedHand | None
+    inspection: Inspection,
+    *,
+    count: int,
+    photographs: NamedPhotographs | None,
+    trained: TrainedHand | None,
 ) -> Iterator[GalleryTwin]:
     """Yield the twins of every round among the shards, at most ``count`` per round, in batches.
 
     Args:
         inspection: The shards.
         count: Twins per round, at equal distances.
-        split: Their photographs; needed for errors, and for the network to say anything.
+        photographs: Those that were predicted; needed for errors, and for the network to say anything.
         trained: The network that predicts twins and photographs again.
     """
     rounds: dict[int, list[Path]] = {}
@@ -58,12 +62,12 @@ def gallery_twins(
     for tars in rounds.values():
         for refs in itertools.batched(choose_twins(tars, count=count), BATCH):
             drawn = {ref.sample_id: ref.shard.read(ref.sample_id) for ref in refs if ref.why_missing is None}
-            found = repredict(drawn, split, trained) if split and trained else {}
+            found = repredict(drawn, photographs, trained) if photographs and trained else {}
             for ref in refs:
                 yield _gallery_twin(
                     ref,
                     drawn.get(ref.sample_id),
-                    split,
+                    photographs,
                     found.get(ref.sample_id),
                     latest_round=max(rounds),
                 )
@@ -72,7 +76,7 @@ def gallery_twins(
 def _gallery_twin(
     ref: TwinRef,
     sample: SyntheticSample | None,
-    split: FreiHandSplit | None,
+    photographs: NamedPhotographs | None,
     reprediction: Reprediction | None,
     *,
     latest_round: int,
@@ -86,7 +90,7 @@ def _gallery_twin(
         sample_id=ref.sample_id,
         round_index=labels.round_index,
         background=labels.background.key,
-        error_mm=error_mm(sample, split) if split is not None and split.has_labels else None,
+        error_mm=error_mm(sample, photographs) if photographs and photographs.have_labels else None,
         recycled_pa_mm=recycled,
         change_since_render_pa_mm=change,
         staleness=latest_round - labels.round_index,

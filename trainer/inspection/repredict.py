@@ -16,7 +16,7 @@ from trainer.evaluation.centre_crops import CentreCrops
 from trainer.evaluation.predict import HandPredictions, join_predictions, predict_groups
 from trainer.evaluation.procrustes import aligned_mean_mm
 from trainer.inspection.context import ShardContext
-from trainer.inspection.twin_strips import photo_index
+from trainer.inspection.named_photographs import NamedPhotographs
 from trainer.run.folder import RunFolder
 from trainer.run.trained import DeviceName, TrainedHand, load_trained
 
@@ -62,24 +62,34 @@ def network_of(context: ShardContext, *, device: DeviceName = "auto") -> Trained
 
 
 def repredict(
-    drawn: Mapping[str, SyntheticSample], split: FreiHandSplit, trained: TrainedHand
+    drawn: Mapping[str, SyntheticSample], photographs: NamedPhotographs, trained: TrainedHand
 ) -> dict[str, Reprediction]:
     """Predict some twins and their photographs, and return what came out by sample."""
-    if not drawn:
-        return {}
-    data = trained.config.data
-    samples = {photo_index(sample_id, split): sample for sample_id, sample in drawn.items()}
-    twins = TwinCrops(split, samples, crop_px=data.crop_px, input_px=data.input_px)
-    photos = CentreCrops(split, crop_px=data.crop_px, input_px=data.input_px)
+    by_split: dict[FreiHandSplit, dict[int, SyntheticSample]] = {}
+    for sample_id, sample in drawn.items():
+        split, index = photographs.find(sample_id)
+        by_split.setdefault(split, {})[index] = sample
+    found: dict[str, Reprediction] = {}
+    for split, samples in by_split.items():
+        found |= _repredict(samples, split, trained)
+    return found
+
+
+def _repredict(
+    samples: Mapping[int, SyntheticSample], split: FreiHandSplit, trained: TrainedHand
+) -> dict[str, Reprediction]:
+    crop_px, input_px = trained.config.data.crop_px_of(split.root), trained.config.data.input_px
+    twins = TwinCrops(split, samples, crop_px=crop_px, input_px=input_px)
+    photos = CentreCrops(split, crop_px=crop_px, input_px=input_px)
     again, now = (_predict(trained, crops, list(samples)) for crops in (twins, photos))
     drawn_m = np.stack([sample.joints_m for sample in samples.values()])
     recycled = aligned_mean_mm(again.joints_m, drawn_m, allow_reflection=True)
     change = aligned_mean_mm(now.joints_m, drawn_m, allow_reflection=True)
     found = {}
-    for row, (sample_id, sample) in enumerate(drawn.items()):
+    for row, (index, sample) in enumerate(samples.items()):
         camera = WeakPerspective(*(float(value) for value in again.cameras[row]))
         seen = HandInPicture(again.verts_m[row], again.joints_m[row], camera, sample.labels.image_px)
-        found[sample_id] = Reprediction(seen, float(recycled[row]), float(change[row]))
+        found[split.sample_id(index)] = Reprediction(seen, float(recycled[row]), float(change[row]))
     return found
 
 

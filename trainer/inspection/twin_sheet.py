@@ -32,14 +32,16 @@ def draw_twin_sheet(
     latest = max(row.provenance.round_index for row in inspection.rows)
     rows = [row for row in inspection.rows if row.provenance.round_index == latest]
     tars = [row.path for row in rows]
-    twins = choose_twins(tars, count=count, selection=selection, split=context.split)
+    twins = choose_twins(tars, count=count, selection=selection, photographs=context.photographs)
     num_samples = sum(row.num_samples for row in rows)
     made = rows[0].provenance
     title = f"Round {latest}: {num_samples} twins, {made.engine}, {made.samples} samples per pixel"
     drawn = {twin.sample_id: twin.shard.read(twin.sample_id) for twin in twins if twin.why_missing is None}
-    seen = repredict(drawn, context.split, trained) if context.split and trained else {}
+    seen = repredict(drawn, context.photographs, trained) if context.photographs and trained else {}
     strips = [
-        strip_of(twin, context.split, seen=seen[twin.sample_id].seen if twin.sample_id in seen else None)
+        strip_of(
+            twin, context.photographs, seen=seen[twin.sample_id].seen if twin.sample_id in seen else None
+        )
         for twin in twins
     ]
     headings = (*HEADINGS, SECOND_HEADING) if seen else HEADINGS

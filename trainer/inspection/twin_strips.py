@@ -12,12 +12,12 @@ from typing import Literal
 import numpy as np
 
 from shared.errors import ShardError
-from shared.freihand import FreiHandSplit
 from shared.twins.sample import SyntheticSample
 from shared.twins.shards import SyntheticShard
 from trainer.drawing.contact_sheet import Panel, Strip
 from trainer.drawing.overlay import HandInPicture
 from trainer.evaluation.procrustes import aligned_mean_mm
+from trainer.inspection.named_photographs import NamedPhotographs
 
 HEADINGS = ("photograph", "prediction", "synthetic twin")
 SECOND_HEADING = "prediction of the twin"
@@ -35,7 +35,11 @@ class TwinRef:
 
 
 def choose_twins(
-    tars: Sequence[Path], *, count: int, selection: Selection = "spread", split: FreiHandSplit | None = None
+    tars: Sequence[Path],
+    *,
+    count: int,
+    selection: Selection = "spread",
+    photographs: NamedPhotographs | None = None,
 ) -> list[TwinRef]:
     """Choose the samples of a sheet.
 
@@ -44,34 +48,39 @@ def choose_twins(
         count: At most this many.
         selection: ``spread`` takes them at equal distances, quarantined ones included; ``worst`` those whose
             drawn hand is farthest from the labels.
-        split: The photographs that were drawn; needed for ``worst``.
+        photographs: Whose predictions were drawn; needed for ``worst``.
 
     Raises:
         ShardError: ``worst`` was asked for without labels.
     """
     twins = [twin for tar in tars for twin in _twins_in(SyntheticShard(tar))]
     if selection == "worst":
-        if split is None or not split.has_labels:
+        if photographs is None or not photographs.have_labels:
             raise ShardError(
                 "worst: expected a dataset with labels to compare with, found none.",
                 remedy="Give its folder.",
             )
         drawn = [twin for twin in twins if twin.why_missing is None]
-        errors_mm = [error_mm(twin.shard.read(twin.sample_id), split) for twin in drawn]
+        errors_mm = [error_mm(twin.shard.read(twin.sample_id), photographs) for twin in drawn]
         return [drawn[row] for row in np.argsort(errors_mm)[::-1][:count]]
     rows = np.linspace(0, len(twins) - 1, num=min(count, len(twins)))
     return [twins[round(row)] for row in rows]
 
 
-def strip_of(twin: TwinRef, split: FreiHandSplit | None, *, seen: HandInPicture | None = None) -> Strip:
+def strip_of(
+    twin: TwinRef, photographs: NamedPhotographs | None, *, seen: HandInPicture | None = None
+) -> Strip:
     """Read what a strip shows of one twin.
 
     Args:
         twin: Which one.
-        split: The photographs.
+        photographs: Whose predictions were drawn.
         seen: What a network sees in the twin, for a fourth panel.
     """
-    photo = split.image(photo_index(twin.sample_id, split)) if split is not None else None
+    photo = None
+    if photographs is not None:
+        split, index = photographs.find(twin.sample_id)
+        photo = split.image(index)
     before = Panel(photo, why_empty="no photograph")
     if twin.why_missing is not None:
         lost = Panel(None, why_empty="quarantined")
@@ -81,17 +90,18 @@ def strip_of(twin: TwinRef, split: FreiHandSplit | None, *, seen: HandInPicture 
     hand = HandInPicture(sample.verts_m, sample.joints_m, labels.camera, labels.image_px)
     background = labels.background.key.rsplit("/", maxsplit=1)[-1]
     caption = f"{twin.sample_id}   round {labels.round_index}   background {background[:12]}"
-    if split is not None and split.has_labels:
-        caption += f"   PA-MPJPE {error_mm(sample, split):.1f} mm"
+    if photographs is not None and photographs.have_labels:
+        caption += f"   PA-MPJPE {error_mm(sample, photographs):.1f} mm"
     prediction = Panel(photo, hand, has_mesh=True, why_empty="no photograph")
     rgb = sample.rgb()
     again = () if seen is None else (Panel(rgb, seen, has_mesh=True),)
     return Strip(caption, (before, prediction, Panel(rgb, hand), *again))
 
 
-def error_mm(sample: SyntheticSample, split: FreiHandSplit) -> float:
+def error_mm(sample: SyntheticSample, photographs: NamedPhotographs) -> float:
     """Return how far the joints of the drawn hand are from the photograph's labels, after alignment."""
-    true_m = split.joints_m[split.pose_of(photo_index(sample.labels.sample_id, split))][None]
+    split, index = photographs.find(sample.labels.sample_id)
+    true_m = split.joints_m[split.pose_of(index)][None]
     return float(aligned_mean_mm(sample.joints_m[None], true_m, allow_reflection=True)[0])
 
 
@@ -99,16 +109,3 @@ def _twins_in(shard: SyntheticShard) -> list[TwinRef]:
     drawn = [TwinRef(sample_id, shard) for sample_id in shard.index.samples]
     missing = [TwinRef(sample_id, shard, why) for sample_id, why in shard.index.quarantined.items()]
     return sorted(drawn + missing, key=lambda twin: twin.sample_id)
-
-
-def photo_index(sample_id: str, split: FreiHandSplit) -> int:
-    """Return the number of the photograph that a sample is named after."""
-    if not sample_id.isdecimal() or int(sample_id) >= len(split):
-        raise ShardError(
-            (
-                f"{sample_id}: expected a photograph of that name among the {len(split)} of {split.root}, "
-                "found none."
-            ),
-            remedy="Give the dataset that the shard was rendered for.",
-        )
-    return int(sample_id)

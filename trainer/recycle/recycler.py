@@ -14,10 +14,10 @@ import torch
 from lightning_fabric import Fabric
 
 from shared.errors import ConfigError
-from shared.freihand import FreiHandSplit
 from shared.seams.renderer import Renderer
 from shared.twins.rounds import SyntheticRound
 from trainer.config.run import TrainConfig
+from trainer.data.sources import Source
 from trainer.networks.base import HandNetwork
 from trainer.recycle.counts import TwinCounts
 from trainer.recycle.prediction_shards import PredictionShards
@@ -65,8 +65,7 @@ class Recycler:
         fabric: The processes; each predicts some shards, and the first has them rendered.
         run: Where predictions and renders are stored.
         config: Of the run.
-        split: The training photographs.
-        indices: Which of them are learnt from, and so get twins.
+        sources: What the run learns from; some or all of them get twins.
         renderer: Needed by the first process of a run that recycles.
 
     Raises:
@@ -78,14 +77,13 @@ class Recycler:
         fabric: Fabric,
         run: RunFolder,
         config: TrainConfig,
-        split: FreiHandSplit,
-        indices: Sequence[int],
+        sources: Sequence[Source],
         *,
         renderer: Renderer | None,
     ) -> None:
         self._run, self._recycle = run, config.recycle
         self._schedule = TwinSchedule(config.recycle, config.rounds)
-        self._shards = PredictionShards(fabric, run, config, split, indices)
+        self._shards = PredictionShards(fabric, run, config, sources)
         self._rendering: RoundRenderer | None = None
         if config.recycle is not None and fabric.is_global_zero:
             self._rendering = RoundRenderer(run, config, config.recycle, require_renderer(renderer))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from shared.errors import CheckpointError
 from shared.text_table import text_table
 from trainer.run.folder import RunFolder
+from trainer.run.source_scores import scores_by_source
 
 _HEADER = (
     "round",
@@ -34,7 +35,8 @@ class RoundRecord:
         photos_per_s: Photographs learnt from per second of training, all processes together.
         data_wait_share: Share of that time spent waiting for data.
         losses: Means over the batches of the first process; weighted sums per pass, and each unweighted term.
-        scores: Aligned and wrist-relative numbers on the held-out poses.
+        scores: Aligned and wrist-relative numbers on the held-out poses. Where the run has several sources,
+            means weighted with their shares, and then those of each, as ``realhands/pa_mpjpe_mm``.
         rendered: Twins drawn by the render that ended in this round: of its own predictions, or, where
             renders overlap with training, of those of the round before.
         quarantined: Predictions that could not be drawn.
@@ -81,11 +83,14 @@ class RoundRecord:
         drawn += f", {retried} tried again" if (retried := int(self.twins.get("retried", 0))) else ""
         lost = f", {self.quarantined} quarantined" if self.quarantined else ""
         joints_mm, verts_mm = self.scores["pa_mpjpe_mm"], self.scores["pa_mpvpe_mm"]
+        by_source = scores_by_source(self.scores, "pa_mpjpe_mm")
+        sources = ", ".join(f"{name} {value:.2f}" for name, value in by_source.items())
+        of_each = f" ({sources})" if sources else ""
         return " · ".join(
             (
                 f"round {self.round + 1}/{rounds}",
                 f"loss {self.losses['total']:.2f} ({passes})",
-                f"held-out PA-MPJPE {joints_mm:.2f} mm, PA-MPVPE {verts_mm:.2f} mm",
+                f"held-out PA-MPJPE {joints_mm:.2f} mm{of_each}, PA-MPVPE {verts_mm:.2f} mm",
                 f"{self.photos_per_s:.0f} photos/s, {self.data_wait_share:.0%} waiting for data",
                 f"{stages}{drawn}{lost}",
             )

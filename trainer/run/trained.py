@@ -37,7 +37,7 @@ class TrainedHand:
         config: The configuration that it was trained with; of packed weights, what prediction needs of it.
         hand_model: The hand whose meshes it predicts.
         network: In evaluation mode, on the device that was asked for.
-        image_px: Side of the photographs that it was trained with.
+        image_px: Side of the photographs that it was trained with, those of the first source.
         margin: Side of the square that it should be shown, in longer sides of a tight box around a hand.
     """
 
@@ -51,7 +51,7 @@ class TrainedHand:
     @property
     def crop_share(self) -> float:
         """Side of the crop that the network was shown, as a share of its photographs'."""
-        return self.config.data.crop_px / self.image_px
+        return self.config.data.main_crop_px / self.image_px
 
     @property
     def weights_file(self) -> Path:

@@ -15,14 +15,12 @@ from pathlib import Path
 from lightning_fabric import Fabric
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from shared.freihand import FreiHandSplit
-from shared.freihand.label_check import check_labels
 from shared.hand_model import load_hand_model
 from shared.seams.renderer import Renderer
 from shared.storage.files import write_durably
 from trainer.config.run import TrainConfig
-from trainer.data.held_out import hold_out
 from trainer.data.loader import RoundLoader
+from trainer.data.sources import check_sources, open_sources
 from trainer.evaluation.evaluate import score_photographs
 from trainer.recycle.counts import TwinCounts
 from trainer.recycle.recycler import Recycler, Twins, require_renderer
@@ -34,6 +32,7 @@ from trainer.run.processes import autocast_of, build_fabric
 from trainer.run.progress import photo_bar
 from trainer.run.records import RoundRecord, read_records, round_table
 from trainer.run.remote_copy import RemoteCopy
+from trainer.run.source_scores import joined_scores
 from trainer.training.interruption import Interruption
 from trainer.training.learner import Learner
 from trainer.training.loss_meter import LossMeter
@@ -132,19 +131,12 @@ class Trainer:
     ) -> None:
         self._fabric, self._config, self._remote_copy = fabric, config, remote_copy
         self._folder = RunFolder(config.run_dir)
-        data = config.data
         hand_model = load_hand_model(config.hand_model)
-        self._photographs = FreiHandSplit(data.root, "training", num_versions=data.num_versions)
-        check_labels(self._photographs, hand_model)
-        self._split = hold_out(
-            self._photographs, held_out_share=data.held_out_share, max_samples=data.max_samples
-        )
-        self._recycler = Recycler(
-            fabric, self._folder, config, self._photographs, self._split.training, renderer=renderer
-        )
+        self._sources = open_sources(config)
+        check_sources(self._sources, hand_model)
+        self._recycler = Recycler(fabric, self._folder, config, self._sources, renderer=renderer)
         self._loader = RoundLoader(
-            self._photographs,
-            self._split.training,
+            self._sources,
             config,
             rank=fabric.global_rank,
             world_size=fabric.world_size,
@@ -166,8 +158,8 @@ class Trainer:
 
     @property
     def image_px(self) -> int:
-        """Side of the photographs."""
-        return self._photographs.image_px
+        """Side of the photographs, those of the first source."""
+        return self._sources[0].split.image_px
 
     def run(self) -> TrainReport:
         """Do every round that is left."""
@@ -232,13 +224,17 @@ class Trainer:
         """Score the held-out poses, tell the learning rate, and end the round's training."""
         scores: dict[str, float] = {}
         if self._fabric.is_global_zero:
-            scores = score_photographs(
-                self._learner.network,
-                self._photographs,
-                self._split.held_out,
-                data=self._config.data,
-                autocast=autocast_of(self._config.compute),
-            )
+            by_source = {
+                source.name: score_photographs(
+                    self._learner.network,
+                    source.split,
+                    source.held_out,
+                    data=self._config.data,
+                    autocast=autocast_of(self._config.compute),
+                )
+                for source in self._sources
+            }
+            scores = joined_scores(by_source, [source.share for source in self._sources])
         scores = self._fabric.broadcast(scores)
         self._state.note_scores(round_index, scores)
         self._lap("evaluate")

@@ -3,28 +3,34 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ConfigError
+from trainer.data.epochs import EpochPart
 from trainer.data.sampling import ShuffledBatches
+
+
+def one(num_photographs: int) -> list[EpochPart]:
+    """A single source."""
+    return [EpochPart("only", range(num_photographs), num_photographs)]
 
 
 def test_processes_share_every_joint_batch_of_one_process() -> None:
     """With the test of the step, this makes distributed training equal to one process with larger batches."""
-    alone = ShuffledBatches(range(30), batch_size=6, seed=3).batches(epoch=2, twins=None)
+    alone = ShuffledBatches(one(30), batch_size=6, seed=3).batches(epoch=2, twins=None)
     ranks = [
-        ShuffledBatches(range(30), batch_size=3, seed=3, rank=rank, world_size=2).batches(epoch=2, twins=None)
+        ShuffledBatches(one(30), batch_size=3, seed=3, rank=rank, world_size=2).batches(epoch=2, twins=None)
         for rank in (0, 1)
     ]
     assert [first + second for first, second in zip(*ranks, strict=True)] == alone
 
 
 def test_every_epoch_has_its_own_order_and_every_photograph_once() -> None:
-    shuffled = ShuffledBatches(range(12), batch_size=4, seed=3)
+    shuffled = ShuffledBatches(one(12), batch_size=4, seed=3)
     orders = [[key.index for batch in shuffled.batches(epoch=e, twins=None) for key in batch] for e in (0, 1)]
     assert orders[0] != orders[1]
     assert sorted(orders[0]) == sorted(orders[1]) == list(range(12))
 
 
 def test_a_sample_key_tells_its_epoch_and_its_twins() -> None:
-    key = ShuffledBatches(range(4), batch_size=4, seed=0).batches(epoch=7, twins=Path("round-0003"))[0][0]
+    key = ShuffledBatches(one(4), batch_size=4, seed=0).batches(epoch=7, twins=Path("round-0003"))[0][0]
     assert (key.epoch, key.twins) == (7, Path("round-0003"))
 
 
@@ -32,4 +38,4 @@ def test_a_batch_larger_than_the_data_is_refused() -> None:
     with pytest.raises(
         ConfigError, match=r"data.batch_size: expected at most 5 for 10 .* 2 processes, found 6"
     ):
-        ShuffledBatches(range(10), batch_size=6, seed=0, world_size=2)
+        ShuffledBatches(one(10), batch_size=6, seed=0, world_size=2)

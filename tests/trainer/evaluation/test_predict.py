@@ -10,7 +10,7 @@ from shared.freihand import FreiHandSplit
 from shared.hand_model import load_hand_model
 from shared.types import WeakPerspective
 from tests.support.small_dataset import SIZE_PX, small_split
-from trainer.config.sections import DataConfig
+from trainer.config.data import DataConfig
 from trainer.evaluation.evaluate import score_photographs
 from trainer.evaluation.predict import predict_split
 from trainer.networks.base import HandNetwork

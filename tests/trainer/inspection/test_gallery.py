@@ -17,6 +17,7 @@ from tests.support.browser import CHROMIUM, Browser, browser
 from tests.support.small_dataset import SIZE_PX, labelled_hand, small_split
 from trainer.drawing.overlay import HandInPicture
 from trainer.inspection.gallery import GalleryTwin, write_gallery
+from trainer.inspection.named_photographs import NamedPhotographs
 from trainer.run.records import RoundRecord
 
 NO_SCRIPTS = """(page => { page.querySelectorAll("script").forEach(script => script.remove());
@@ -68,9 +69,17 @@ def record(number: int) -> RoundRecord:
 
 
 def write(path: Path, twins: Iterable[GalleryTwin], *, with_photos: bool = False) -> Path:
-    split = small_split(path.parent / "data", "training", num_images=5) if with_photos else None
-    records = [record(0), record(1)]
-    write_gallery(path, twins, title="A test", hand_model=load_hand_model(), split=split, records=records)
+    photographs = None
+    if with_photos:
+        photographs = NamedPhotographs([small_split(path.parent / "data", "training", num_images=5)])
+    write_gallery(
+        path,
+        twins,
+        title="A test",
+        hand_model=load_hand_model(),
+        photographs=photographs,
+        records=[record(0), record(1)],
+    )
     return path
 
 

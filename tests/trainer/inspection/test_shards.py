@@ -25,6 +25,7 @@ from trainer.data.dataset import normalise
 from trainer.drawing.contact_sheet import EMPTY, GAP_PX, HEADER_PX, MARGIN_PX, TILE_PX
 from trainer.inspection.context import context_of
 from trainer.inspection.gallery_twins import gallery_twins, write_run_gallery
+from trainer.inspection.named_photographs import NamedPhotographs
 from trainer.inspection.shards import inspect_shards
 from trainer.inspection.twin_sheet import draw_twin_sheet
 from trainer.inspection.twin_strips import choose_twins, error_mm, strip_of
@@ -171,7 +172,7 @@ class TestTwins:
 
     def test_the_worst_are_those_that_the_labels_contradict(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "data", "training", num_images=6)
-        chosen = choose_twins(latest(run), count=2, selection="worst", split=split)
+        chosen = choose_twins(latest(run), count=2, selection="worst", photographs=NamedPhotographs([split]))
         assert [twin.sample_id for twin in chosen] == ["00000001", "00000002"]
         with pytest.raises(ShardError, match="expected a dataset with labels"):
             choose_twins(latest(run), count=2, selection="worst")
@@ -179,13 +180,13 @@ class TestTwins:
     def test_the_error_is_the_aligned_error_of_the_drawn_hand(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "data", "training", num_images=6)
         shard = SyntheticShard(latest(run)[0])
-        assert error_mm(shard.read("00000000"), split) == pytest.approx(0, abs=1e-3)
-        assert 5 < error_mm(shard.read("00000001"), split) < 20
+        assert error_mm(shard.read("00000000"), NamedPhotographs([split])) == pytest.approx(0, abs=1e-3)
+        assert 5 < error_mm(shard.read("00000001"), NamedPhotographs([split])) < 20
 
     def test_a_strip_has_the_photograph_of_its_twin(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "data", "training", num_images=6)
         chosen = choose_twins(latest(run), count=5)
-        strip = strip_of(chosen[1], split)
+        strip = strip_of(chosen[1], NamedPhotographs([split]))
         photo, prediction, rendered = strip.panels
         assert photo.picture is not None
         assert rendered.picture is not None
@@ -198,14 +199,14 @@ class TestTwins:
     def test_a_fourth_panel_shows_what_a_network_sees_in_the_twin(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "data", "training", num_images=6)
         chosen = choose_twins(latest(run), count=5)[1]
-        seen = strip_of(chosen, split).panels[1].hand
-        rendered, again = strip_of(chosen, split, seen=seen).panels[2:]
+        seen = strip_of(chosen, NamedPhotographs([split])).panels[1].hand
+        rendered, again = strip_of(chosen, NamedPhotographs([split]), seen=seen).panels[2:]
         assert again.picture is rendered.picture
         assert (again.hand, again.has_mesh) == (seen, True)
 
     def test_a_quarantined_twin_leaves_a_photograph_alone(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "data", "training", num_images=6)
-        strip = strip_of(choose_twins(latest(run), count=5)[3], split)
+        strip = strip_of(choose_twins(latest(run), count=5)[3], NamedPhotographs([split]))
         photo, prediction, rendered = strip.panels
         assert photo.picture is not None
         assert prediction.picture is rendered.picture is None
@@ -215,7 +216,7 @@ class TestTwins:
     def test_a_shard_of_another_dataset_is_refused(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "other", "training", num_images=2)
         with pytest.raises(ShardError, match="00000004: expected a photograph of that name among the 2"):
-            strip_of(choose_twins(latest(run), count=5)[4], split)
+            strip_of(choose_twins(latest(run), count=5)[4], NamedPhotographs([split]))
 
 
 class TestSheet:
@@ -239,8 +240,8 @@ class TestSheet:
     def test_a_network_makes_the_sheet_one_panel_wider(self, run: Path) -> None:
         inspection = inspect_shards([run])
         context = context_of(inspection)
-        assert context.split is not None
-        data = {"root": context.split.root, "crop_px": SIZE_PX, "input_px": SIZE_PX}
+        assert context.photographs is not None
+        data = {"root": context.photographs.splits[0].root, "crop_px": SIZE_PX, "input_px": SIZE_PX}
         config = TrainConfig.model_validate({"run_dir": run, "data": data})
         trained = TrainedHand(run, config, context.hand_model, Memory([0, 1, 2, 4]))
         wide, narrow = draw_twin_sheet(inspection, context, trained=trained), self.sheet(run)
@@ -296,7 +297,9 @@ class TestGallery:
         )
         network = Memory([0, 1])
         trained = TrainedHand(run, config, load_hand_model(), network)
-        first, second = gallery_twins(inspection, count=9, split=split, trained=trained)
+        first, second = gallery_twins(
+            inspection, count=9, photographs=NamedPhotographs([split]), trained=trained
+        )
         assert first.recycled_pa_mm == pytest.approx(0, abs=1e-3)
         assert first.change_since_render_pa_mm == first.recycled_pa_mm
         assert second.recycled_pa_mm == pytest.approx(
@@ -313,7 +316,7 @@ class TestGallery:
         )
 
     def test_without_a_network_the_shards_speak_for_themselves(self, run: Path) -> None:
-        twins = list(gallery_twins(inspect_shards([run]), count=9, split=None, trained=None))
+        twins = list(gallery_twins(inspect_shards([run]), count=9, photographs=None, trained=None))
         assert [(twin.round_index, twin.sample_id[-1]) for twin in twins] == [
             (0, "0"), (1, "0"), (1, "1"), (1, "2"), (1, "3"), (1, "4"),
         ]  # fmt: skip

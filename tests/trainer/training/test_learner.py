@@ -11,10 +11,9 @@ import pytest
 import torch
 
 from shared.errors import TrainingError
-from shared.freihand import FreiHandSplit
 from shared.hand_model import load_hand_model
 from tests.support.repository import ROOT
-from tests.support.small_run import JOINT_READER, REGRESSOR, small_config
+from tests.support.small_run import JOINT_READER, REGRESSOR, one_source, small_config
 from trainer.config.run import TrainConfig
 from trainer.data.loader import RoundLoader
 from trainer.networks.base import HandNetwork
@@ -27,9 +26,8 @@ TWO_PROCESSES = ROOT / "tests" / "support" / "two_processes.py"
 
 
 def learner_and_loader(config: TrainConfig) -> tuple[Learner, RoundLoader]:
-    split = FreiHandSplit(config.data.root, "training")
     learner = Learner(build_fabric(config), config, load_hand_model(), num_steps=10)
-    return learner, RoundLoader(split, range(len(split)), config)
+    return learner, RoundLoader(one_source(config), config)
 
 
 def test_a_loss_that_is_not_finite_moves_nothing_and_names_the_sample(tmp_path: Path) -> None:

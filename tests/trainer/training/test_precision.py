@@ -8,11 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from shared.errors import TrainingError
-from shared.freihand import FreiHandSplit
 from shared.hand_model import load_hand_model
 from tests.support.fakes import PointRenderer
 from tests.support.small_hands import open_hand
-from tests.support.small_run import small_config
+from tests.support.small_run import one_source, small_config
 from trainer.config.run import TrainConfig
 from trainer.data.dataset import LoadedBatch
 from trainer.data.loader import RoundLoader
@@ -54,8 +53,7 @@ def fp16_config(folder: Path, **changes: Any) -> TrainConfig:
 
 def engine_and_batch(config: TrainConfig) -> tuple[Learner, LoadedBatch]:
     learner = Learner(build_fabric(config), config, load_hand_model(), num_steps=10)
-    split = FreiHandSplit(config.data.root, "training")
-    loader = RoundLoader(split, range(len(split)), config)
+    loader = RoundLoader(one_source(config), config)
     return learner, next(loader.batches(0, start_step=0, twins=None))[0]
 
 
