@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from shared.camera import project_px
+from shared.hand_model import load_hand_model
 from shared.seams.renderer import RenderJob, RenderReport, RenderStopped
 from shared.twins.predictions import PredictionShard, read_predictions
 from shared.twins.rounds import commit_round
@@ -78,7 +79,7 @@ def _provenance(job: RenderJob) -> Provenance:
         samples=1,
         device="cpu",
         settings_sha256="",
-        hand_model_sha256="",
+        hand_model_sha256=load_hand_model().sha256,
         backgrounds_fingerprint="",
         checkpoint_sha256=job.checkpoint_sha256 or "",
         config_sha256=job.config_sha256 or "",

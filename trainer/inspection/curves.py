@@ -1,7 +1,8 @@
 """Learning curves of one or several runs as a picture: held-out error, losses, and where the time went."""
 
 import io
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -13,6 +14,7 @@ from shared.storage.outputs import write_output
 from trainer.drawing.figure_page import literal
 from trainer.run.folder import RunFolder
 from trainer.run.records import RoundRecord, read_records
+from trainer.run.source_scores import scores_by_source
 
 type Runs = Mapping[str, Sequence[RoundRecord]]
 
@@ -66,6 +68,10 @@ def _draw_errors(axes: Axes, runs: Runs) -> None:
             text = f"{name}: {label}, best {best:.2f}"
             axes.plot(rounds, values, style, color=colour, marker="o", ms=3, label=text)
             axes.plot(rounds[values.index(best)], best, "o", color=colour, ms=8, mfc="none")
+        for source, marker in zip(scores_by_source(records[0].scores, "pa_mpjpe_mm"), _marks(), strict=False):
+            values = [scores_by_source(record.scores, "pa_mpjpe_mm")[source] for record in records]
+            label = literal(f"{name}: PA-MPJPE of {source}, last {values[-1]:.2f}")
+            axes.plot(rounds, values, ":", color=colour, marker=marker, ms=4, label=label)
     _finish(axes, title="held-out error, aligned", unit="mm")
 
 
@@ -95,6 +101,10 @@ def _draw_times(axes: Axes, runs: Runs) -> None:
             floor = [below + height for below, height in zip(floor, seconds, strict=True)]
     axes.margins(y=0.3)
     _finish(axes, title="time per round" + (", runs side by side" if len(runs) > 1 else ""), unit="s")
+
+
+def _marks() -> Iterator[str]:
+    return itertools.cycle("sd^vx+")
 
 
 def _colours(runs: Runs) -> list[str]:

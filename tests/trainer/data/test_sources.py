@@ -1,6 +1,7 @@
 """A run that learns from two sources: made hands with twins, and photographs in two versions without."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,17 @@ from tests.support.kill_points import Killed, killing_call
 from tests.support.small_dataset import small_split
 from tests.support.small_run import small_config
 from trainer.config.run import TrainConfig, load_config
+from trainer.evaluation.source_reports import evaluate_sources
+from trainer.inspection.context import context_of
+from trainer.inspection.curves import draw_curves
+from trainer.inspection.gallery_twins import write_run_gallery
+from trainer.inspection.repredict import network_of
+from trainer.inspection.shards import inspect_shards
+from trainer.inspection.twin_sheet import draw_twin_sheet
 from trainer.run.checkpoint import WEIGHTS
 from trainer.run.folder import RunFolder
 from trainer.run.records import read_records
+from trainer.run.trained import load_trained
 from trainer.training.learner import Learner
 from trainer.training.loop import train
 
@@ -81,6 +90,35 @@ def test_scores_are_those_of_each_source_and_their_weighted_mean(uninterrupted: 
         assert made != real
         assert record.scores["pa_mpjpe_mm"] == pytest.approx(0.65 * made + 0.35 * real)
         assert f"mm (made {made:.2f}, real {real:.2f}), PA-MPVPE" in record.to_text(rounds=2)
+
+
+def test_the_evaluation_is_that_of_each_source(uninterrupted: Path) -> None:
+    small_split(uninterrupted.parent / "real", "evaluation", num_images=2)
+    reports = evaluate_sources(load_trained(uninterrupted), "evaluation")
+    assert reports.to_json()["sources"]["real"]["num_hands"] == 2
+    assert reports.to_json()["sources"]["made"] is None
+    assert reports.to_text().endswith("made: there is no evaluation split.")
+    both = evaluate_sources(load_trained(uninterrupted), "training").to_json()["sources"]
+    assert [both[name]["num_hands"] for name in ("made", "real")] == [MADE, REAL]
+
+
+def test_the_gallery_and_the_sheet_find_the_photographs_of_their_source(
+    uninterrupted: Path, tmp_path: Path
+) -> None:
+    inspection = inspect_shards([uninterrupted])
+    context = context_of(inspection)
+    write_run_gallery(tmp_path / "gallery.html", inspection, context, count=3, device="cpu")
+    page = (tmp_path / "gallery.html").read_text()
+    assert len(set(re.findall(r'id="photo-(made-\d{8})"', page))) == 3
+    trained = network_of(context, device="cpu")
+    assert draw_twin_sheet(inspection, context, count=3, selection="worst", trained=trained) is not None
+    with pytest.raises(ConfigError, match="expected no folder instead of the 2 sources"):
+        context_of(inspection, dataset=uninterrupted.parent / "made")
+
+
+def test_the_curves_show_each_source(uninterrupted: Path, tmp_path: Path) -> None:
+    draw_curves([uninterrupted], tmp_path / "curves.svg")
+    assert "PA-MPJPE of real" in (tmp_path / "curves.svg").read_text()
 
 
 def test_the_resolved_configuration_reads_back(uninterrupted: Path) -> None:
