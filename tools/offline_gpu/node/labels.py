@@ -1,22 +1,28 @@
 """Makes FreiHAND's files of the labels that travelled; see pack/labels.py."""
 
 import json
+import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
+from shared.freihand.annotations import read_annotation
 from tools.offline_gpu.node.layout import DATA
 
 
 def main() -> None:
-    """Write the annotation files of every split whose arrays are there."""
-    for arrays in sorted(DATA.glob("*/*.npz")):
-        tables = restore(arrays)
-        paths = [arrays.with_name(f"{arrays.stem}_{name}.json") for name in tables]
-        with ProcessPoolExecutor(len(paths)) as pool:
-            list(pool.map(_write, paths, tables.values()))
+    """Write the annotation files of every split whose arrays are there, and read them once for the cache."""
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for arrays in sorted(DATA.glob("*/*.npz")):
+            if arrays.with_name(f"{arrays.stem}_verts.json").exists():
+                continue  # another part brought them
+            for name, table in restore(arrays).items():
+                path = arrays.with_name(f"{arrays.stem}_{name}.json")
+                texts = pool.map(_text, np.array_split(table, min(len(table), os.cpu_count() or 1)))
+                path.write_text(f"[{', '.join(texts)}]", encoding="utf-8")
+                read_annotation(path, rows=None)
 
 
 def restore(arrays: Path) -> dict[str, np.ndarray]:
@@ -51,8 +57,9 @@ def _stepped(packed: NpzFile) -> tuple[np.ndarray, np.ndarray]:
     return joints * step_m, verts * step_m
 
 
-def _write(path: Path, table: np.ndarray) -> None:
-    path.write_text(json.dumps(table.tolist()), encoding="utf-8")
+def _text(table: np.ndarray) -> str:
+    """Return what stands between the outer brackets of a list."""
+    return json.dumps(table.tolist())[1:-1]
 
 
 if __name__ == "__main__":
