@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32
 from PIL import Image
-from pydantic import PositiveInt, ValidationError
+from pydantic import ValidationError
 
 from render_worker.picture.mesh import CappedMesh
 from render_worker.requests import RenderContext
@@ -28,9 +28,11 @@ from render_worker.worker import start_blender
 from shared.errors import ConfigError, MeshcycleError
 from shared.hand_model import load_hand_model
 from shared.hand_model.axes import PALM_TO_CAMERA
+from shared.ranges import Seed
 from shared.records import Record
 from shared.seams.renderer import RenderSettings
 from shared.storage.outputs import require_replaceable, write_output
+from shared.twins.names import ImagePx
 from shared.types import WeakPerspective
 
 _USAGE: Final = "usage: python -m render_worker request.json out.jpg"
@@ -42,8 +44,8 @@ class HandRequest(Record):
     verts_m: list[tuple[float, float, float]] | None = None
     camera: WeakPerspective | None = None
     background: Path | None = None
-    image_px: PositiveInt = 224
-    seed: int = 0
+    image_px: ImagePx = 224
+    seed: Seed = 0
     settings: RenderSettings = RenderSettings()
 
 

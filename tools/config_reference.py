@@ -25,7 +25,13 @@ beside every checkpoint. `configs/` has one file per published experiment.
 
 What is called *required* has no default. Where the paper leaves a choice open, the description says so.
 """
-CONSTRAINTS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+CONSTRAINTS = {
+    "minimum": "from",
+    "exclusiveMinimum": "above",
+    "maximum": "to",
+    "exclusiveMaximum": "below",
+    "multipleOf": "a multiple of",
+}
 TYPES = {
     "integer": "integer",
     "number": "number",
@@ -40,8 +46,9 @@ def page() -> str:
     parts = [INTRODUCTION, "## Training runs: `meshcycle train`\n"]
     parts += _model(TrainConfig, skip=("model",))
     networks = TypeAdapter(ModelConfig).json_schema()
+    definitions = _without_names_of_values(networks["$defs"], networks["$defs"])
     for name, reference in networks["discriminator"]["mapping"].items():
-        schema = networks["$defs"][reference.rsplit("/", maxsplit=1)[-1]]
+        schema = definitions[reference.rsplit("/", maxsplit=1)[-1]]
         parts.append(_section(f'[model] with name = "{name}"', schema))
     parts.append("## Ablations: `meshcycle ablate`\n")
     parts += _model(AblationConfig, skip=("train",), only=("AblatedModel", "EvaluationSet"))
@@ -129,8 +136,12 @@ def _kind(value: dict[str, Any]) -> str:
         return "tables" if _definition(value["items"]) else f"list of {_kind(value['items'])}"
     if value.get("format") == "path":
         return "path"
-    limits = ", ".join(f"{sign} {value[name]:g}" for name, sign in CONSTRAINTS.items() if name in value)
-    return " ".join(filter(None, (TYPES[value["type"]], limits)))
+    limits = [f"{word} {_number(value[name])}" for name, word in CONSTRAINTS.items() if name in value]
+    return " ".join((TYPES[value["type"]], *limits))
+
+
+def _number(number: float) -> str:
+    return f"{int(number):,}" if number == int(number) else f"{number:g}"
 
 
 def main() -> None:

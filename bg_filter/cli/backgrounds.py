@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from bg_filter.cli.options import selection_options
+from shared.cli.numbers import SHARE
 from shared.cli.options import as_json, examples, location, output_path
 from shared.cli.report import report
 from shared.storage.location import Location
@@ -23,7 +24,7 @@ def backgrounds() -> None:
     )
 )
 @click.argument("database", type=location)
-@click.option("--threshold", type=click.FloatRange(0, 1), required=True, help="Confidence that counts.")
+@click.option("--threshold", type=SHARE, required=True, help="Confidence that counts.")
 @selection_options
 @click.option(
     "--source",

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from bg_filter.cli.options import detector_options, detector_settings
+from shared.cli.numbers import COUNT, WholeRange
 from shared.cli.options import as_json, examples
 from shared.cli.report import report
 
@@ -18,8 +19,8 @@ from shared.cli.report import report
 )
 @click.argument("sources", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @detector_options
-@click.option("--pictures", type=click.IntRange(min=1), default=512, show_default=True, help="Per round.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Of YOLO.")
+@click.option("--pictures", type=COUNT, default=512, show_default=True, help="Per round.")
+@click.option("--batch-size", type=WholeRange(1, 65_536), default=32, show_default=True, help="Of YOLO.")
 @as_json
 def bench_filter(
     sources: tuple[Path, ...],

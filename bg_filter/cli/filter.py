@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from bg_filter.cli.options import detector_options, detector_settings, selection_options
+from shared.cli.numbers import SEED, SHARE, WholeRange
 from shared.cli.options import as_json, examples, output_location
 from shared.cli.report import report
 from shared.storage.location import Location
@@ -25,16 +26,16 @@ from shared.storage.location import Location
 @detector_options
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=SHARE,
     default=0.05,
     show_default=True,
     help="Confidence from which a person counts.",
 )
 @selection_options
-@click.option("--limit", type=click.IntRange(min=1), help="Look at this many pictures only.")
-@click.option("--subset-seed", type=int, help="Choose those of --limit at random, by this seed.")
-@click.option("--short-side", type=click.IntRange(min=16), help="Re-encode larger pictures to this side.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Of YOLO.")
+@click.option("--limit", type=WholeRange(1, 1_000_000_000), help="Look at this many pictures only.")
+@click.option("--subset-seed", type=SEED, help="Choose those of --limit at random, by this seed.")
+@click.option("--short-side", type=WholeRange(16, 16_384), help="Re-encode larger pictures to this side.")
+@click.option("--batch-size", type=WholeRange(1, 65_536), default=32, show_default=True, help="Of YOLO.")
 @as_json
 def filter_backgrounds(
     sources: tuple[Path, ...],

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shared.cli.numbers import FiniteRange, WholeRange
+
 if TYPE_CHECKING:
     from bg_filter.detectors.base import DetectorSettings
 
@@ -18,7 +20,7 @@ def detector_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--input",
             "input_px",
-            type=click.IntRange(min=32),
+            type=WholeRange(32, 8192),
             default=320,
             show_default=True,
             help="Side of YOLO's input, in pixels.",
@@ -52,7 +54,7 @@ def selection_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--min-contrast",
-            type=float,
+            type=FiniteRange(0, 0.5),
             default=0.0,
             help="Drop photographs whose brightness, 0 to 1, has a smaller s.d.",
         ),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from shared.cli.numbers import COUNT, COUNT_OR_NONE, WholeRange
 from shared.cli.options import as_json, examples, existing_folder, hand_model_option
 from shared.cli.render_options import engine_option, render_device_option, render_settings
 from shared.cli.report import report
@@ -17,23 +18,21 @@ from shared.cli.report import report
         "meshcycle bench render --device optix --samples 64 --json",
     ),
 )
-@click.option(
-    "--frames", type=click.IntRange(min=1), default=50, show_default=True, help="Pictures for every number."
-)
+@click.option("--frames", type=COUNT, default=50, show_default=True, help="Pictures for every number.")
 @click.option(
     "--max-workers",
-    type=click.IntRange(min=0),
+    type=WholeRange(0, 100_000),
     default=0,
     help="Measure pools of 1, 2, ... up to this many workers.",
 )
 @click.option("--quality", is_flag=True, help="Also measure quality against samples; takes minutes.")
 @click.option(
     "--steady",
-    type=click.IntRange(min=0),
+    type=COUNT_OR_NONE,
     default=0,
     help="Also render this many frames in one worker, and measure its memory.",
 )
-@click.option("--samples", type=click.IntRange(min=1), help="Samples per pixel.")
+@click.option("--samples", type=WholeRange(1, 16_384), help="Samples per pixel.")
 @render_device_option
 @engine_option
 @hand_model_option
@@ -75,16 +74,16 @@ def bench_render(
 )
 @click.option(
     "--shards",
-    type=click.IntRange(min=1),
+    type=COUNT,
     default=2000,
     show_default=True,
     help="Prediction shards of the round.",
 )
 @click.option(
-    "--hands", type=click.IntRange(min=1), default=8, show_default=True, help="Hands in each of them."
+    "--hands", type=WholeRange(1, 65_536), default=8, show_default=True, help="Hands in each of them."
 )
 @click.option(
-    "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes that answer."
+    "--workers", type=WholeRange(1, 100_000), default=2, show_default=True, help="Processes that answer."
 )
 @click.option("--ray-address", help="Address of a running Ray cluster. Default: this machine.")
 @existing_folder("--folder", "Where the shards are stored meanwhile. Default: the temporary folder.")

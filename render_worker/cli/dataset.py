@@ -6,6 +6,7 @@ from typing import Literal
 import click
 
 from render_worker.cli.options import realism, realism_options
+from shared.cli.numbers import COUNT_OR_NONE, SEED, FiniteRange, WholeRange
 from shared.cli.options import (
     as_json,
     backgrounds_option,
@@ -51,11 +52,27 @@ def make_photographs(out: Path, as_json: bool) -> None:
 @existing_folder(
     "--hands-of", "Render the training hands of this dataset in FreiHAND's layout. Default: sampled hands."
 )
-@click.option("--training", type=int, help="Images of the training split. Default: 1000, or those hands.")
-@click.option("--evaluation", type=int, help="Images of the evaluation split. Default: 200 of sampled hands.")
-@click.option("--versions", default=1, show_default=True, help="Training images of each pose; 4 in FreiHAND.")
-@click.option("--view-spread", type=float, help="Views around a raised palm, s.d. in degrees. Default: all.")
-@click.option("--seed", default=0, show_default=True, help="Of hands, backgrounds, light and skin.")
+@click.option(
+    "--training", type=COUNT_OR_NONE, help="Images of the training split. Default: 1000, or those hands."
+)
+@click.option(
+    "--evaluation", type=COUNT_OR_NONE, help="Images of the evaluation split. Default: 200 of sampled hands."
+)
+@click.option(
+    "--versions",
+    type=WholeRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="Training images of each pose; 4 in FreiHAND.",
+)
+@click.option(
+    "--view-spread",
+    type=FiniteRange(0, 180),
+    help="Views around a raised palm, s.d. in degrees. Default: all.",
+)
+@click.option(
+    "--seed", type=SEED, default=0, show_default=True, help="Of hands, backgrounds, light and skin."
+)
 @realism_options
 @render_options
 @hand_model_option
@@ -136,13 +153,13 @@ def make_dataset(
 )
 @click.option(
     "--composited",
-    type=click.IntRange(min=0),
+    type=WholeRange(0, 1000),
     default=3,
     show_default=True,
     help="Versions on other backgrounds.",
 )
 @click.option("--originals/--no-originals", default=True, help="Keep the photographs as the first version.")
-@click.option("--seed", default=0, show_default=True, help="Of backgrounds and crops.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of backgrounds and crops.")
 @as_json
 def make_versions(
     data: Path,

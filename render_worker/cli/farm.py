@@ -4,6 +4,7 @@ import json
 
 import click
 
+from shared.cli.numbers import FiniteRange, WholeRange
 from shared.cli.options import as_json, examples
 from shared.cli.render_options import render_settings
 
@@ -21,16 +22,20 @@ from shared.cli.render_options import render_settings
     "--host", help="Address of this machine for the others; 0.0.0.0: let Ray find it. Default: loopback only."
 )
 @click.option(
-    "--port", type=click.IntRange(1, 65535), default=6379, show_default=True, help="Where the head listens."
+    "--port", type=WholeRange(1, 65_535), default=6379, show_default=True, help="Where the head listens."
 )
 @click.option(
-    "--workers", type=click.IntRange(min=0), help="Blender processes. Default: one per core, or per GPU."
+    "--workers", type=WholeRange(0, 100_000), help="Blender processes. Default: one per core, or per GPU."
 )
 @click.option(
     "--device", default="cpu", show_default=True, help="cpu, cuda, optix, hip, metal, oneapi or auto."
 )
 @click.option(
-    "--patience", default=600.0, show_default=True, help="Seconds to wait for a head that is silent."
+    "--patience",
+    type=FiniteRange(0, 1e7, above=True),
+    default=600.0,
+    show_default=True,
+    help="Seconds to wait for a head that is silent.",
 )
 @click.option("--dashboard/--no-dashboard", default=True, help="Let the head serve Ray's dashboard, locally.")
 @as_json

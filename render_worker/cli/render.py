@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from shared.cli.numbers import COUNT_OR_NONE, SEED
 from shared.cli.options import (
     as_json,
     backgrounds_option,
@@ -34,8 +35,10 @@ from shared.storage.location import Location
     help="The background's mean (default, as in the paper), or a tone of skin.",
 )
 @render_options
-@click.option("--seed", default=0, show_default=True, help="Decides backgrounds, crops and light.")
-@click.option("--round", "round_index", default=0, show_default=True, help="Number of the round.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Decides backgrounds, crops and light.")
+@click.option(
+    "--round", "round_index", type=COUNT_OR_NONE, default=0, show_default=True, help="Number of the round."
+)
 @hand_model_option
 @as_json
 def render(

@@ -1,15 +1,16 @@
 """How made-up photographs look: what `meshcycle make-dataset` may be asked for."""
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
+from pydantic import Field
+
+from shared.ranges import Share
+from shared.records import Section
 
 
-class Realism(BaseModel):
+class Realism(Section):
     """What makes a render pass for a photograph. Labels do not depend on it, and masks show the visible hand.
 
     On by default is what photographs of hands have, as often as they have it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     forearm: bool = True
     """Go on beyond the wrist, with a bare arm or a sleeve, instead of ending in a cut."""
@@ -17,33 +18,33 @@ class Realism(BaseModel):
     """Light from the panoramas that come with Blender, instead of a white lamp under a plain sky."""
     skin_detail: bool = True
     """Creases, nails, and sheen, instead of broad patches alone."""
-    jewellery: float = Field(default=0.12, ge=0.0, le=1.0)
+    jewellery: Share = 0.12
     """How often there is nail polish, and how often a ring, and a band around the wrist."""
-    held: float = Field(default=0.3, ge=0.0, le=1.0)
+    held: Share = 0.3
     """Share of the pictures in which the hand touches a thing, or holds it."""
-    occluded: float = Field(default=0.1, ge=0.0, le=1.0)
+    occluded: Share = 0.1
     """Share of the other pictures in which an object hides a part of the hand."""
-    second_hand: float = Field(default=0.12, ge=0.0, le=1.0)
+    second_hand: Share = 0.12
     """Share of the pictures with a left hand near the labelled one, which may cover a part of it."""
-    shadow: float = Field(default=0.3, ge=0.0, le=1.0)
+    shadow: Share = 0.3
     """Share of the pictures in which the hand is near enough to what is behind it for a shadow."""
-    defocus_px: NonNegativeFloat = 30.0
+    defocus_px: float = Field(default=30.0, ge=0, le=100)
     """Largest blur of the background, as a standard deviation: hands are photographed from near. Some stay
     sharp, and some become as plain as a wall, which is strange to a network that has seen places alone
     (EXPERIMENTS.md)."""
-    blur_px: NonNegativeFloat = 0.8
+    blur_px: float = Field(default=0.8, ge=0, le=100)
     """Largest blur of the picture, as a standard deviation."""
-    motion_px: NonNegativeFloat = 5.0
+    motion_px: float = Field(default=5.0, ge=0, le=100)
     """How far a picture moves at most while it is taken; most stand nearly still."""
-    noise: NonNegativeFloat = 3.0
+    noise: float = Field(default=3.0, ge=0, le=255)
     """Largest noise in good light, as a standard deviation in 1/255; dark parts and dim light have more."""
-    exposure_stops: NonNegativeFloat = 1.2
+    exposure_stops: float = Field(default=1.2, ge=0, le=10)
     """How many stops a picture is too dark at most; it is too bright by a third of that at most."""
-    white_balance: NonNegativeFloat = 0.07
+    white_balance: float = Field(default=0.07, ge=0, le=1)
     """How far, as a standard deviation of the logarithm, each channel is off."""
-    sharpening: NonNegativeFloat = 1.0
+    sharpening: float = Field(default=1.0, ge=0, le=10)
     """Largest sharpening by the camera: the share of the fine detail that is added again."""
-    least_resolution: float = Field(default=0.4, gt=0.0, le=1.0)
+    least_resolution: float = Field(default=0.4, ge=0.05, le=1)
     """Pixels of the coarsest camera per pixel of the picture."""
     least_jpeg_quality: int = Field(default=40, ge=1, le=100)
     """Worst quality of a JPEG; the best is that of `RenderSettings`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shared.cli.numbers import WholeRange
 from shared.cli.options import ray_address_option
 
 if TYPE_CHECKING:
@@ -21,17 +22,15 @@ engine_option = click.option("--engine", help="cycles, or eevee on a GPU.")
 def render_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say how and where Blender renders; `render_settings` reads them."""
     options = (
-        click.option("--samples", type=click.IntRange(min=1), help="Samples per pixel."),
+        click.option("--samples", type=WholeRange(1, 16_384), help="Samples per pixel."),
         click.option(
             "--workers",
-            type=click.IntRange(min=1),
+            type=WholeRange(1, 100_000),
             help="Blender processes. Default: one per core, or all of a farm.",
         ),
         render_device_option,
         engine_option,
-        click.option(
-            "--workers-per-gpu", type=click.IntRange(min=1), help="Blender processes that share a GPU."
-        ),
+        click.option("--workers-per-gpu", type=WholeRange(1, 64), help="Blender processes that share a GPU."),
         ray_address_option,
     )
     for option in options:

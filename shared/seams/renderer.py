@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import Final, Literal, Protocol
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 
 from shared.records import Section
 from shared.twins.rounds import ShardEntry
@@ -36,23 +36,23 @@ class RenderSettings(Section):
     device: RenderDevice = "cpu"
     """A device that is asked for and missing is an error, never a silent fallback. On a farm, ``auto`` takes
     whatever its machines offer, and any other only the machines that offer it."""
-    samples: PositiveInt = 8
+    samples: int = Field(default=8, ge=1, le=16_384)
     """Cycles samples per pixel. The paper does not say."""
     hand_colour: Literal["background", "skin"] = "background"
     """Colour of a twin's hand: the mean of its background, as the paper has it, or a tone of skin."""
-    workers: PositiveInt | None = None
+    workers: int | None = Field(default=None, ge=1, le=100_000)
     """Blender processes at most; if left out, all that a farm offers, or on this machine alone one per core,
     or `workers_per_gpu` for each GPU."""
-    workers_per_gpu: PositiveInt = 3
+    workers_per_gpu: int = Field(default=3, ge=1, le=64)
     """Blender processes that share a GPU: three were fastest on an H200, twice as fast as one."""
-    worker_memory_mb: PositiveInt = 2048
+    worker_memory_mb: int = Field(default=2048, ge=1, le=16_777_216)
     """A process that uses more than this is replaced, between two pictures."""
-    timeout_s: PositiveFloat = 120
+    timeout_s: float = Field(default=120, gt=0, le=1e6)
     """A picture that takes longer is quarantined after a second attempt. The first one of a GPU, for which
     kernels are compiled, may take half an hour more."""
-    patience_s: PositiveFloat = 600
+    patience_s: float = Field(default=600, gt=0, le=1e7)
     """A round without workers waits this long, then ends with an error; it can be resumed."""
-    shard_size: PositiveInt = 128
+    shard_size: int = Field(default=128, ge=1, le=65_536)
     """Hands per shard, which is also the unit of work and of retry."""
     extras: tuple[Literal["depth", "normals"], ...] = ()
     """Further members of every sample: ``depth.npy`` in metres, NaN where there is no hand, and

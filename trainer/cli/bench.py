@@ -5,6 +5,7 @@ from typing import Literal
 
 import click
 
+from shared.cli.numbers import COUNT, WholeRange
 from shared.cli.options import as_json, examples, existing_folder, pass_parts, ray_address_option
 from shared.cli.report import report
 from shared.seams.parts import Parts
@@ -19,9 +20,22 @@ from trainer.cli.options import config_argument, renderer_for
     ),
 )
 @click.argument("networks", nargs=-1)
-@click.option("--batch-size", default=16, show_default=True, help="Photographs per step, each with a twin.")
-@click.option("--input", "input_px", default=224, show_default=True, help="Side of the pictures.")
-@click.option("--steps", default=10, show_default=True, help="Steps to measure.")
+@click.option(
+    "--batch-size",
+    type=WholeRange(1, 65_536),
+    default=16,
+    show_default=True,
+    help="Photographs per step, each with a twin.",
+)
+@click.option(
+    "--input",
+    "input_px",
+    type=WholeRange(16, 2048),
+    default=224,
+    show_default=True,
+    help="Side of the pictures.",
+)
+@click.option("--steps", type=COUNT, default=10, show_default=True, help="Steps to measure.")
 @click.option("--compile", is_flag=True, help="Compile our step.")
 @click.option(
     "--precision",
@@ -75,10 +89,10 @@ def bench_train(
 )
 @config_argument
 @click.option(
-    "--rounds", type=click.IntRange(min=4), default=6, show_default=True, help="Rounds of each run."
+    "--rounds", type=WholeRange(4, 100_000), default=6, show_default=True, help="Rounds of each run."
 )
-@click.option("--max-samples", type=click.IntRange(min=1), help="Train on at most this many photographs.")
-@click.option("--workers", type=click.IntRange(min=1), help="Blenders here; training gets the other cores.")
+@click.option("--max-samples", type=COUNT, help="Train on at most this many photographs.")
+@click.option("--workers", type=WholeRange(1, 100_000), help="Blenders here; training gets the other cores.")
 @ray_address_option
 @as_json
 @pass_parts

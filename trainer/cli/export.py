@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from shared.cli.numbers import FiniteRange
 from shared.cli.options import OutputType, as_json, examples, hand_model_option, location
 from shared.cli.report import report
 from shared.storage.location import Location
@@ -31,7 +32,7 @@ def _run_and_out(
 @click.option("--onnx", "file_format", flag_value="onnx", default="onnx", help="Write ONNX, the only format.")
 @click.option(
     "--tolerance",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(0, 1e6),
     default=1e-4,
     show_default=True,
     help="Largest difference to PyTorch that is allowed.",

@@ -6,6 +6,7 @@ from typing import Literal
 import click
 from click.core import ParameterSource
 
+from shared.cli.numbers import COUNT, FiniteRange
 from shared.cli.options import as_json, examples, file_path, output_path
 from shared.cli.report import report
 from trainer.import_dataset.registry import FREIHAND, READERS, open_reader
@@ -40,14 +41,14 @@ _NOT_FOR_FREIHAND = ("left_hand_model", "protocol", "evaluation", "every", "marg
 )
 @click.option(
     "--every",
-    type=click.IntRange(min=1),
+    type=COUNT,
     default=1,
     show_default=True,
     help="Take every so many photographs of a folder; neighbours look alike.",
 )
 @click.option(
     "--margin",
-    type=click.FloatRange(min=1),
+    type=FiniteRange(1, 100),
     default=1.8,
     show_default=True,
     help="Side of a crop, in longer sides of the hand.",

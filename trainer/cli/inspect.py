@@ -5,6 +5,7 @@ from typing import Literal
 
 import click
 
+from shared.cli.numbers import COUNT, WholeRange
 from shared.cli.options import (
     as_json,
     examples,
@@ -29,9 +30,15 @@ from shared.storage.location import Location
 @png_path("--sheet", "Write a contact sheet (PNG) of the latest round here.")
 @output_file("--gallery", help_text="Write a self-contained HTML page to browse and filter the twins here.")
 @output_file("--curves", help_text="Write the curves of the runs (PNG, PDF or SVG) here.")
-@click.option("--count", default=12, show_default=True, help="Samples on the sheet.")
 @click.option(
-    "--gallery-count", default=500, show_default=True, help="Samples of every round in the gallery."
+    "--count", type=WholeRange(1, 10_000), default=12, show_default=True, help="Samples on the sheet."
+)
+@click.option(
+    "--gallery-count",
+    type=COUNT,
+    default=500,
+    show_default=True,
+    help="Samples of every round in the gallery.",
 )
 @click.option(
     "--worst", is_flag=True, help="Show the samples whose rendered hand is farthest from its label."

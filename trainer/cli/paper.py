@@ -5,6 +5,7 @@ from typing import Literal
 
 import click
 
+from shared.cli.numbers import SEED, WholeRange
 from shared.cli.options import (
     as_json,
     backgrounds_option,
@@ -79,7 +80,7 @@ def figure() -> None:
 @runs_option
 @backgrounds_option("Background database that no run was trained with, or its URL.", required=True)
 @output_file("--out", help_text="The figure: PNG, PDF or SVG.", required=True)
-@click.option("--seed", default=0, show_default=True, help="Of backgrounds and light.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of backgrounds and light.")
 @render_options
 @hand_model_option
 @as_json
@@ -134,7 +135,13 @@ def recycle(
     show_default=True,
     help="Whose attention to show; repeat it for more.",
 )
-@click.option("--layer", default=-1, show_default=True, help="Which layer between points; -1 is the last.")
+@click.option(
+    "--layer",
+    type=WholeRange(-1000, 1000),
+    default=-1,
+    show_default=True,
+    help="Which layer between points; -1 is the last.",
+)
 @device_option
 @hand_model_option
 @as_json

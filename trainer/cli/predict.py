@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from shared.cli.group import SOME_SKIPPED
+from shared.cli.numbers import SHARE, FiniteRange
 from shared.cli.options import as_json, examples, hand_model_option, output_path, pass_parts
 from shared.cli.report import report
 from shared.seams.parts import Parts
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from shared.seams.parts import Turntable
     from trainer.photographs.hand import PhotographedHand
     from trainer.photographs.predict import View
+
+_PLACE = FiniteRange(-1e6, 1e6)
+_LENGTH = FiniteRange(0, 1e6, above=True)
 
 
 @click.command(
@@ -34,8 +38,7 @@ if TYPE_CHECKING:
 @click.option(
     "--box",
     "boxes",
-    nargs=4,
-    type=float,
+    type=(_PLACE, _PLACE, _LENGTH, _LENGTH),
     multiple=True,
     metavar="X Y W H",
     help="Left, top, width and height in pixels of a hand; repeat it for more.",
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
 @click.option("--detector", help="Find hands with these YOLO weights, such as yolov8n-oiv7.pt.")
 @click.option(
     "--confidence",
-    type=click.FloatRange(0, 1),
+    type=SHARE,
     default=0.25,
     show_default=True,
     help="Least score of a hand that the detector finds.",
@@ -59,7 +62,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--margin",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(0, 100, above=True),
     help="Side of what the network sees, in longer sides of the box. Default: what suits the network.",
 )
 @click.option(

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from shared.ranges import Count
 from shared.records import Section
 from trainer.config.sections import AugmentConfig
 
@@ -31,9 +32,9 @@ class SourceConfig(Section):
     """Of the samples of every epoch; the shares of all sources sum to 1."""
     name: Annotated[str, AfterValidator(_checked_name)] | None = None
     """What its samples and scores are called; the name of the folder if left out."""
-    num_versions: PositiveInt | None = None
+    num_versions: Count | None = None
     """How often its poses repeat; counted if left out."""
-    crop_px: PositiveInt | None = None
+    crop_px: int | None = Field(default=None, ge=8, le=8192)
     """Side of the centre crop of its photographs; that of [data] if left out."""
     augment: AugmentConfig | None = None
     """Replaces the table [augment] for its samples, as a whole."""
@@ -53,23 +54,23 @@ class DataConfig(Section):
     """Folder that holds training/rgb and training_*.json: the short form of a single source."""
     sources: tuple[SourceConfig, ...] = ()
     """Several data sets instead of a root, as tables ``[[data.sources]]``."""
-    epoch_samples: PositiveInt | None = None
+    epoch_samples: Count | None = None
     """Samples of an epoch; as many as all sources together have training photographs if left out. A small
     source with a large share is shown several times in an epoch, augmented differently each time. A large one
     with a small share goes on in the next epoch where it stopped."""
-    num_versions: PositiveInt | None = None
+    num_versions: Count | None = None
     """How often the poses repeat (4 in FreiHAND); counted if left out."""
-    crop_px: PositiveInt = 180
+    crop_px: int = Field(default=180, ge=8, le=8192)
     """Side of the centre crop of the photograph that the network sees."""
-    input_px: PositiveInt = 224
+    input_px: int = Field(default=224, ge=8, le=2048)
     """Side to which that crop is resized."""
-    batch_size: PositiveInt = 16
+    batch_size: int = Field(default=16, ge=1, le=65_536)
     """Photographs per step and process; their twins come on top."""
-    workers: NonNegativeInt = 4
+    workers: int = Field(default=4, ge=0, le=1024)
     """Data-loading processes per training process; 0 loads in between the steps."""
     held_out_share: float = Field(default=0.02, gt=0, lt=1)
     """Share of the training poses kept back to select models by, of each source. The paper does not say."""
-    max_samples: PositiveInt | None = None
+    max_samples: Count | None = None
     """Train on this many photographs only, to try things out; sources have their shares of them."""
 
     @model_validator(mode="after")

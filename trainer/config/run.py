@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 from typing import Final, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from shared.ranges import Seed
 from shared.records import Section
 from shared.seams.renderer import RenderSettings
 from shared.storage.location import is_url
@@ -34,11 +35,11 @@ class TrainConfig(Section):
     mirror: str | None = None
     """URL such as ``s3://bucket/run``, or folder, that gets a copy of checkpoints, predictions and twins
     after every round. A run with an empty run_dir resumes from there."""
-    rounds: PositiveInt = 200
+    rounds: int = Field(default=200, ge=1, le=100_000)
     """Rounds of training, evaluation, prediction and rendering; at one epoch in each, the paper's epochs."""
-    epochs_per_round: PositiveInt = 1
+    epochs_per_round: int = Field(default=1, ge=1, le=100_000)
     """Epochs between two evaluations, and so between two renders."""
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     """Decides every random choice, but not the held-out poses, so that seeds can be compared."""
     hand_model: Path | None = None
     """MANO_RIGHT.pkl or an .npz with its fields; the embedded open hand if left out."""
@@ -58,8 +59,8 @@ class TrainConfig(Section):
         names = os.fsencode(run_dir).split(b"/")
         if not run_dir.name or run_dir.name == "..":
             raise ValueError("the name of a folder")
-        if any(len(name) > _MAX_NAME_BYTES or b"\0" in name for name in names):
-            raise ValueError(f"names of at most {_MAX_NAME_BYTES} bytes, without zero bytes")
+        if any(len(name) > _MAX_NAME_BYTES for name in names):
+            raise ValueError(f"names of at most {_MAX_NAME_BYTES} bytes")
         return run_dir
 
     @model_validator(mode="after")
@@ -102,6 +103,10 @@ class TrainConfig(Section):
         recycle = self.recycle
         if recycle is None:
             return self
+        if recycle.alpha == recycle.beta == 0:
+            raise ValueError(
+                "recycle.alpha and recycle.beta are 0, so no label would be learned: set one of them above 0"
+            )
         if recycle.alpha == 0 and recycle.source == "prediction":
             raise ValueError(
                 "recycle.alpha is 0, so the first predictions would come from an untrained network: "

@@ -2,15 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
+from shared.ranges import Count, Share, Weight
 from shared.records import Section
 from shared.storage.location import Location
 
@@ -18,13 +12,13 @@ from shared.storage.location import Location
 class AugmentConfig(Section):
     """Random changes of the input; photograph and twin share the geometric ones. FastMETRO's numbers."""
 
-    rotation_sd_deg: NonNegativeFloat = 90.0
+    rotation_sd_deg: float = Field(default=90.0, ge=0, le=180)
     """Rotation, standard deviation in degrees; clipped to ±2 s.d."""
-    rotation_probability: float = Field(default=0.4, ge=0, le=1)
+    rotation_probability: Share = 0.4
     """Share of the samples that are rotated."""
     scale_sd: float = Field(default=0.25, ge=0, lt=1)
     """Side of the crop around 1, standard deviation; clipped to ±1 s.d. A larger one shows a smaller hand."""
-    shift_ndc: NonNegativeFloat = 0.0
+    shift_ndc: float = Field(default=0.0, ge=0, le=2)
     """Largest shift in both directions; the crop is 2 wide."""
     colour_noise: float = Field(default=0.4, ge=0, lt=1)
     """Each channel is multiplied with up to 1 ± this, independently for photograph and twin."""
@@ -39,28 +33,36 @@ class LossConfig(Section):
 
     norm: Literal["l1", "l2"] = "l1"
     """Elementwise distance of joints, vertices and projections; follow the baseline's recipe."""
-    joints: NonNegativeFloat = 1000.0
+    joints: Weight = 1000.0
     """Joints regressed from the mesh, plus joint tokens where there are any."""
-    verts: NonNegativeFloat = 100.0
+    verts: Weight = 100.0
     """Vertices; half fine and half coarse mesh where there is a coarse one."""
-    projected: NonNegativeFloat = 100.0
+    projected: Weight = 100.0
     """Both sets of joints, projected into the crop."""
-    edges: NonNegativeFloat = 100.0
+    edges: Weight = 100.0
     """Lengths of the mesh's edges."""
-    normals: NonNegativeFloat = 10.0
+    normals: Weight = 10.0
     """Edges against the true normals of their faces."""
-    heat: NonNegativeFloat = 20.0
+    heat: Weight = 20.0
     """Heat maps against a hill of one cell about each joint. Not of the paper: only joint_reader has them."""
+
+    @model_validator(mode="after")
+    def _some_term_of_the_mesh_counts(self) -> Self:
+        if not any((self.joints, self.verts, self.projected, self.edges, self.normals)):
+            raise ValueError(
+                "joints, verts, projected, edges and normals are 0, so no mesh would be learned: set one"
+            )
+        return self
 
 
 class OptimiserConfig(Section):
     """AdamW and its learning rate."""
 
-    learning_rate: PositiveFloat = 1e-4
+    learning_rate: float = Field(default=1e-4, gt=0, le=10)
     """The highest one, where the schedule changes it."""
-    weight_decay: NonNegativeFloat = 1e-4
+    weight_decay: float = Field(default=1e-4, ge=0, le=100)
     """Decoupled, on all parameters."""
-    clip_norm: NonNegativeFloat = 0.3
+    clip_norm: float = Field(default=0.3, ge=0, le=1e9)
     """Largest norm of the gradient; 0 does not clip."""
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     """Share that stays, in a step, of a running mean of the weights; the mean is then what is scored, drawn
@@ -70,7 +72,7 @@ class OptimiserConfig(Section):
     at a tenth of the rate; the cycles suit short runs."""
     plateau_factor: float = Field(default=0.5, gt=0, lt=1)
     """Factor of one reduction."""
-    plateau_patience: NonNegativeInt = 5
+    plateau_patience: int = Field(default=5, ge=0, le=100_000)
     """Rounds without a new best held-out PA-MPJPE before a reduction. The paper does not say."""
 
 
@@ -95,12 +97,12 @@ class DriftRefresh(Section):
 
     policy: Literal["drift"]
     """Name of the policy."""
-    threshold_mm: NonNegativeFloat
+    threshold_mm: float = Field(ge=0, le=1000)
     """Render again from this distance on: the mean over the vertices, not aligned, in 3D or in the picture,
     whichever is larger. ``metrics.jsonl`` lists its mean and maximum as ``refresh_distance``. A short run
     with 0, which renders everything, shows which value to choose. The gallery shows another distance, which
     is aligned and smaller: do not choose by that."""
-    max_age_rounds: PositiveInt | None = None
+    max_age_rounds: Count | None = None
     """Render a twin again after this many rounds even if its hand has not moved: for new backgrounds, and
     because a shard stays on the disk while one of its twins is used."""
 
@@ -114,15 +116,15 @@ class RecycleConfig(Section):
     backgrounds: Location
     """Database that ``filter-backgrounds`` wrote: a folder that every render worker can read, or a URL such
     as ``s3://bucket/backgrounds``, which every machine fetches once."""
-    alpha: NonNegativeFloat = 1.0
+    alpha: Weight = 1.0
     """Weight of the photographs; 0 learns from renders alone (Table 3)."""
-    beta: NonNegativeFloat = 0.3
+    beta: Weight = 0.3
     """Weight of the twins. The paper sets it equal to alpha, as the files of its rows do; at 0.3 twins teach
     as much about backgrounds, and cost nothing on those of the photographs (EXPERIMENTS.md)."""
-    gamma: NonNegativeFloat = 0.1
+    gamma: Weight = 0.1
     """Weight of the self-correlation; 0 trains Table 2's middle rows. The paper does not say. Keep it well
     below alpha and beta: at 1, absolute distances cancel the labels (see `SelfCorrelationLoss`)."""
-    warmup_rounds: PositiveInt = 1
+    warmup_rounds: Count = 1
     """Rounds on photographs alone, before predictions are worth rendering. The paper does not say."""
     source: Literal["prediction", "ground_truth"] = "prediction"
     """What is rendered; ``ground_truth`` renders the labels, once, before the first round (Table 3)."""
@@ -139,7 +141,7 @@ class RecycleConfig(Section):
     """Which twins are drawn again in a round; the others are shown again as they are. The paper draws all.
     ``{ policy = "fraction", share = 0.25 }`` draws each in turn; ``{ policy = "drift", threshold_mm = 2 }``
     draws those whose predicted hand has moved by so much since, or that are older than ``max_age_rounds``."""
-    keep_rounds: PositiveInt = 2
+    keep_rounds: Count = 2
     """Number of rounds whose twins and predictions stay on the disk. An older shard stays while one of these
     rounds uses a twin in it."""
 
@@ -172,7 +174,7 @@ class ComputeConfig(Section):
 class CheckpointConfig(Section):
     """What is kept to resume from."""
 
-    every_steps: PositiveInt = 1000
+    every_steps: Count = 1000
     """Optimiser steps between two checkpoints inside a round."""
-    keep_last: PositiveInt = 2
+    keep_last: Count = 2
     """Rounds whose checkpoints stay, besides the best."""

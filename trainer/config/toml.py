@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from shared.errors import ConfigError
+from shared.storage.files import read_regular_file
 
 
 def read_toml[Config: BaseModel](path: Path, kind: type[Config]) -> Config:
@@ -18,13 +19,13 @@ def read_toml[Config: BaseModel](path: Path, kind: type[Config]) -> Config:
         ConfigError: The file is not there, is not TOML, has an unknown key or an impossible value.
     """
     try:
-        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return kind.model_validate(tomllib.loads(read_regular_file(path).decode()))
     except OSError as error:
         raise ConfigError(f"{path}: expected a configuration file, {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: expected TOML, {error}.") from error
     except ValidationError as error:
         raise ConfigError(describe(error, kind, where=str(path))) from error
+    except (ValueError, RecursionError) as error:  # no TOML, a number of 5,000 digits, or 1,000 tables deep
+        raise ConfigError(f"{path}: expected TOML, {error}.") from error
 
 
 def describe(error: ValidationError, kind: type[BaseModel], *, where: str) -> str:

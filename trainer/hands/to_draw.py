@@ -37,6 +37,11 @@ def hands_to_draw(model: HandModel, wanted: HandsWanted) -> dict[SplitName, Hand
         return {"training": _labelled(model, wanted.dataset, wanted)}
     asked: dict[SplitName, int | None] = {"training": wanted.training, "evaluation": wanted.evaluation}
     sizes = {split: _NUM_SAMPLED[split] if size is None else size for split, size in asked.items()}
+    if not any(sizes.values()):
+        raise DatasetError(
+            "--training 0 --evaluation 0: expected pictures to draw, found none asked for.",
+            remedy="Ask for some in one of the two.",
+        )
     return {
         split: HandsToDraw(
             hand_of=partial(labelled_hand, model, seed=seed_of(seed, split), view_spread_deg=view_spread_deg),

@@ -5,11 +5,11 @@ The names of all parameters are those of the released weights, which therefore l
 """
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import PositiveInt, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -155,6 +155,9 @@ def apply_rows(
     return functional.linear(points_m.transpose(1, 2), rows).transpose(1, 2)
 
 
+type _TokenSize = Annotated[int, Field(ge=8, le=8192, multiple_of=8)]
+
+
 class FastMetroModel(CoarseMeshSection):
     """FastMETRO: joints and coarse vertices decoded from image tokens; the paper's main baseline."""
 
@@ -162,8 +165,9 @@ class FastMetroModel(CoarseMeshSection):
     """Which network."""
     size: Literal["S", "M", "L"] = "L"
     """One, two or three layers in every encoder and decoder."""
-    dims: tuple[PositiveInt, PositiveInt] = (512, 128)
-    """Token sizes of the two transformers; smaller ones, multiples of 8, suit machines without a GPU."""
+    dims: tuple[_TokenSize, _TokenSize] = (512, 128)
+    """Token sizes of the two transformers, multiples of the number of heads; smaller ones suit machines
+    without a GPU."""
     weights: Path | None = None
     """A released state dict to start from, of the same size and backbone; it needs its own `coarse_mesh`."""
 

@@ -10,11 +10,12 @@ from typing import ClassVar, Final, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from shared.hand_model import HandModel
+from shared.ranges import Weight
 from shared.skeleton import WRIST
 from trainer.networks.base import HandNetwork, NetworkSection, Surroundings
 from trainer.networks.feature_pyramid import STRIDES, FeaturePyramid
@@ -156,15 +157,15 @@ class JointReaderModel(NetworkSection):
     weights: Path | None = None
     """Packed weights to start from instead; ``open`` is the open model that comes with the package
     (docs/model.md)."""
-    channels: PositiveInt = 96
+    channels: int = Field(default=96, ge=1, le=8192)
     """Of the feature maps that places are read from."""
-    frozen_stride: NonNegativeInt = 4
+    frozen_stride: int = Field(default=4, ge=0, le=32)
     """Stages of the backbone up to this stride keep the weights that they start from, and steps are faster
     for it; 0 lets all of them learn. Without ImageNet weights, let all of them learn."""
-    drill: NonNegativeFloat = 0.5
+    drill: Weight = 0.5
     """Weight, beside the losses of the photographs, of hands without pictures that teach the lifter in every
     step; 0 leaves them out."""
-    drill_hands: PositiveInt = 40_000
+    drill_hands: int = Field(default=40_000, ge=1, le=1_000_000)
     """Hands that are posed for this at the start of every run: 40,000 take 190 MB and half a minute."""
 
     def build(self, given: Surroundings) -> JointReader:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from shared.freihand import SplitName
+from shared.ranges import Seed
 from shared.records import Section
 from trainer.config.run import TrainConfig
 from trainer.config.sections import AllRefresh, LossConfig, OptimiserConfig, RecycleConfig
@@ -35,7 +36,7 @@ class AblatedModel(Section):
     """Replaces the table [train.loss]."""
     optimiser: OptimiserConfig | None = None
     """Replaces the table [train.optimiser]."""
-    batch_size: PositiveInt | None = None
+    batch_size: int | None = Field(default=None, ge=1, le=65_536)
     """Replaces train.data.batch_size."""
 
 
@@ -64,7 +65,7 @@ class AblationConfig(Section):
     variants: tuple[VariantName, ...] = ("original", "recycle", "correlation")
     """Photographs alone; twins as well, with gamma = 0; with self-correlation, gamma as in [train.recycle];
     renders of the ground truth and no photographs (Table 3)."""
-    seeds: tuple[NonNegativeInt, ...] = (0, 1, 2)
+    seeds: tuple[Seed, ...] = (0, 1, 2)
     """One run each. They come one after the other, so that a table of one seed is there early."""
     evaluation: dict[Name, EvaluationSet] = Field(min_length=1)
     """What the best checkpoint of every run is scored on."""
