@@ -23,6 +23,7 @@ from render_worker.cli.kernels import render_kernels
 from render_worker.cli.render import render
 from shared.cli.doctor_command import doctor
 from shared.cli.group import EXIT_CODES, ErrorReportingGroup
+from shared.cli.surroundings import require_surroundings
 from shared.seams.check import Check
 from shared.seams.parts import Parts, Turntable
 from trainer.cli.bench import bench_round, bench_train
@@ -122,6 +123,7 @@ PARTS = Parts(
 def main() -> None:
     """Train 3D hand networks on photographs and on renders of their own predictions."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
+    require_surroundings()
     # PyTorch's threads would otherwise spin while they wait, on cores that Blender and data loading need.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

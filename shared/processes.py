@@ -4,6 +4,26 @@ Without torchrun there is one process. PyTorch is not asked: commands want to kn
 """
 
 import os
+from typing import Final
+
+from shared.errors import ConfigError
+
+_TORCHRUN: Final = "TORCHELASTIC_RUN_ID"
+"""Is there wherever torchrun starts a process; shells and queues leave the other variables behind as well."""
+_ANNOUNCEMENTS: Final = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE")
+
+
+def forget_leftovers() -> tuple[str, ...]:
+    """Take away what looks like torchrun's announcements although torchrun did not start this process.
+
+    PyTorch and Fabric would wait for processes that do not exist. Return the names of the variables.
+    """
+    if _TORCHRUN in os.environ:
+        return ()
+    found = tuple(name for name in _ANNOUNCEMENTS if name in os.environ)
+    for name in found:
+        del os.environ[name]
+    return found
 
 
 def is_first_process() -> bool:
@@ -27,4 +47,12 @@ def num_machines() -> int:
 
 
 def _announced(variable: str, otherwise: int) -> int:
-    return int(os.environ.get(variable, otherwise))
+    if _TORCHRUN not in os.environ:
+        return otherwise
+    text = os.environ.get(variable, str(otherwise))
+    if not text.isdecimal():
+        raise ConfigError(
+            f"{variable} in the environment: expected a number, as torchrun sets it, found {text!r}.",
+            remedy="Unset it, or start the processes with torchrun.",
+        )
+    return int(text)

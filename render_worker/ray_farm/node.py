@@ -22,13 +22,14 @@ from render_worker.drawing_device import DrawingDevice
 from render_worker.ray_farm.head import wait_for_head
 from render_worker.ray_farm.ray_start import LOOPBACK_ONLY
 from render_worker.ray_farm.ray_token import make_token, require_token, token_path
-from render_worker.ray_farm.session import LOOPBACK, is_loopback
+from render_worker.ray_farm.session import LONGEST_SOCKET, LOOPBACK, is_loopback
 from render_worker.ray_farm.slots import RESOURCE
 from render_worker.release import this_release
 from shared.cli.doctor import examine
 from shared.errors import DeviceError, RenderError
 from shared.seams.check import Check
 from shared.seams.renderer import RenderDevice
+from shared.storage.temporary import folder_for_sockets
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +136,7 @@ class FarmNode:
         has_started = False
         child = subprocess.Popen(
             self._command(offered),
-            env={**_ENVIRONMENT, **os.environ},
+            env={**_ENVIRONMENT, **os.environ, "RAY_TMPDIR": str(folder_for_sockets(LONGEST_SOCKET))},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -20,12 +20,15 @@ from ray.exceptions import AuthenticationError
 from render_worker.ray_farm.head import require_head
 from render_worker.ray_farm.ray_token import make_token, require_token
 from shared.errors import RenderError
+from shared.storage.temporary import folder_for_sockets
 
 logger = logging.getLogger(__name__)
 
 LOOPBACK: Final = "127.0.0.1"
 _WITH_PARENT: Final = str(Path(__file__).with_name("with_parent.py"))
 _python_of_ray: Final = services._build_python_executable_command_memory_profileable
+LONGEST_SOCKET: Final = "ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store.00"
+"""What Ray makes in its temporary folder."""
 _THIS_MACHINE: Final = (LOOPBACK, "localhost", "::1")
 
 
@@ -37,11 +40,13 @@ def connect(address: str | None) -> None:
 
     Raises:
         RenderError: The cluster cannot be reached.
+        StorageError: There is no temporary folder that Ray could use.
     """
     if ray.is_initialized():
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns of a change otherwise
+    os.environ["RAY_TMPDIR"] = str(folder_for_sockets(LONGEST_SOCKET))
     if address is None or is_loopback(address):
         keep_to_loopback()
     if address is None:

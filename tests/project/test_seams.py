@@ -95,6 +95,7 @@ def test_a_run_opens_the_renderer_of_its_configuration_and_closes_it(tmp_path: P
 def test_a_baseline_and_another_process_of_torchrun_open_no_renderer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rank: str, recycles: bool
 ) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     monkeypatch.setenv("RANK", rank)
     lent = Lent()
     config = small_config(tmp_path) if recycles else small_config(tmp_path, recycle=None)

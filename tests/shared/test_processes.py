@@ -3,8 +3,15 @@
 import pytest
 
 from shared import processes
+from shared.errors import ConfigError
 
-VARIABLES = {"RANK": "3", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4", "GROUP_WORLD_SIZE": "2"}
+VARIABLES = {
+    "TORCHELASTIC_RUN_ID": "none",
+    "RANK": "3",
+    "WORLD_SIZE": "8",
+    "LOCAL_WORLD_SIZE": "4",
+    "GROUP_WORLD_SIZE": "2",
+}
 
 
 def asked() -> tuple[bool, int, int, int]:
@@ -28,3 +35,22 @@ def test_a_process_without_torchrun_is_the_first_and_only_one(monkeypatch: pytes
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     assert asked() == (True, 1, 1, 1)
+
+
+def test_what_torchrun_did_not_set_is_ignored_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shells in pods and queues inherit it; PyTorch would wait for the seven others."""
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    assert processes.forget_leftovers() == ()
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID")
+    assert asked() == (True, 1, 1, 1)
+    assert set(processes.forget_leftovers()) == {*VARIABLES} - {"TORCHELASTIC_RUN_ID"}
+    assert processes.forget_leftovers() == ()
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "", "1.5", "1e3"])
+def test_an_announcement_that_is_no_number_is_one_line(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", text)
+    with pytest.raises(ConfigError, match="WORLD_SIZE in the environment: expected a number"):
+        processes.num_processes()

@@ -1,14 +1,19 @@
 """Data-loading processes: how they start, what they load, and how their errors arrive."""
 
 import multiprocessing
+import os
 from collections.abc import Iterator, Sequence
 from multiprocessing.context import BaseContext
+from typing import Final
 
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from shared.errors import MeshcycleError
+from shared.errors import ConfigError, MeshcycleError
+from shared.storage.temporary import LONGEST_SOCKET, require_temporary_folder
 from trainer.data.dataset import LoadedBatch, LoadedSample, collate
 from trainer.data.sampling import SampleKey
+
+_SOCKET: Final = "pymp-01234567/listener-01234567"
 
 
 class BatchPlan(Sampler[list[SampleKey]]):
@@ -55,7 +60,16 @@ def worker_context() -> BaseContext:
     """Return how data-loading processes start: from a clean server, which has imported what they need.
 
     A fork of the training process would inherit locks that its threads (OpenCV's, Ray's) may be holding.
+
+    Raises:
+        ConfigError: The name of the temporary folder is too long for sockets.
     """
+    if len(os.fsencode(require_temporary_folder() / _SOCKET)) > LONGEST_SOCKET:
+        raise ConfigError(
+            f"TMPDIR: expected at most {LONGEST_SOCKET - len(_SOCKET) - 1} bytes, because sockets are made "
+            f"there, found {require_temporary_folder()}.",
+            remedy="Set another one, or let data.workers be 0.",
+        )
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["trainer.data.dataset"])
     return context

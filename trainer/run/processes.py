@@ -7,6 +7,7 @@ from datetime import timedelta
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
+from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 
 from shared.errors import DeviceError
@@ -31,6 +32,7 @@ def build_fabric(config: TrainConfig) -> Fabric:
         )
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision every time
     on_gpu = config.compute.accelerator != "cpu" and torch.cuda.is_available()
+    several = num_processes() > 1  # one does not ask Slurm, LSF or MPI, whose variables an ssh may inherit
     fp16 = None
     if config.compute.precision == "16-mixed":
         # Told "16-mixed", Fabric would take bf16 on a CPU.
@@ -41,9 +43,9 @@ def build_fabric(config: TrainConfig) -> Fabric:
         accelerator="cuda" if on_gpu else "cpu",
         devices=num_processes_here(),
         num_nodes=num_machines(),
-        strategy=DDPStrategy(timeout=PATIENCE) if num_processes() > 1 else "auto",
+        strategy=DDPStrategy(timeout=PATIENCE) if several else "auto",
         precision=None if fp16 else config.compute.precision,
-        plugins=fp16,
+        plugins=[*([fp16] if fp16 else []), *([] if several else [LightningEnvironment()])],
     )
     fabric.launch()
     return fabric

@@ -1,7 +1,8 @@
+import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import ConfigError
@@ -69,6 +70,7 @@ def test_the_resolved_configuration_reads_back_as_itself(tmp_path: Path) -> None
     assert read_toml(again, TrainConfig) == config
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(name=st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), max_size=50))
 def test_any_name_of_a_folder_reads_back(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     folder = tmp_path_factory.getbasetemp()
@@ -88,7 +90,10 @@ def test_any_name_of_a_folder_reads_back(tmp_path_factory: pytest.TempPathFactor
             "/config.toml: recycle.betta: expected a known key, found betta. Did you mean beta?",
         ),
         ("[data]\nroot = 'x'\n", "/config.toml: run_dir: expected a value, found none. Add the key."),
-        (SMALLEST + "crop_px = 0\n", "/config.toml: data.crop_px: expected greater than 0, found 0."),
+        (
+            SMALLEST + "crop_px = 0\n",
+            "/config.toml: data.crop_px: expected greater than or equal to 8, found 0.",
+        ),
         (
             SMALLEST + "[loss]\nnorm = 'l3'\n",
             "/config.toml: loss.norm: expected 'l1' or 'l2', found 'l3'.",
@@ -141,6 +146,48 @@ def test_crops_that_do_not_fit_the_network_are_refused(tmp_path: Path) -> None:
     expected = "/config.toml: data.input_px: expected a multiple of 32 for joint_reader, found 100"
     assert complaint(tmp_path, text.format(100)) == expected
     assert load(tmp_path, text.format(96)).data.input_px == 96
+
+
+def test_a_run_that_would_learn_nothing_is_refused(tmp_path: Path) -> None:
+    nothing = "".join(f"{term} = 0\n" for term in ("joints", "verts", "projected", "edges", "normals"))
+    assert "no mesh would be learned" in complaint(tmp_path, f"{SMALLEST}[loss]\n{nothing}")
+    load(tmp_path, f"{SMALLEST}[loss]\n{nothing}".replace("joints = 0", "joints = 1"))
+    idle = 'alpha = 0\nbeta = 0\nsource = "ground_truth"\n'
+    assert "no label would be learned" in complaint(tmp_path, RECYCLING + idle)
+
+
+@pytest.mark.parametrize("dims", ["[0, 8]", "[512, 100]", "[12, 8]", "[8]", "[80_000, 8]"])
+def test_tokens_that_heads_cannot_share_are_refused(tmp_path: Path, dims: str) -> None:
+    told = complaint(tmp_path, f"{SMALLEST}[model]\nname = 'fastmetro'\ndims = {dims}\n")
+    assert told.startswith("/config.toml: model.dims: expected")
+    assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/..", "/", "x" * 241, "a\\u0000b", "\\u0000"])
+def test_a_run_needs_a_folder_of_its_own(tmp_path: Path, name: str) -> None:
+    told = complaint(tmp_path, SMALLEST.replace('run_dir = "run"', f'run_dir = "{name}"'))
+    assert told.startswith("/config.toml: run_dir: expected ")
+    assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize("line", ['root = "a\\u0000"', 'root = ""\nworkers = 1e400', "workers = nan"])
+def test_no_path_holds_a_zero_byte_and_no_number_is_infinite(tmp_path: Path, line: str) -> None:
+    assert complaint(tmp_path, f'run_dir = "run"\n[data]\n{line}\n').startswith("/config.toml: data.")
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "9" * 5000, "\x00", "\udcff"])
+def test_text_that_no_parser_can_take_is_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(ConfigError, match=r"config\.toml: expected TOML, "):
+        load_config(path)
+
+
+def test_a_configuration_that_is_a_pipe_or_a_folder_is_named(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    for path in (tmp_path / "pipe.toml", tmp_path):
+        with pytest.raises(ConfigError, match="expected a configuration file"):
+            load_config(path)
 
 
 def test_a_run_that_would_never_recycle_is_refused(tmp_path: Path) -> None:

@@ -170,6 +170,15 @@ def test_a_broken_photograph_is_named(tmp_path: Path) -> None:
     assert str(from_worker.value) == str(direct.value)
 
 
+def test_a_temporary_folder_whose_name_is_too_long_for_sockets_is_one_line(
+    split: FreiHandSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/tmp/" + "long/" * 20)
+    with pytest.raises(ConfigError, match=r"TMPDIR: expected at most \d+ bytes") as told:
+        load_batches(dataset(split), BatchPlan(), workers=1)
+    assert len(str(told.value).splitlines()) == 1
+
+
 def test_a_crop_larger_than_the_photograph_is_refused(split: FreiHandSplit) -> None:
     with pytest.raises(ConfigError, match=r"data.crop_px: expected at most the 64 of"):
         HandDataset(split, crop_px=65, input_px=48)

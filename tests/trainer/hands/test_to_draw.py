@@ -29,6 +29,11 @@ def test_a_split_without_pictures_is_not_made() -> None:
     assert list(asked_for(evaluation=0)) == ["training"]
 
 
+def test_a_dataset_without_any_picture_is_refused() -> None:
+    with pytest.raises(DatasetError, match="expected pictures to draw, found none"):
+        asked_for(training=0, evaluation=0)
+
+
 def test_every_training_hand_is_drawn_where_its_photograph_shows_it(tmp_path: Path) -> None:
     split = small_split(tmp_path, "training")
     hands = asked_for(tmp_path, versions=2)

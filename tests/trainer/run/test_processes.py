@@ -19,6 +19,8 @@ def test_a_missing_gpu_is_an_error_and_not_a_slow_run(
 def test_a_process_that_nobody_announced_trains_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    for variable in ("SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID"):
+        monkeypatch.setenv(variable, "3")  # as an ssh into a job inherits them
     fabric = build_fabric(small_config(tmp_path))
     assert (fabric.world_size, fabric.global_rank, fabric.device.type) == (1, 0, "cpu")

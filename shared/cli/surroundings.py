@@ -1,0 +1,29 @@
+"""What every command needs around it: a working directory, a temporary folder, a sane environment."""
+
+import logging
+from pathlib import Path
+
+from shared.errors import ConfigError
+from shared.processes import forget_leftovers
+from shared.storage.temporary import require_temporary_folder
+
+logger = logging.getLogger(__name__)
+
+
+def require_surroundings() -> None:
+    """Make sure of them before anything is loaded that would die without.
+
+    Raises:
+        ConfigError: The working directory is gone.
+        StorageError: There is no room for temporary files.
+    """
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise ConfigError(
+            f"working directory: expected a folder, found {error.strerror}: it was probably deleted.",
+            remedy="Go to another one with `cd`.",
+        ) from error
+    require_temporary_folder()
+    if found := forget_leftovers():
+        logger.warning("%s in the environment: not set by torchrun, and ignored.", ", ".join(found))
