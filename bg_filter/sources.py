@@ -15,6 +15,7 @@ import numpy as np
 
 from shared.errors import BackgroundError
 from shared.images import DATABASE_SUFFIXES
+from shared.lmdb.damage import damage_as_error
 from shared.lmdb.intact import require_complete
 from shared.lmdb.keys import NameArray, list_keys
 from shared.storage.files import read_regular_file
@@ -66,7 +67,7 @@ class LmdbSource:
                 f"{path}: expected photographs, found an empty LMDB.",
                 remedy="Download it again.",
             )
-        with self._environment.begin() as transaction:
+        with damage_as_error(path), self._environment.begin() as transaction:
             if transaction.cursor().set_key(b"positions"):
                 raise BackgroundError(
                     f"{path}: expected unfiltered photographs, found a background database.",
@@ -76,7 +77,7 @@ class LmdbSource:
     @cached_property
     def _environment(self) -> lmdb.Environment:
         try:
-            environment = lmdb.open(str(self.path), readonly=True, lock=False, readahead=False)
+            environment = lmdb.open(os.fsencode(self.path), readonly=True, lock=False, readahead=False)
         except lmdb.Error as error:
             raise BackgroundError(
                 f"{self.path}: expected an LMDB of photographs, found that LMDB cannot open it ({error}).",
@@ -104,7 +105,7 @@ class LmdbSource:
         listed = list_keys(self.path / "data.mdb")
         if listed is not None:
             return listed
-        with self._environment.begin() as transaction:
+        with damage_as_error(self.path), self._environment.begin() as transaction:
             width = 1
             for key in transaction.cursor().iternext(values=False):
                 width = max(width, len(key))
@@ -120,8 +121,12 @@ class LmdbSource:
             return np.fromiter(keys, dtype=f"S{width}", count=self._num_entries)
 
     def read(self, name: str) -> bytes:
-        """Return the value of one key."""
-        with self._environment.begin() as transaction:
+        """Return the value of one key.
+
+        Raises:
+            BackgroundError: The file is damaged.
+        """
+        with damage_as_error(self.path), self._environment.begin() as transaction:
             return bytes(transaction.get(os.fsencode(name)) or b"")
 
 

@@ -21,22 +21,33 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Annotated, Any, Self, TypedDict
 
 import lmdb
 import numpy as np
 from jaxtyping import Bool
+from pydantic import Field, TypeAdapter
 
 from shared.backgrounds.environment import DATABASES, FORMAT, open_databases
 from shared.backgrounds.verdict_reader import VerdictReader, read_rows
 from shared.backgrounds.verdicts import Verdict, VerdictRows
 from shared.errors import BackgroundError
+from shared.lmdb.damage import DAMAGE, damage_as_error
 from shared.lmdb.intact import require_complete
 from shared.storage.location import Location, is_url
 
 _POSITION = struct.Struct(">I")
 _FIRST_MAP_BYTES = 64 << 20
 _FILTER = "meshcycle filter-backgrounds"
+
+
+class _Selection(TypedDict):
+    count: Annotated[int, Field(ge=0, lt=1 << 32)]
+    fingerprint: str
+    rules: dict[str, Any]
+
+
+_SELECTION = TypeAdapter(_Selection)
 
 
 class BackgroundReader(VerdictReader):
@@ -62,9 +73,11 @@ class BackgroundReader(VerdictReader):
             _ = self.selection
 
     @cached_property
-    def selection(self) -> Mapping[str, Any]:
+    def selection(self) -> _Selection:
         """What is selected, and by which rules."""
-        selection: Mapping[str, Any] = self.noted("selection") or {}
+        selection = self.noted("selection")
+        with damage_as_error(self.path):
+            selection = selection and _SELECTION.validate_python(selection)
         if not selection:
             raise BackgroundError(
                 f"{self.location}: expected a finished background database, found an interrupted one.",
@@ -131,7 +144,9 @@ class BackgroundWriter:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._environment = lmdb.open(str(path), map_size=_FIRST_MAP_BYTES, max_dbs=len(DATABASES))
+            self._environment = lmdb.open(
+                os.fsencode(path), map_size=_FIRST_MAP_BYTES, max_dbs=len(DATABASES)
+            )
         except (OSError, lmdb.Error) as error:
             raise BackgroundError(
                 (
@@ -162,9 +177,9 @@ class BackgroundWriter:
 
     def noted(self, name: str) -> Any:
         """Return a note, or None."""
-        with self._environment.begin() as transaction:
+        with damage_as_error(self.path), self._environment.begin() as transaction:
             value = transaction.get(name.encode(), db=self._databases[b"meta"])
-        return None if value is None else json.loads(bytes(value))
+            return None if value is None else json.loads(bytes(value))
 
     def note(self, name: str, value: Any) -> None:
         """Keep a JSON value in ``meta``."""
@@ -173,7 +188,7 @@ class BackgroundWriter:
 
     def seen(self, keys: Iterable[str]) -> Bool[np.ndarray, " keys"]:
         """Tell for every key whether there is a verdict."""
-        with self._environment.begin(buffers=True) as transaction:
+        with damage_as_error(self.path), self._environment.begin(buffers=True) as transaction:
             cursor = transaction.cursor(self._databases[b"verdicts"])
             return np.fromiter((cursor.set_key(os.fsencode(key)) for key in keys), dtype=bool)
 
@@ -202,12 +217,12 @@ class BackgroundWriter:
 
     def rows(self) -> VerdictRows:
         """Return all verdicts as an array, in key order (55 bytes each)."""
-        with self._environment.begin(buffers=True) as transaction:
+        with damage_as_error(self.path), self._environment.begin(buffers=True) as transaction:
             return read_rows(transaction.cursor(self._databases[b"verdicts"]))
 
     def without_photo(self, keep: Bool[np.ndarray, " verdicts"]) -> list[str]:
         """Return the keys of those rows to keep whose photograph is not stored. Touches every photograph."""
-        with self._environment.begin(buffers=True) as transaction:
+        with damage_as_error(self.path), self._environment.begin(buffers=True) as transaction:
             keys = transaction.cursor(self._databases[b"verdicts"]).iternext(values=False)
             photos = transaction.cursor(self._databases[b"photos"])
             return [
@@ -244,7 +259,7 @@ class BackgroundWriter:
     def _write[T](self, action: Callable[[lmdb.Transaction], T]) -> T:
         while True:
             try:
-                with self._environment.begin(write=True) as transaction:
+                with damage_as_error(self.path, DAMAGE), self._environment.begin(write=True) as transaction:
                     return action(transaction)
             except lmdb.MapFullError:
                 self._environment.set_mapsize(2 * self._environment.info()["map_size"])

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 import lmdb
 
 from shared.errors import BackgroundError
+from shared.lmdb.damage import DAMAGE, damage_as_error
 from shared.lmdb.intact import require_complete
 
 FORMAT = "meshcycle-backgrounds-1"
@@ -46,7 +47,7 @@ def reading_environment(path: Path) -> lmdb.Environment:
     if environment is None:
         try:
             environment = lmdb.open(
-                str(path), readonly=True, lock=False, readahead=False, max_dbs=len(DATABASES)
+                os.fsencode(path), readonly=True, lock=False, readahead=False, max_dbs=len(DATABASES)
             )
         except lmdb.Error as error:
             raise BackgroundError(
@@ -74,8 +75,9 @@ def require_database_or_nothing(folder: Path) -> None:
 def open_databases(environment: lmdb.Environment, path: Path) -> dict[bytes, Any]:
     """Return the handles of the named databases, after a check of the format."""
     try:
-        databases = {name: environment.open_db(name, create=False) for name in DATABASES}
-        with environment.begin() as transaction:
+        with damage_as_error(path, DAMAGE):
+            databases = {name: environment.open_db(name, create=False) for name in DATABASES}
+        with damage_as_error(path), environment.begin() as transaction:
             found = json.loads(bytes(transaction.get(b"format", db=databases[b"meta"]) or b"null"))
     except (lmdb.NotFoundError, lmdb.IncompatibleError, lmdb.ReadonlyError) as error:
         raise BackgroundError(

@@ -3,18 +3,23 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import lmdb
 import numpy as np
+from pydantic import TypeAdapter
 
 from shared.backgrounds.environment import DATABASE_FILES, open_databases, reading_environment
 from shared.backgrounds.verdicts import VERDICT_ROW, Verdict, VerdictRows
 from shared.errors import BackgroundError
+from shared.lmdb.damage import damage_as_error
 from shared.storage.local_copy import fetch
 from shared.storage.location import Location
+
+_DETECTORS: Final = TypeAdapter(tuple[str, ...])
 
 
 class VerdictReader:
@@ -68,11 +73,12 @@ class VerdictReader:
         """Return a note of the filter, or None."""
         with self._begin() as transaction:
             value = transaction.get(name.encode(), db=self._databases[b"meta"])
-        return None if value is None else json.loads(bytes(value))
+            return None if value is None else json.loads(bytes(value))
 
     @cached_property
     def _detectors(self) -> tuple[str, ...]:
-        return tuple(self.noted("detectors") or ())
+        with damage_as_error(self.path):
+            return _DETECTORS.validate_python(self.noted("detectors") or ())
 
     def _get(self, database: bytes, key: bytes) -> bytes:
         with self._begin() as transaction:
@@ -84,12 +90,15 @@ class VerdictReader:
             )
         return bytes(value)
 
-    def _begin(self) -> lmdb.Transaction:
-        if self._environment is None or self._pid != os.getpid():
-            self._environment = reading_environment(self.path)
-            self._databases = open_databases(self._environment, self.path)
-            self._pid = os.getpid()
-        return self._environment.begin()
+    @contextmanager
+    def _begin(self) -> Iterator[lmdb.Transaction]:
+        with damage_as_error(self.path):
+            if self._environment is None or self._pid != os.getpid():
+                self._environment = reading_environment(self.path)
+                self._databases = open_databases(self._environment, self.path)
+                self._pid = os.getpid()
+            with self._environment.begin() as transaction:
+                yield transaction
 
 
 def read_rows(cursor: lmdb.Cursor) -> VerdictRows:

@@ -10,7 +10,9 @@ import pytest
 from tests.support.repository import ROOT
 
 
-def run(*words: str, cwd: Path | None = None, before: str = "", **variables: str) -> tuple[int, str]:
+def run(
+    *words: str, cwd: Path | None = None, before: str = "", variables: dict[str, str] | None = None
+) -> tuple[int, str]:
     """Run a command in a process of its own, and return its exit code and all that it said."""
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom cli import main\n{before}\nmain({[*words]!r})"
@@ -18,7 +20,7 @@ def run(*words: str, cwd: Path | None = None, before: str = "", **variables: str
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=cwd,
-        env=os.environ | variables,
+        env=os.environ | (variables or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -47,7 +49,7 @@ def test_no_room_for_temporary_files_is_one_line() -> None:
 @pytest.mark.parametrize("variables", [{"RANK": "1"}, {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "x"}])
 def test_leftovers_of_torchrun_change_nothing(variables: dict[str, str]) -> None:
     """With RANK=1, a command would print nothing at all."""
-    code, said = run("inspect", "/nowhere", **variables)
+    code, said = run("inspect", "/nowhere", variables=variables)
     first, error = said.splitlines()
     assert first == f"{', '.join(variables)} in the environment: not set by torchrun, and ignored."
     assert error.startswith("Error: /nowhere: expected")
