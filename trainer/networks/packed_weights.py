@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pydantic import PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from shared.errors import CheckpointError, HandModelError
 from shared.hand_model import HandModel
 from shared.records import Record
+from shared.twins.names import ImagePx
 from trainer.networks.released_weights import load_by_name
 
 OPEN: Final = "open"
@@ -52,10 +53,10 @@ class PackedNetwork(Record):
     """
 
     network: dict[str, Any]
-    input_px: PositiveInt
-    crop_px: PositiveInt
-    photograph_px: PositiveInt
-    margin: PositiveFloat
+    input_px: ImagePx
+    crop_px: ImagePx
+    photograph_px: ImagePx
+    margin: float = Field(gt=0, le=100)
     scale: float
     mean: tuple[float, float, float]
     sd: tuple[float, float, float]
