@@ -22,6 +22,8 @@ JOINT_READER: dict[str, Any] = {
 
 NUM_IMAGES = 14
 """Two are held out, twelve make three batches of four."""
+MADE, REAL = 14, 6
+"""Photographs of two sources: two and one are held out."""
 
 
 def small_config(folder: Path, **changes: Any) -> TrainConfig:
@@ -60,3 +62,24 @@ def one_source(config: TrainConfig, training: Sequence[int] = range(NUM_IMAGES))
     """Return the source of a run, with these photographs to learn from and none held out."""
     (source,) = open_sources(config)
     return (replace(source, training=training, held_out=()),)
+
+
+def two_sources(folder: Path, *, batch_size: int = 4, **changes: Any) -> TrainConfig:
+    """A run with recycling on three batches an epoch: eight samples of made hands, four of real ones."""
+    for name, num_images in (("made", MADE), ("real", REAL)):
+        if not (folder / name).exists():
+            small_split(folder / name, "training", num_images=num_images)
+    sources = [
+        {"root": folder / "made", "share": 0.65},
+        {"root": folder / "real", "share": 0.35, "twins": False, "crop_px": 48, "augment": {"scale_sd": 0}},
+    ]
+    data = {
+        "sources": sources,
+        "epoch_samples": 12,
+        "crop_px": 56,
+        "input_px": 64,
+        "batch_size": batch_size,
+        "workers": 0,
+        "held_out_share": 1 / 7,
+    }
+    return small_config(folder, rounds=2, data=data, **changes)

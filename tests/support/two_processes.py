@@ -5,6 +5,7 @@ Arguments: what to do, the folder of the run, and the batch size per process.
     drill  learns from a batch with a network that lifts joints; each process writes drilled-RANK.pt
     run    trains all rounds, the first process with a renderer
     overlap    does so while it renders
+    sources    trains all rounds on two sources
 """
 
 import os
@@ -15,7 +16,7 @@ import torch
 
 from shared.hand_model import load_hand_model
 from tests.support.fakes import PointRenderer
-from tests.support.small_run import JOINT_READER, one_source, small_config
+from tests.support.small_run import JOINT_READER, one_source, small_config, two_sources
 from trainer.config.run import TrainConfig
 from trainer.data.dataset import LoadedBatch
 from trainer.data.loader import RoundLoader
@@ -36,7 +37,9 @@ def main() -> None:
     if job == "overlap":
         recycle = config.recycle.model_copy(update={"mode": "overlap"}) if config.recycle else None
         config = config.model_copy(update={"recycle": recycle})
-    if job in ("run", "overlap"):
+    if job == "sources":
+        config = two_sources(folder, batch_size=batch_size)
+    if job in ("run", "overlap", "sources"):
         train(config, renderer=PointRenderer() if os.environ["RANK"] == "0" else None, resume=False)
     elif job == "drill":
         do_drill(

@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,8 +12,8 @@ from shared.twins.rounds import SyntheticRound
 from tests.support.fakes import PointRenderer
 from tests.support.kill_points import Killed, killing_call
 from tests.support.small_dataset import small_split
-from tests.support.small_run import small_config
-from trainer.config.run import TrainConfig, load_config
+from tests.support.small_run import MADE, REAL, small_config, two_sources
+from trainer.config.run import load_config
 from trainer.evaluation.source_reports import evaluate_sources
 from trainer.inspection.context import context_of
 from trainer.inspection.curves import draw_curves
@@ -28,30 +27,6 @@ from trainer.run.records import read_records
 from trainer.run.trained import load_trained
 from trainer.training.learner import Learner
 from trainer.training.loop import train
-
-MADE, REAL = 14, 6
-"""Photographs: two and one are held out."""
-
-
-def two_sources(folder: Path, **changes: Any) -> TrainConfig:
-    """A run with recycling on three batches an epoch: eight samples of made hands, four of real ones."""
-    for name, num_images in (("made", MADE), ("real", REAL)):
-        if not (folder / name).exists():
-            small_split(folder / name, "training", num_images=num_images)
-    sources = [
-        {"root": folder / "made", "share": 0.65},
-        {"root": folder / "real", "share": 0.35, "twins": False, "crop_px": 48, "augment": {"scale_sd": 0}},
-    ]
-    data = {
-        "sources": sources,
-        "epoch_samples": 12,
-        "crop_px": 56,
-        "input_px": 64,
-        "batch_size": 4,
-        "workers": 0,
-        "held_out_share": 1 / 7,
-    }
-    return small_config(folder, rounds=2, data=data, **changes)
 
 
 @pytest.fixture(scope="module")

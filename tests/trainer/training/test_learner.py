@@ -13,7 +13,7 @@ import torch
 from shared.errors import TrainingError
 from shared.hand_model import load_hand_model
 from tests.support.repository import ROOT
-from tests.support.small_run import JOINT_READER, REGRESSOR, one_source, small_config
+from tests.support.small_run import JOINT_READER, MADE, REGRESSOR, one_source, small_config, two_sources
 from trainer.config.run import TrainConfig
 from trainer.data.loader import RoundLoader
 from trainer.networks.base import HandNetwork
@@ -161,6 +161,15 @@ def test_two_processes_wait_for_a_render_in_the_background_of_the_first(tmp_path
     records = read_records(RunFolder(tmp_path / "run"))
     assert [record.rendered for record in records] == [0, 12, 0]
     assert records[2].staleness == {"1": 12}
+
+
+@pytest.mark.slow
+def test_two_processes_learn_from_two_sources_together(tmp_path: Path) -> None:
+    two_sources(tmp_path)
+    run_processes("sources", tmp_path, batch_size=2, world_size=2)
+    records = read_records(RunFolder(tmp_path / "run"))
+    assert [(record.steps, record.rendered) for record in records] == [(3, MADE - 2), (3, 0)]
+    assert {"made/pa_mpjpe_mm", "real/pa_mpjpe_mm"} <= records[1].scores.keys()
 
 
 def run_processes(job: str, folder: Path, *, batch_size: int, world_size: int) -> None:
