@@ -21,6 +21,7 @@ class HandPrediction(NamedTuple):
         token_joints_m: Joints predicted directly, for networks that have joint tokens or maps.
         heat_logits: Logarithm of how likely each joint is in each cell of the crop, up to a constant per
             joint, for networks that have heat maps.
+        spreads_ndc: Standard deviation of each joint's heat: how unsure its place is.
     """
 
     verts_m: Float[Tensor, "batch verts 3"]
@@ -29,6 +30,7 @@ class HandPrediction(NamedTuple):
     coarse_verts_m: Float[Tensor, "batch coarse 3"] | None = None
     token_joints_m: Float[Tensor, "batch joints 3"] | None = None
     heat_logits: Float[Tensor, "batch joints rows columns"] | None = None
+    spreads_ndc: Float[Tensor, "batch joints"] | None = None
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "HandPrediction":
         """Return the prediction with every output that is there changed alike."""

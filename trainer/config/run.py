@@ -82,6 +82,16 @@ class TrainConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _upright_crops_are_boxes(self) -> Self:
+        augments = [source.augment or self.augment for source in self.data.all_sources]
+        if any(augment.upright_share for augment in augments) and self.model.box_margin is None:
+            raise ValueError(
+                "augment.upright_share crops hands by their boxes, but the network sees the middles of "
+                "photographs: set model.box_margin, or leave augment.upright_share out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _twins_teach(self) -> Self:
         if self.recycle is None:
             return self

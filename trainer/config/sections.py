@@ -8,6 +8,9 @@ from shared.ranges import Count, Share, Weight
 from shared.records import Section
 from shared.storage.location import Location
 
+type BoxScale = Annotated[float, Field(ge=0.1, le=20)]
+"""Side of a crop, in longer sides of a hand's box."""
+
 
 class AugmentConfig(Section):
     """Random changes of the input; photograph and twin share the geometric ones. FastMETRO's numbers."""
@@ -20,8 +23,37 @@ class AugmentConfig(Section):
     """Side of the crop around 1, standard deviation; clipped to ±1 s.d. A larger one shows a smaller hand."""
     shift_ndc: float = Field(default=0.0, ge=0, le=2)
     """Largest shift in both directions; the crop is 2 wide."""
+    upright_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the crops that are turned so that the middle knuckle is above the wrist, and scaled to the
+    hand's own box; the others follow the keys above. For networks that see boxes (``model.box_margin``). Not
+    of the paper."""
+    upright_sd_deg: float = Field(default=15.0, ge=0, le=180)
+    """How far upright crops are turned after all, standard deviation; clipped to ±2 s.d."""
+    box_scale: tuple[BoxScale, BoxScale] = (1.1, 1.6)
+    """Side of upright crops, in longer sides of the hand's box: the least and the largest."""
     colour_noise: float = Field(default=0.4, ge=0, lt=1)
     """Each channel is multiplied with up to 1 ± this, independently for photograph and twin."""
+    hue: float = Field(default=0.0, ge=0, le=0.5)
+    """Hues are turned by up to this, either way, as a share of the circle. All from here on is not of the
+    paper, is drawn independently for photograph and twin, and changes nothing at 0."""
+    saturation: float = Field(default=0.0, ge=0, le=1)
+    """Colours are made stronger or weaker by up to 1 ± this."""
+    grey_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the crops without colours."""
+    gamma: float = Field(default=0.0, ge=0, le=9)
+    """Brightness is raised to a power between 1 / (1 + this) and 1 + this: dim and pale crops."""
+    contrast: float = Field(default=0.0, ge=0, le=1)
+    """Contrast is multiplied with up to 1 ± this."""
+    brightness: float = Field(default=0.0, ge=0, le=1)
+    """Up to this is added to or taken from brightness, of which white has 1."""
+    blur_px: float = Field(default=0.0, ge=0, le=20)
+    """Largest standard deviation of a blur, in pixels of the crop."""
+    noise_levels: float = Field(default=0.0, ge=0, le=128)
+    """Largest standard deviation of noise, in levels of 255."""
+    jpeg_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the crops that are compressed as JPEG, with a quality from 30 to 95."""
+    cut_out_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the crops of which a rectangle is hidden, a tenth to two fifths of the side wide and high."""
 
 
 class LossConfig(Section):
@@ -39,6 +71,9 @@ class LossConfig(Section):
     """Vertices; half fine and half coarse mesh where there is a coarse one."""
     projected: Weight = 100.0
     """Both sets of joints, projected into the crop."""
+    projected_outside: bool = True
+    """Joints outside of the crop count in `projected` too, as in the paper; false where crops cut hands off,
+    so that nobody guesses."""
     edges: Weight = 100.0
     """Lengths of the mesh's edges."""
     normals: Weight = 10.0

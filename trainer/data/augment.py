@@ -65,8 +65,7 @@ def random_warp(config: AugmentConfig, rng: np.random.Generator, *, magnificatio
     As in FastMETRO, the crop's side is scaled: 0.75 to 1.25 of it magnify the hand by 1.33 to 0.80.
     """
     rotated = rng.random() < config.rotation_probability
-    limit_deg = 2 * config.rotation_sd_deg
-    angle_deg = float(np.clip(rng.normal(0, config.rotation_sd_deg), -limit_deg, limit_deg))
+    angle_deg = clipped_normal(rng, sd=config.rotation_sd_deg)
     scale = float(np.clip(rng.normal(1, config.scale_sd), 1 - config.scale_sd, 1 + config.scale_sd))
     right, down = rng.uniform(-config.shift_ndc, config.shift_ndc, size=2).tolist()
     return Warp(
@@ -74,6 +73,11 @@ def random_warp(config: AugmentConfig, rng: np.random.Generator, *, magnificatio
         rotation_rad=math.radians(angle_deg) if rotated else 0.0,
         shift_ndc=(right, down),
     )
+
+
+def clipped_normal(rng: np.random.Generator, *, sd: float) -> float:
+    """Sample a normal distribution about 0, clipped to two standard deviations."""
+    return float(np.clip(rng.normal(0, sd), -2 * sd, 2 * sd))
 
 
 def colour_noise(image: Image, rng: np.random.Generator, *, amount: float) -> Image:

@@ -23,7 +23,9 @@ from shared.skeleton import WRIST
 from shared.twins.rounds import SyntheticRound
 from shared.types import Camera
 from trainer.config.sections import AugmentConfig
+from trainer.data.appearance import changed_appearance
 from trainer.data.augment import Warp, colour_noise, random_warp
+from trainer.data.box_crops import box_warp, random_box_warp
 from trainer.data.sampling import SampleKey
 from trainer.types import HandTarget, PairedBatch
 
@@ -83,6 +85,7 @@ class HandDataset(Dataset[LoadedSample]):
         split: Photographs and labels.
         crop_px: Side of the centre crop that the network sees.
         input_px: Side to which the crop is resized.
+        box_margin: See the hand's box instead, in a square of this many times its longer side.
         augment: Random changes, for keys that name an epoch.
         seed: Of the run; enters the seed of every augmentation.
         drawn_labels: Label a twin with the hand that was drawn instead of the hand in the photograph.
@@ -94,6 +97,7 @@ class HandDataset(Dataset[LoadedSample]):
         *,
         crop_px: int,
         input_px: int,
+        box_margin: float | None = None,
         augment: AugmentConfig | None = None,
         seed: int = 0,
         drawn_labels: bool = False,
@@ -106,6 +110,7 @@ class HandDataset(Dataset[LoadedSample]):
         self.split = split
         self.input_px = input_px
         self.magnification = split.image_px / crop_px
+        self.box_margin = box_margin
         self.augment = augment or AugmentConfig()
         self.seed = seed
         self.drawn_labels = drawn_labels
@@ -115,10 +120,9 @@ class HandDataset(Dataset[LoadedSample]):
         pose = self.split.pose_of(key.index)
         verts_m, joints_m = self.split.verts_m[pose], self.split.joints_m[pose]
         rng = rng_of(self.seed, "augment", key.epoch if key.epoch is not None else -1, sample_id)
-        warp = Warp(self.magnification)
-        if key.epoch is not None:
-            warp = random_warp(self.augment, rng, magnification=self.magnification)
-        labels = _warped_labels(verts_m, joints_m, self.split.camera(pose), warp, size_px=self.split.image_px)
+        camera, size_px = self.split.camera(pose), self.split.image_px
+        warp = self._warp(px_to_ndc(project_px(joints_m, camera, size_px=size_px), size_px=size_px), key, rng)
+        labels = _warped_labels(verts_m, joints_m, camera, warp, size_px=size_px)
         photo = CropSample(self._crop(self.split.image(key.index), warp, key, rng), labels)
         twin_round = _open_round(key.twins) if key.twins else None
         if twin_round is None or sample_id not in twin_round:
@@ -126,13 +130,28 @@ class HandDataset(Dataset[LoadedSample]):
         render = twin_round.read(sample_id)
         twin_rgb = self._crop(render.rgb(), warp, key, rng)
         if self.drawn_labels:
-            size_px, camera = render.labels.image_px, render.labels.camera
-            labels = _warped_labels(render.verts_m, render.joints_m, camera, warp, size_px=size_px)
+            drawn = render.labels
+            labels = _warped_labels(
+                render.verts_m, render.joints_m, drawn.camera, warp, size_px=drawn.image_px
+            )
         return LoadedSample(sample_id, photo, CropSample(twin_rgb, labels))
+
+    def _warp(self, joints_ndc: np.ndarray, key: SampleKey, rng: np.random.Generator) -> Warp:
+        is_plain = key.epoch is None
+        if self.box_margin is None:
+            plain = Warp(self.magnification)
+            return plain if is_plain else random_warp(self.augment, rng, magnification=self.magnification)
+        if is_plain:
+            return box_warp(joints_ndc, margin=self.box_margin)
+        return random_box_warp(self.augment, rng, joints_ndc, margin=self.box_margin)
 
     def _crop(self, image: np.ndarray, warp: Warp, key: SampleKey, rng: np.random.Generator) -> np.ndarray:
         crop = warp.image(image, size_px=self.input_px)
-        return crop if key.epoch is None else colour_noise(crop, rng, amount=self.augment.colour_noise)
+        if key.epoch is None:
+            return crop
+        return changed_appearance(
+            colour_noise(crop, rng, amount=self.augment.colour_noise), self.augment, rng
+        )
 
 
 def collate(samples: Sequence[LoadedSample]) -> LoadedBatch:

@@ -38,6 +38,7 @@ class SourceDatasets(Dataset[LoadedSample]):
                     source.split,
                     crop_px=source.crop_px,
                     input_px=config.data.input_px,
+                    box_margin=config.model.box_margin,
                     augment=source.augment,
                     seed=config.seed,
                     drawn_labels=drawn_labels,

@@ -1,24 +1,98 @@
 """The photographs of a split as a network sees them without augmentation."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from jaxtyping import Float32
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from shared.camera import project_px, px_to_ndc
+from shared.errors import DatasetError
 from shared.freihand import FreiHandSplit
 from trainer.data.augment import Warp
+from trainer.data.box_crops import box_warp
+from trainer.data.resampling import Image
 
 
 class CentreCrops(Dataset[Tensor]):
-    """The photographs of a split as a network sees them without augmentation; labels are not needed."""
+    """The middles of the photographs of a split; labels are not needed."""
 
     def __init__(self, split: FreiHandSplit, *, crop_px: int, input_px: int) -> None:
         self.split = split
         self.input_px = input_px
+        self.crop_px = crop_px
         self.crop_share = crop_px / split.image_px
 
     def __len__(self) -> int:
         return len(self.split)
 
     def __getitem__(self, index: int) -> Tensor:
-        warp = Warp(1 / self.crop_share)
-        return torch.from_numpy(warp.image(self.split.image(index), size_px=self.input_px))
+        return torch.from_numpy(self.warp(index).image(self.picture(index), size_px=self.input_px))
+
+    def warp(self, index: int) -> Warp:  # noqa: ARG002 - here all are alike
+        """Return what the crop shows of a photograph."""
+        return Warp(1 / self.crop_share)
+
+    def picture(self, index: int) -> Image:
+        """Return the photograph, or what stands in its place."""
+        return self.split.image(index)
+
+    def in_photographs(
+        self,
+        indices: Sequence[int],  # noqa: ARG002 - here all are alike
+        cameras: Float32[np.ndarray, "hands 3"],
+    ) -> Float32[np.ndarray, "hands 3"]:
+        """Return the cameras of whole photographs from those of their crops."""
+        widened = cameras.copy()
+        widened[:, 0] *= self.crop_share  # shared.camera.widen, for all rows
+        return widened
+
+
+class BoxCrops(CentreCrops):
+    """Squares about the hands of a split, found by its labels.
+
+    Args:
+        split: Photographs and labels.
+        margin: Side of a crop, in longer sides of the box around the hand's joints.
+        input_px: Side to which it is resized.
+
+    Raises:
+        DatasetError: The split has no labels.
+    """
+
+    def __init__(self, split: FreiHandSplit, *, margin: float, input_px: int) -> None:
+        super().__init__(split, crop_px=split.image_px, input_px=input_px)
+        if not split.has_labels:
+            raise DatasetError(
+                f"{split.root}: expected labels that tell where the hands are, found none.",
+                remedy="Unpack them, or predict the photographs with boxes or a detector.",
+            )
+        self.margin = margin
+
+    def warp(self, index: int) -> Warp:
+        """Return what the crop shows of a photograph."""
+        pose, size_px = self.split.pose_of(index), self.split.image_px
+        joints_px = project_px(self.split.joints_m[pose], self.split.camera(pose))
+        return box_warp(px_to_ndc(joints_px, size_px=size_px), margin=self.margin)
+
+    def in_photographs(
+        self, indices: Sequence[int], cameras: Float32[np.ndarray, "hands 3"]
+    ) -> Float32[np.ndarray, "hands 3"]:
+        """Return the cameras of whole photographs from those of their crops."""
+        warps = [self.warp(index) for index in indices]
+        magnifications = np.array([[warp.magnification] for warp in warps])
+        shifts_ndc = np.array([warp.shift_ndc for warp in warps])
+        # scale (xy + t) = magnification * ndc + shift, solved for the photograph's ndc
+        scales, shifts_m = cameras[:, :1] / magnifications, cameras[:, 1:] - shifts_ndc / cameras[:, :1]
+        return np.concatenate((scales, shifts_m), axis=1).astype(np.float32)
+
+
+def plain_crops(
+    split: FreiHandSplit, *, crop_px: int, input_px: int, box_margin: float | None = None
+) -> CentreCrops:
+    """Return centre crops, or boxes where a network sees these."""
+    if box_margin is None:
+        return CentreCrops(split, crop_px=crop_px, input_px=input_px)
+    return BoxCrops(split, margin=box_margin, input_px=input_px)

@@ -1,5 +1,6 @@
 """Scores predictions of a split: anybody's prediction file, or those of a checkpoint of ours."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from shared.errors import CheckpointError, TrainingError
+from shared.errors import CheckpointError, ConfigError, TrainingError
 from shared.freihand import FreiHandSplit
 from trainer.config.data import DataConfig
 from trainer.evaluation.metrics import score_hands, score_samples
@@ -56,9 +57,16 @@ def evaluate_checkpoint(
 
     Raises:
         CheckpointError: A predicted number is not finite.
+        ConfigError: Rotated and scaled crops of a network that sees boxes are asked for.
+        DatasetError: The network sees boxes, but there are no labels that tell where the hands are.
     """
-    predict = predict_split_with_views if tta else predict_split
-    data = trained.config.data
+    data, box_margin = trained.config.data, trained.config.model.box_margin
+    if tta and box_margin is not None:
+        raise ConfigError(
+            "--tta: expected a network of centre crops, found one that sees boxes.",
+            remedy="Leave it out: model.tries_turns is what such a network has instead.",
+        )
+    predict = predict_split_with_views if tta else functools.partial(predict_split, box_margin=box_margin)
     predicted = predict(
         trained.network,
         split,
@@ -89,9 +97,12 @@ def score_photographs(
     indices: Sequence[int],
     *,
     data: DataConfig,
+    box_margin: float | None = None,
     autocast: torch.dtype | None = None,
 ) -> dict[str, float]:
     """Return the aligned and the wrist-relative numbers of the protocol for labelled photographs.
+
+    The network sees their centre crops, or the boxes of their hands where ``box_margin`` is given.
 
     Raises:
         TrainingError: A predicted number is not finite, as when 16 bits do not hold it.
@@ -101,6 +112,7 @@ def score_photographs(
         split,
         crop_px=data.crop_px_of(split.root),
         input_px=data.input_px,
+        box_margin=box_margin,
         indices=indices,
         batch_size=4 * data.batch_size,
         workers=data.workers,

@@ -13,7 +13,8 @@ from shared.freihand import FreiHandSplit
 from shared.skeleton import WRIST
 from trainer.data.dataset import normalise
 from trainer.data.workers import one_line_errors, worker_context
-from trainer.evaluation.centre_crops import CentreCrops
+from trainer.evaluation.centre_crops import CentreCrops, plain_crops
+from trainer.evaluation.turns import surest_of_turns
 from trainer.networks.base import HandNetwork
 from trainer.types import HandPrediction
 
@@ -50,6 +51,7 @@ def predict_split(
     *,
     crop_px: int,
     input_px: int,
+    box_margin: float | None = None,
     indices: Sequence[int] | None = None,
     batch_size: int = 64,
     workers: int = 0,
@@ -62,6 +64,7 @@ def predict_split(
         split: The photographs.
         crop_px: Side of the centre crop that the network sees.
         input_px: Side to which the crop is resized.
+        box_margin: Show the box of the labelled hand instead, in a square of this many of its longer sides.
         indices: Photographs in the order wanted; all if left out.
         batch_size: Photographs per forward pass.
         workers: Data-loading processes.
@@ -69,7 +72,7 @@ def predict_split(
     """
     indices = range(len(split)) if indices is None else indices
     groups = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
-    crops = CentreCrops(split, crop_px=crop_px, input_px=input_px)
+    crops = plain_crops(split, crop_px=crop_px, input_px=input_px, box_margin=box_margin)
     parts = predict_groups(network, crops, groups, batch_size=batch_size, workers=workers, autocast=autocast)
     return join_predictions(list(parts))
 
@@ -93,9 +96,8 @@ def predict_groups(
     for group, rgb in zip(groups, one_line_errors(loader), strict=True):
         parts = [predict_crops(network, part, autocast=autocast) for part in rgb.split(batch_size)]
         verts_m, joints_m, cameras = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        cameras[:, 0] *= crops.crop_share  # shared.camera.widen, for all rows
         sample_ids = tuple(crops.split.sample_id(index) for index in group)
-        yield HandPredictions(sample_ids, verts_m, joints_m, cameras)
+        yield HandPredictions(sample_ids, verts_m, joints_m, crops.in_photographs(group, cameras))
 
 
 def join_predictions(parts: Sequence[HandPredictions]) -> HandPredictions:
@@ -125,7 +127,7 @@ def predict_crops(
     was_training = network.training
     network.eval()
     with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
-        hand = network(normalise(rgb.to(device))).each(Tensor.float)
+        hand = surest_of_turns(network, normalise(rgb.to(device)))
     network.train(was_training)
     hand = at_the_origin(hand)
     return hand.verts_m.cpu().numpy(), hand.joints_m.cpu().numpy(), hand.camera.cpu().numpy()

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from shared.freihand import FreiHandSplit
 from shared.skeleton import WRIST
@@ -50,10 +49,11 @@ class ViewCrops(CentreCrops):
     def __init__(self, split: FreiHandSplit, *, crop_px: int, input_px: int, view: TtaView) -> None:
         super().__init__(split, crop_px=crop_px, input_px=input_px)
         magnification = 1 / (self.crop_share * view.crop_scale)
-        self.warp = Warp(magnification, rotation_rad=math.radians(view.rotation_deg))
+        self._view = Warp(magnification, rotation_rad=math.radians(view.rotation_deg))
 
-    def __getitem__(self, index: int) -> Tensor:
-        return torch.from_numpy(self.warp.image(self.split.image(index), size_px=self.input_px))
+    def warp(self, index: int) -> Warp:  # noqa: ARG002 - all are seen alike
+        """Return what the crop shows of a photograph."""
+        return self._view
 
 
 def predict_split_with_views(

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
+from jaxtyping import Float32
 
 from shared.freihand import FreiHandSplit
 from shared.twins.sample import SyntheticSample
 from shared.types import WeakPerspective
 from trainer.data.augment import Warp
+from trainer.data.resampling import Image
 from trainer.drawing.overlay import HandInPicture
-from trainer.evaluation.centre_crops import CentreCrops
+from trainer.evaluation.centre_crops import CentreCrops, plain_crops
 from trainer.evaluation.predict import HandPredictions, join_predictions, predict_groups
 from trainer.evaluation.procrustes import aligned_mean_mm
 from trainer.inspection.context import ShardContext
@@ -43,15 +43,23 @@ class Reprediction(NamedTuple):
 class TwinCrops(CentreCrops):
     """Twins, in the place of the photographs that they belong to."""
 
-    def __init__(
-        self, split: FreiHandSplit, samples: Mapping[int, SyntheticSample], *, crop_px: int, input_px: int
-    ) -> None:
-        super().__init__(split, crop_px=crop_px, input_px=input_px)
-        self.samples = samples
+    def __init__(self, photos: CentreCrops, samples: Mapping[int, SyntheticSample]) -> None:
+        super().__init__(photos.split, crop_px=photos.crop_px, input_px=photos.input_px)
+        self.photos, self.samples = photos, samples
 
-    def __getitem__(self, index: int) -> Tensor:
-        warp = Warp(1 / self.crop_share)
-        return torch.from_numpy(warp.image(self.samples[index].rgb(), size_px=self.input_px))
+    def warp(self, index: int) -> Warp:
+        """Return what the crop shows of the photograph, and so of its twin."""
+        return self.photos.warp(index)
+
+    def picture(self, index: int) -> Image:
+        """Return the twin of a photograph."""
+        return self.samples[index].rgb()
+
+    def in_photographs(
+        self, indices: Sequence[int], cameras: Float32[np.ndarray, "hands 3"]
+    ) -> Float32[np.ndarray, "hands 3"]:
+        """Return the cameras of whole photographs from those of their crops."""
+        return self.photos.in_photographs(indices, cameras)
 
 
 def network_of(context: ShardContext, *, device: DeviceName = "auto") -> TrainedHand | None:
@@ -79,8 +87,9 @@ def _repredict(
     samples: Mapping[int, SyntheticSample], split: FreiHandSplit, trained: TrainedHand
 ) -> dict[str, Reprediction]:
     crop_px, input_px = trained.config.data.crop_px_of(split.root), trained.config.data.input_px
-    twins = TwinCrops(split, samples, crop_px=crop_px, input_px=input_px)
-    photos = CentreCrops(split, crop_px=crop_px, input_px=input_px)
+    margin = trained.config.model.box_margin
+    photos = plain_crops(split, crop_px=crop_px, input_px=input_px, box_margin=margin)
+    twins = TwinCrops(photos, samples)
     again, now = (_predict(trained, crops, list(samples)) for crops in (twins, photos))
     drawn_m = np.stack([sample.joints_m for sample in samples.values()])
     recycled = aligned_mean_mm(again.joints_m, drawn_m, allow_reflection=True)

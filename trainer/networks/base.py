@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from jaxtyping import Float, Int64
+from pydantic import Field
 from torch import Tensor, nn
 
 from shared.hand_model import HandModel
@@ -17,12 +18,16 @@ class HandNetwork(nn.Module):
 
     Attributes:
         coarse_vert_ids: Vertices that the coarse mesh keeps, in its order; None without a coarse mesh.
+        tries_turns: Whether a crop is predicted in four turns, of which the surest counts.
     """
 
     coarse_vert_ids: Int64[Tensor, " coarse"] | None
 
-    def __init__(self, *, coarse_vert_ids: Int64[Tensor, " coarse"] | None = None) -> None:
+    def __init__(
+        self, *, coarse_vert_ids: Int64[Tensor, " coarse"] | None = None, tries_turns: bool = False
+    ) -> None:
         super().__init__()
+        self.tries_turns = tries_turns
         self.register_buffer("coarse_vert_ids", coarse_vert_ids, persistent=False)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> HandPrediction:
@@ -55,6 +60,10 @@ class NetworkSection(Section):
 
     input_multiple_px: ClassVar[int] = 1
     """The side of the network's crop is a multiple of this."""
+
+    box_margin: float | None = Field(default=None, ge=0.1, le=20)
+    """The network sees squares about hands instead of the middles of photographs: their sides, in longer
+    sides of the box around a hand's joints. 1.3 is good where a finder gives such boxes."""
 
     @property
     def published_mesh(self) -> Path | None:

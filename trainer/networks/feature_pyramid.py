@@ -12,6 +12,7 @@ from torchvision.ops.misc import Conv2dNormActivation
 
 from shared.errors import ConfigError
 from trainer.networks.backbones import feature_backbone
+from trainer.networks.batch_norm_folding import fold_batch_norm
 
 STRIDES: Final = (8, 16, 32)
 """Pixels per cell of the maps, finest first."""
@@ -29,6 +30,7 @@ class FeaturePyramid(nn.Module):
         backbone: Name of a network of torchvision that is a sequence of layers, such as ``mobilenet_v2``.
         pretrained: Start from ImageNet weights.
         frozen_stride: Stages up to this stride do not learn; 0 lets all of them learn.
+        folded: Put batch norm into the convolutions, see `fold_batch_norm`.
 
     Attributes:
         channels: Depth of the map of each stride.
@@ -40,7 +42,7 @@ class FeaturePyramid(nn.Module):
 
     layers: nn.Sequential
 
-    def __init__(self, backbone: str, *, pretrained: bool, frozen_stride: int) -> None:
+    def __init__(self, backbone: str, *, pretrained: bool, frozen_stride: int, folded: bool = False) -> None:
         super().__init__()
         module = feature_backbone(backbone, pretrained=pretrained).module
         if not isinstance(module, nn.Sequential):
@@ -50,6 +52,8 @@ class FeaturePyramid(nn.Module):
             )
         layers = list(module)
         self.layers = nn.Sequential(*layers[:-1]) if isinstance(layers[-1], Conv2dNormActivation) else module
+        if folded:
+            fold_batch_norm(self.layers, name=backbone)
         self._ends, self.channels = _stage_ends(self.layers)
         if missing := [stride for stride in STRIDES if stride not in self._ends]:
             raise ConfigError(

@@ -5,7 +5,7 @@ gets its mean, and train slowly from flat maps.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 CELLS_SD = 1.0
@@ -24,10 +24,15 @@ def heat_map_loss(
     across, down = joints_ndc.unbind(dim=2)
     wanted = _bump(down, rows)[..., :, None] * _bump(across, columns)[..., None, :]
     found = heat_logits.flatten(2).log_softmax(dim=2).unflatten(2, (rows, columns))
-    is_inside = (joints_ndc.abs() < 1).all(dim=2)
-    entropies = -(wanted * found).sum(dim=(2, 3)) * is_inside
+    entropies = -(wanted * found).sum(dim=(2, 3)) * is_inside(joints_ndc)
     mean: Float[Tensor, " batch"] = entropies.mean(dim=1)
     return mean
+
+
+def is_inside(joints_ndc: Float[Tensor, "batch joints 2"]) -> Bool[Tensor, "batch joints"]:
+    """Tell which joints lie inside the crop."""
+    inside: Bool[Tensor, "batch joints"] = (joints_ndc.abs() < 1).all(dim=2)
+    return inside
 
 
 def _bump(places_ndc: Float[Tensor, "batch joints"], count: int) -> Float[Tensor, "batch joints cells"]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainer.objective.geometry import project_weak_perspective
-from trainer.objective.heat_maps import heat_map_loss
+from trainer.objective.heat_maps import heat_map_loss, is_inside
 from trainer.objective.terms import LossTerms, Norm, TermWeights, mean_distance
 from trainer.types import HandPrediction, HandTarget
 
@@ -30,6 +30,7 @@ class SupervisedLoss(nn.Module):
         faces: Triangles of the mesh, for edges and normals.
         weights: Of the terms.
         norm: Elementwise distance of joints, vertices and projections.
+        projected_outside: Whether joints outside of the crop count where they are projected.
         coarse_vert_ids: Vertices that the network's coarse mesh keeps, if it has one.
     """
 
@@ -42,11 +43,13 @@ class SupervisedLoss(nn.Module):
         weights: TermWeights,
         *,
         norm: Norm = "l1",
+        projected_outside: bool = True,
         coarse_vert_ids: Int64[Tensor, " coarse"] | None = None,
     ) -> None:
         super().__init__()
         self.weights = weights
         self.norm: Norm = norm
+        self.projected_outside = projected_outside
         self.register_buffer("faces", faces.long(), persistent=False)
         self.register_buffer("coarse_vert_ids", coarse_vert_ids, persistent=False)
 
@@ -66,7 +69,7 @@ class SupervisedLoss(nn.Module):
 
         # Eq. 9: L_P = |project(J, cam) - p*|, summed over the sets of joints, as the network returns them
         projected = _summed(
-            mean_distance(project_weak_perspective(joints_m, prediction.camera), target.joints_ndc, norm)
+            self._projected(project_weak_perspective(joints_m, prediction.camera), target.joints_ndc)
             for joints_m in _joint_sets(prediction)
         )
 
@@ -83,6 +86,14 @@ class SupervisedLoss(nn.Module):
             heat = heat_map_loss(prediction.heat_logits, target.joints_ndc)
             total = total + weights.heat * heat
         return LossTerms(total, joints, verts, projected, edges, normals, heat)
+
+    def _projected(
+        self, found_ndc: Float[Tensor, "hands joints 2"], wanted_ndc: Float[Tensor, "hands joints 2"]
+    ) -> Float[Tensor, " hands"]:
+        if not self.projected_outside:
+            inside = is_inside(wanted_ndc)[..., None]
+            found_ndc, wanted_ndc = found_ndc * inside, wanted_ndc * inside
+        return mean_distance(found_ndc, wanted_ndc, self.norm)
 
 
 def edge_length_loss(found_m: Verts, wanted_m: Verts, faces: Faces) -> Float[Tensor, " hands"]:

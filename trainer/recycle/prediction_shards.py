@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 from shared.twins.predictions import PredictionShard, write_predictions
 from trainer.config.run import TrainConfig
 from trainer.data.sources import Source
-from trainer.evaluation.centre_crops import CentreCrops
+from trainer.evaluation.centre_crops import plain_crops
 from trainer.evaluation.predict import HandPredictions, predict_groups
 from trainer.networks.base import HandNetwork
 from trainer.recycle.ground_truth import ground_truth_predictions
@@ -52,12 +52,12 @@ class PredictionShards:
             round_index: Round whose training has ended.
             network: As it is then.
         """
-        data = self._config.data
+        data, margin = self._config.data, self._config.model.box_margin
 
         def predict(source: Source, groups: Sequence[Group]) -> Iterator[HandPredictions]:
             return predict_groups(
                 network,
-                CentreCrops(source.split, crop_px=source.crop_px, input_px=data.input_px),
+                plain_crops(source.split, crop_px=source.crop_px, input_px=data.input_px, box_margin=margin),
                 groups,
                 batch_size=4 * data.batch_size,
                 workers=data.workers,

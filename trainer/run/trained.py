@@ -96,7 +96,8 @@ def load_trained(
     network = build_network(config.model, model, cache_dir=_cache_of(folder), from_checkpoint=True)
     load_weights(network, folder)
     network = network.to(choose_device(device)).eval()
-    return TrainedHand(folder, config, model, network, recorded_image_px(folder))
+    margin = config.model.box_margin or USUAL_MARGIN
+    return TrainedHand(folder, config, model, network, recorded_image_px(folder), margin)
 
 
 def _load_packed(

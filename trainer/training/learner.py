@@ -95,6 +95,7 @@ class Learner:
             torch.from_numpy(hand_model.faces),
             terms,
             norm=config.loss.norm,
+            projected_outside=config.loss.projected_outside,
             coarse_vert_ids=network.coarse_vert_ids,
         ).to(fabric.device)
         self._correlation = SelfCorrelationLoss(

@@ -230,6 +230,7 @@ class Trainer:
                     source.split,
                     source.held_out,
                     data=self._config.data,
+                    box_margin=self._config.model.box_margin,
                     autocast=autocast_of(self._config.compute),
                 )
                 for source in self._sources

@@ -48,6 +48,7 @@ def test_defaults_are_the_papers(tmp_path: Path) -> None:
         "joints": 1000,
         "verts": 100,
         "projected": 100,
+        "projected_outside": True,
         "edges": 100,
         "normals": 10,
         "heat": 20,  # not of the paper, none of whose networks has heat maps
@@ -188,6 +189,12 @@ def test_a_configuration_that_is_a_pipe_or_a_folder_is_named(tmp_path: Path) -> 
     for path in (tmp_path / "pipe.toml", tmp_path):
         with pytest.raises(ConfigError, match="expected a configuration file"):
             load_config(path)
+
+
+def test_upright_crops_for_a_network_that_sees_the_middle_are_refused(tmp_path: Path) -> None:
+    text = SMALLEST + "[augment]\nupright_share = 0.5\n[model]\nname = 'regressor'\n"
+    assert "augment.upright_share crops hands by their boxes" in complaint(tmp_path, text)
+    assert load(tmp_path, text + "box_margin = 1.3\n").model.box_margin == 1.3
 
 
 def test_a_run_that_would_never_recycle_is_refused(tmp_path: Path) -> None:

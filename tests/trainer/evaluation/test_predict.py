@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -6,11 +7,13 @@ import torch
 from torch import Tensor
 
 from shared.camera import project_px, px_to_ndc, widen
+from shared.errors import DatasetError
 from shared.freihand import FreiHandSplit
 from shared.hand_model import load_hand_model
 from shared.types import WeakPerspective
 from tests.support.small_dataset import SIZE_PX, small_split
 from trainer.config.data import DataConfig
+from trainer.evaluation.centre_crops import BoxCrops
 from trainer.evaluation.evaluate import score_photographs
 from trainer.evaluation.predict import predict_split
 from trainer.networks.base import HandNetwork
@@ -59,6 +62,28 @@ def test_the_crops_camera_is_widened_as_the_shared_rule_says(split: FreiHandSpli
     scale = float(oracle.hands[2][0, 0])
     found = predict_split(oracle, split, crop_px=40, input_px=32, indices=[0])
     assert found.cameras[0, 0] == pytest.approx(widen(WeakPerspective(scale, 0, 0), SIZE_PX / 40).scale)
+
+
+def test_boxes_are_seen_from_the_whole_photograph_too(split: FreiHandSplit) -> None:
+    """The oracle's cameras are those of the boxes, which lie elsewhere in every photograph."""
+    oracle = Oracle(split, crop_px=SIZE_PX)
+    warps = [BoxCrops(split, margin=1.3, input_px=32).warp(index) for index in range(5)]
+    cameras = oracle.hands[2]
+    for row, warp in enumerate(warps):
+        scale = cameras[row, 0].clone()
+        cameras[row, 0] = warp.magnification * scale
+        cameras[row, 1:] += torch.tensor(warp.shift_ndc, dtype=torch.float32) / cameras[row, 0]
+    found = predict_split(oracle, split, crop_px=40, input_px=32, box_margin=1.3, batch_size=2)
+    expected = ground_truth_predictions(split, range(5))
+    np.testing.assert_allclose(found.cameras, expected.cameras, rtol=1e-4, atol=1e-5)
+
+
+def test_boxes_of_photographs_without_labels_are_not_guessed(tmp_path: Path, split: FreiHandSplit) -> None:
+    shutil.copytree(split.root, tmp_path / "data")
+    (tmp_path / "data/training_xyz.json").unlink()
+    unlabelled = FreiHandSplit(tmp_path / "data", "training")
+    with pytest.raises(DatasetError, match="expected labels that tell where the hands are"):
+        BoxCrops(unlabelled, margin=1.3, input_px=32)
 
 
 def test_a_perfect_network_scores_zero(split: FreiHandSplit) -> None:

@@ -66,3 +66,23 @@ def test_a_backbone_without_all_strides_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(feature_pyramid, "feature_backbone", lambda *_, **__: built)
     with pytest.raises(ConfigError, match=r"expected maps of strides \(8, 16, 32\), found none of \[8\]"):
         pyramid("coarse")
+
+
+def test_a_folded_backbone_has_no_batch_norm_and_still_freezes_its_first_stages() -> None:
+    pyramid = FeaturePyramid(SEQUENCE_BACKBONE, pretrained=False, frozen_stride=4, folded=True)
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in pyramid.modules())
+    learns = [(name, parameter.requires_grad) for name, parameter in pyramid.named_parameters()]
+    assert learns[0] == ("layers.0.0.weight", False)
+    assert learns[1] == ("layers.0.0.bias", False)
+    assert learns[-1][1]
+
+
+def test_a_folded_backbone_is_loaded_from_its_own_weights() -> None:
+    first, second = (
+        FeaturePyramid(SEQUENCE_BACKBONE, pretrained=False, frozen_stride=4, folded=True).eval()
+        for _ in range(2)
+    )
+    second.load_state_dict(first.state_dict())
+    pictures = torch.randn(1, 3, 64, 64)
+    for one, other in zip(first(pictures), second(pictures), strict=True):
+        torch.testing.assert_close(one, other)

@@ -24,6 +24,27 @@ def test_supervision_ignores_where_the_hand_is_but_not_in_the_image() -> None:
     torch.testing.assert_close(terms.projected, torch.full((2,), 0.4))
 
 
+def test_joints_outside_of_the_crop_can_be_left_out_of_the_image_alone() -> None:
+    """Of 42 coordinates, one inside is off by 0.42, and one of a joint outside by 5."""
+    hand = random_hand(0)
+    target = target_of(hand)
+    wanted_ndc = target.joints_ndc.clamp(-0.9, 0.9)
+    wanted_ndc[:, 7] = torch.tensor([1.2, 0.0])
+    camera = hand.camera
+    seen = (wanted_ndc / camera[:, None, :1]) - camera[:, None, 1:]
+    joints_m = torch.cat((seen, hand.joints_m[..., 2:]), dim=2)
+    joints_m[:, 3, 0] += 0.42 / camera[:, 0]
+    joints_m[:, 7, 1] += 5 / camera[:, 0]
+    target = target._replace(joints_ndc=wanted_ndc)
+    inside, all_of_them = (
+        SupervisedLoss(FACES, ONES, projected_outside=counts)(hand._replace(joints_m=joints_m), target)
+        for counts in (False, True)
+    )
+    torch.testing.assert_close(inside.projected, torch.full((2,), 0.42 / 42))
+    torch.testing.assert_close(all_of_them.projected, torch.full((2,), 5.42 / 42))
+    torch.testing.assert_close(inside.joints, all_of_them.joints)
+
+
 def test_one_wrong_vertex_costs_its_share() -> None:
     """Eq. 8 by hand: 27 coordinates, one of them off by 0.27."""
     hand = random_hand(0)

@@ -11,16 +11,18 @@ import torch
 from safetensors.torch import load_file
 
 from shared.errors import ConfigError, HandModelError
+from shared.freihand import FreiHandSplit
 from shared.hand_model.model import EMBEDDED_MODEL, load_hand_model
 from shared.twins.predictions import read_predictions
 from shared.twins.rounds import SyntheticRound
 from tests.support.fakes import PointRenderer
 from tests.support.kill_points import Killed, killing_call
 from tests.support.small_hands import TINY_BACKBONE
-from tests.support.small_run import NUM_IMAGES, small_config
+from tests.support.small_run import JOINT_READER, NUM_IMAGES, small_config
 from trainer.evaluation import evaluate
 from trainer.networks.base import HandNetwork
 from trainer.recycle import prediction_shards
+from trainer.recycle.ground_truth import ground_truth_predictions
 from trainer.run.checkpoint import STATE, WEIGHTS, load_state
 from trainer.run.folder import RunFolder
 from trainer.run.log import RunLog
@@ -158,6 +160,28 @@ def test_averaged_weights_are_scored_saved_and_the_same_after_an_interruption(
     assert saved.keys() == learning.keys()
     assert any(not torch.equal(value, learning[name]) for name, value in saved.items())
     assert_same(dict(scored[-1].state_dict()), saved)
+
+
+def test_a_joint_reader_of_boxes_goes_through_rounds_with_twins(tmp_path: Path) -> None:
+    """All that strangers' photographs need, at once; predictions are in the frame of the photographs."""
+    config = small_config(
+        tmp_path,
+        rounds=2,
+        model={**JOINT_READER, "box_margin": 1.3, "tries_turns": True, "fold_batch_norm": True},
+        augment={"upright_share": 0.5, "hue": 0.1, "jpeg_share": 0.5, "cut_out_share": 0.5},
+        loss={"projected_outside": False},
+        optimiser={"ema_decay": 0.9},
+    )
+    train(config, renderer=PointRenderer(), resume=False)
+    first, last = read_records(RunFolder(tmp_path / "run"))
+    assert first.rendered == NUM_TRAINING
+    assert "recycled" in last.losses
+    (shard, *_) = sorted((tmp_path / "run/predictions/round-0000").iterdir())
+    predicted = read_predictions(shard)
+    split = FreiHandSplit(config.data.all_sources[0].root, "training")
+    true = ground_truth_predictions(split, [int(name) for name in predicted.sample_ids])
+    wrists_ndc, true_ndc = (each.cameras[:, :1] * each.cameras[:, 1:] for each in (predicted, true))
+    assert np.abs(wrists_ndc - true_ndc).max() < 1.5
 
 
 def assert_same(found: Any, expected: Any) -> None:
