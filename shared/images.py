@@ -1,6 +1,7 @@
 """Pictures as files and as arrays: what they are called, how they are decoded, and which side is up."""
 
 import io
+import math
 import struct
 from typing import Final
 
@@ -18,6 +19,13 @@ PHOTOGRAPH_SUFFIXES: Final = DATABASE_SUFFIXES | {".avif", ".bmp", ".gif", ".ppm
 VIDEO_SUFFIXES: Final = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 
 _TAG: Final = 0x0112
+_EXIF_IFD: Final = 0x8769
+_FOCAL_IN_35_MM: Final = 0xA405
+_UNREADABLE_EXIF: Final = (
+    *(OSError, ValueError, SyntaxError, TypeError, LookupError, ArithmeticError),
+    *(struct.error, AttributeError),
+)
+"""Pillow lets through whatever its reader of TIFF comes across."""
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -50,5 +58,14 @@ def turn_of(image: Image.Image) -> Image.Transpose | None:
     """
     try:
         return _TURNS.get(image.getexif().get(_TAG, 1))
-    except (OSError, ValueError, SyntaxError, TypeError, LookupError, ArithmeticError, struct.error):
-        return None  # Pillow lets through whatever its reader of TIFF comes across
+    except _UNREADABLE_EXIF:
+        return None
+
+
+def film_focal_mm(image: Image.Image) -> float | None:
+    """Return the focal length that would show as much on 35 mm film; None if Exif does not tell."""
+    try:
+        focal_mm = float(image.getexif().get_ifd(_EXIF_IFD).get(_FOCAL_IN_35_MM) or 0)
+    except _UNREADABLE_EXIF:
+        return None
+    return focal_mm if 0 < focal_mm < math.inf else None

@@ -23,12 +23,14 @@ class HandSquare:
         size_px: Its side.
         side: Which hand it shows.
         confidence: Of the detector that found it; None for one that a person gave.
+        turn_rad: How far the square is turned about its centre, clockwise on the screen.
     """
 
     centre_px: tuple[float, float]
     size_px: float
     side: Side
     confidence: float | None = None
+    turn_rad: float = 0.0
 
     @classmethod
     def around_box(
@@ -49,7 +51,7 @@ class HandSquare:
 
         Example:
             >>> HandSquare.around_box((10, 20, 4, 8), margin=1.5, side="left")
-            HandSquare(centre_px=(11.5, 23.5), size_px=12.0, side='left', confidence=None)
+            HandSquare(centre_px=(11.5, 23.5), size_px=12.0, side='left', confidence=None, turn_rad=0.0)
         """
         x, y, width, height = box
         centre_px = (x + (width - 1) / 2, y + (height - 1) / 2)
@@ -59,7 +61,7 @@ class HandSquare:
         """Return where the mirrored photograph shows the hand, which there is one of the other side."""
         x, y = self.centre_px
         other: Side = "left" if self.side == "right" else "right"
-        return replace(self, centre_px=(width_px - 1 - x, y), side=other)
+        return replace(self, centre_px=(width_px - 1 - x, y), side=other, turn_rad=-self.turn_rad)
 
 
 def sides_of(sides: Sides) -> tuple[Side, ...]:

@@ -1,7 +1,10 @@
 """The two commands: ``python -m tools.open_model pack`` and ``python -m tools.open_model score``."""
 
+from __future__ import annotations
+
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -9,6 +12,10 @@ from shared.cli.options import as_json, location
 from shared.cli.report import report
 from shared.errors import MeshcycleError
 from shared.storage.location import Location
+
+if TYPE_CHECKING:
+    from shared.images import Rgb
+    from shared.types import Side
 
 
 @click.group()
@@ -30,6 +37,45 @@ def pack(run: Location, out: Path | None, margin: float, as_json: bool) -> None:
     from trainer.run.trained import load_trained
 
     report(run_pack(load_trained(run, device="cpu"), out or OPEN_FILE, margin=margin), as_json=as_json)
+
+
+@main.command()
+@click.argument("assets", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--checkpoint", type=location, default=Path("open"), help="Default: the open model.")
+@click.option("--margin", type=float, help="Side of its square, in boxes. Default: what suits the network.")
+@click.option("--every", default=1, show_default=True, help="Score one in so many hands.")
+@click.option("--sheets", type=click.Path(file_okay=False, path_type=Path), help="Folder for sheets.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@as_json
+def score(
+    assets: Path,
+    checkpoint: Location,
+    margin: float | None,
+    every: int,
+    sheets: Path | None,
+    device: Literal["auto", "cpu", "cuda"],
+    as_json: bool,
+) -> None:
+    """Score a network on ASSETS: ``hand_photos``, and ``realhands/data`` if it is there."""
+    from tools.open_model.score import ScoreReport, rows_of, score_landmarked, score_real_hands
+    from tools.open_model.sheets import save_sheets
+    from trainer.photographs.finders import BoxTuple, GivenBoxes
+    from trainer.photographs.hand import PhotographedHand, predict_hands
+    from trainer.run.trained import load_trained
+
+    trained = load_trained(checkpoint, device=device)
+
+    def predict(rgb: Rgb, box: BoxTuple, side: Side) -> PhotographedHand:
+        finder = GivenBoxes([box], [side], margin=margin or trained.margin)
+        (hand,) = predict_hands(trained, rgb, finder.find(rgb))
+        return hand
+
+    scored = score_landmarked(predict, assets / "hand_photos", every=every)
+    realhands = assets / "realhands" / "data"
+    real = score_real_hands(predict, realhands, every=every) if realhands.is_dir() else None
+    report(ScoreReport(rows_of(scored), real), as_json=as_json)
+    if sheets is not None:
+        save_sheets(scored, trained.hand_model, sheets)
 
 
 if __name__ == "__main__":

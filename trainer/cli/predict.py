@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.seams.hand_finder import HandFinder
     from shared.seams.parts import Turntable
     from trainer.photographs.hand import PhotographedHand
-    from trainer.photographs.predict import View
+    from trainer.photographs.options import View
 
 _PLACE = FiniteRange(-1e6, 1e6)
 _LENGTH = FiniteRange(0, 1e6, above=True)
@@ -68,10 +68,38 @@ _LENGTH = FiniteRange(0, 1e6, above=True)
 @click.option(
     "--mesh",
     "mesh_format",
-    type=click.Choice(["obj", "ply"]),
+    type=click.Choice(["obj", "ply", "glb"]),
     default="obj",
     show_default=True,
     help="Format of the meshes.",
+)
+@click.option(
+    "--looks",
+    type=click.IntRange(1, 2),
+    default=1,
+    show_default=True,
+    help="How often to look at a hand; the second time in an upright square around the first prediction.",
+)
+@click.option(
+    "--focal-px",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Focal length in pixels. Default: what Exif says, or that of a usual phone.",
+)
+@click.option(
+    "--parameters/--no-parameters",
+    default=True,
+    show_default=True,
+    help="Fit pose and shape of the hand model to every mesh.",
+)
+@click.option(
+    "--smooth/--no-smooth", default=True, show_default=True, help="Remove jitter from the hands of a video."
+)
+@click.option(
+    "--rows",
+    type=click.Choice(["jsonl", "csv"]),
+    default="jsonl",
+    show_default=True,
+    help="How the hands of a video are written: JSON per frame, or a table.",
 )
 @click.option("--view", is_flag=True, help="Also render every hand from all sides, with Blender (GIF).")
 @click.option(
@@ -93,7 +121,12 @@ def predict(
     confidence: float,
     sides: tuple[Literal["right", "left", "both"], ...],
     margin: float | None,
-    mesh_format: Literal["obj", "ply"],
+    mesh_format: Literal["obj", "ply", "glb"],
+    looks: int,
+    focal_px: float | None,
+    parameters: bool,
+    smooth: bool,
+    rows: Literal["jsonl", "csv"],
     view: bool,
     device: Literal["auto", "cpu", "cuda"],
     hand_model: Path | None,
@@ -102,12 +135,14 @@ def predict(
     """Predict the hands in your own photographs or video.
 
     Without --box and --detector, the hand is expected in the middle, as in FreiHAND. For every
-    picture, an overlay (NAME-overlay.png) is written, a mesh per hand, and NAME.json with joints, vertices
-    and camera in pixels of the picture. A video gets an overlay in MP4, and a line of JSON per frame.
+    picture, an overlay (NAME-overlay.png) is written, a mesh per hand, and NAME.json with joints, vertices,
+    place, pose, shape, and camera in pixels of the picture. A video gets an overlay in MP4, and a line of
+    JSON per frame; its hands keep their identity, and do not tremble.
 
     Exit code 3 if some files of a folder could not be used.
     """
     from trainer.photographs.finders import CentreCrop, GivenBoxes
+    from trainer.photographs.options import PredictOptions
     from trainer.photographs.predict import predict_photographs
     from trainer.run.trained import load_trained
 
@@ -127,7 +162,16 @@ def predict(
     else:
         finder = CentreCrop(trained.crop_share, sides[0])
     draw_view = _view_with(parts.turntable(trained.hand_model, trained.config.render)) if view else None
-    result = predict_photographs(trained, source, out, finder, mesh_format=mesh_format, view=draw_view)
+    options = PredictOptions(
+        mesh_format=mesh_format,
+        view=draw_view,
+        looks=looks,
+        with_parameters=parameters,
+        focal_px=focal_px,
+        smooth=smooth,
+        rows=rows,
+    )
+    result = predict_photographs(trained, source, out, finder, options=options)
     report(result, as_json=as_json)
     if result.skipped:
         ctx.exit(SOME_SKIPPED)

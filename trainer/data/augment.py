@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from trainer.config.sections import AugmentConfig
-from trainer.data.resampling import Image, sample_square
+from trainer.data.resampling import Image, sample_square, turn_matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,7 @@ class Warp:
         return turned
 
     def _rotation(self) -> Float[np.ndarray, "2 2"]:
-        cos, sin = math.cos(self.rotation_rad), math.sin(self.rotation_rad)
-        return np.array(((cos, -sin), (sin, cos)))
+        return turn_matrix(self.rotation_rad)
 
 
 def random_warp(config: AugmentConfig, rng: np.random.Generator, *, magnification: float) -> Warp:

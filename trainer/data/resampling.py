@@ -49,6 +49,12 @@ def sample_square(
 
 def crop_square(image: Image, square: HandSquare, *, size_px: int) -> Image:
     """Return the square of a photograph that a place names, at the size that the network wants."""
-    step = square.size_px / size_px
-    offset_px = np.array(square.centre_px) - step * (size_px - 1) / 2
-    return sample_square(image, step * np.eye(2), offset_px, size_px=size_px)
+    linear = square.size_px / size_px * turn_matrix(square.turn_rad)
+    offset_px = np.array(square.centre_px) - linear @ np.full(2, (size_px - 1) / 2)
+    return sample_square(image, linear, offset_px, size_px=size_px)
+
+
+def turn_matrix(turn_rad: float) -> Float[np.ndarray, "2 2"]:
+    """Return the rotation from x towards y, which is clockwise on the screen."""
+    cos, sin = math.cos(turn_rad), math.sin(turn_rad)
+    return np.array(((cos, -sin), (sin, cos)))

@@ -35,12 +35,23 @@ def wrist_translations(
     joints = joints_m.astype(np.float64)
     px = ndc_to_px(project_weakly_ndc(joints, cameras), size_px=image_px)
     focal_px = np.stack([intrinsics[:, 0, 0], intrinsics[:, 1, 1]], axis=1)[:, None].astype(np.float64)
-    ray = (px - intrinsics[:, None, :2, 2]) / focal_px
-    num_hands, num_joints, _ = joints.shape
+    return solve_translation(joints, (px - intrinsics[:, None, :2, 2]) / focal_px)
+
+
+def solve_translation(
+    joints_m: Float[np.ndarray, "hands joints 3"], ray: Float[np.ndarray, "hands joints 2"]
+) -> Float[np.ndarray, "hands 3"]:
+    """Return the translations after which joints lie nearest to rays from the camera.
+
+    Args:
+        joints_m: Joints, in camera axes.
+        ray: x and y of the direction in which each is seen, at a depth of 1.
+    """
+    num_hands, num_joints, _ = joints_m.shape
     matrix = np.zeros((num_hands, num_joints, 2, 3))
     matrix[..., 0, 0] = matrix[..., 1, 1] = 1
     matrix[..., 2] = -ray
-    constant = ray * joints[..., 2:] - joints[..., :2]
+    constant = ray * joints_m[..., 2:] - joints_m[..., :2]
     rows = matrix.reshape(num_hands, 2 * num_joints, 3)
     inverse = np.linalg.pinv(rows)
     translations: Float[np.ndarray, "hands 3"] = (inverse @ constant.reshape(num_hands, -1, 1))[..., 0]

@@ -111,7 +111,10 @@ class _Solver:
             model.skin_weights.T.astype(np.float64),
         )
         self._some = _Skin(
-            *(each[::_STRIDE] for each in self._all[:3]), self._all.weights[:, ::_STRIDE].copy()
+            self._all.template_m[::_STRIDE],
+            self._all.shape_dirs[::_STRIDE],
+            self._all.pose_dirs[::_STRIDE],
+            self._all.weights[:, ::_STRIDE].copy(),
         )
         self._has_corrections = bool(np.any(model.pose_dirs))
         self._parents = model.parents
@@ -225,8 +228,8 @@ class _Solver:
                 + posed.frames[parent] @ (self._joint_dirs[joint] - self._joint_dirs[parent])
             )
         mean_frames = np.einsum("jv,jab->vab", self._some.weights, posed.frames)
-        own = mean_frames @ self._some.shape_dirs
         offsets = joint_moves - posed.frames @ self._joint_dirs
+        own: Float[np.ndarray, "verts 3 shapes"] = mean_frames @ self._some.shape_dirs
         return own + np.einsum("jv,jcs->vcs", self._some.weights, offsets)
 
     def _by_shift(self, num_verts: int) -> Float[np.ndarray, "verts 3 3"]:

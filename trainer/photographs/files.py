@@ -5,12 +5,13 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from shared.errors import ConfigError, DatasetError
-from shared.images import PHOTOGRAPH_SUFFIXES, Rgb, turn_of
+from shared.images import PHOTOGRAPH_SUFFIXES, Rgb, film_focal_mm, turn_of
 from shared.storage.files import read_regular_file
 
 _SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
@@ -20,7 +21,24 @@ _UNREADABLE = (
 )
 
 
+class Photograph(NamedTuple):
+    """A picture as people see it.
+
+    Attributes:
+        rgb: Its pixels, upright.
+        film_focal_mm: The focal length that would have shown as much on 35 mm film, if Exif says.
+    """
+
+    rgb: Rgb
+    film_focal_mm: float | None
+
+
 def read_photograph(path: Path) -> Rgb:
+    """Return the pixels of `open_photograph`."""
+    return open_photograph(path).rgb
+
+
+def open_photograph(path: Path) -> Photograph:
     """Decode a picture as people see it.
 
     Turned upright by its Exif orientation; transparent parts become white; greyscale, palettes, CMYK and 16
@@ -36,7 +54,8 @@ def read_photograph(path: Path) -> Rgb:
         ):
             file.load()
             turn = turn_of(file)
-            return np.array(_eight_bit_rgb(file if turn is None else file.transpose(turn)))
+            upright = file if turn is None else file.transpose(turn)
+            return Photograph(np.array(_eight_bit_rgb(upright)), film_focal_mm(file))
     except UnidentifiedImageError as error:
         raise DatasetError(f"{path}: expected a photograph, found a problem: it is no picture.") from error
     except _UNREADABLE as error:

@@ -13,7 +13,7 @@ from jaxtyping import Float, Float32, Int32
 from shared.images import Rgb
 from shared.seams.hand_finder import HandSquare
 from shared.types import Side, WeakPerspective
-from trainer.data.resampling import crop_square
+from trainer.data.resampling import crop_square, turn_matrix
 from trainer.evaluation.predict import predict_crops
 from trainer.run.trained import TrainedHand
 
@@ -103,9 +103,12 @@ def predict_hands(trained: TrainedHand, rgb: Rgb, squares: Sequence[HandSquare])
 def _in_photograph(
     square: HandSquare, verts_m: np.ndarray, joints_m: np.ndarray, camera: np.ndarray
 ) -> PhotographedHand:
-    """Turn a crop's camera into the photograph's."""
-    scale, tx_m, ty_m = camera.astype(np.float64).tolist()
+    """Turn a crop's camera, and its axes, into the photograph's."""
+    scale, *shift_m = camera.astype(np.float64).tolist()
     scale_px_per_m = scale * square.size_px / 2
-    x, y = square.centre_px
-    wrist_px = (x + scale_px_per_m * tx_m, y + scale_px_per_m * ty_m)
-    return PhotographedHand(square, verts_m, joints_m, scale_px_per_m, wrist_px)
+    turn = np.eye(3, dtype=np.float32)
+    turn[:2, :2] = turn_matrix(square.turn_rad)
+    x, y = (np.array(square.centre_px) + scale_px_per_m * (turn[:2, :2] @ shift_m)).tolist()
+    if square.turn_rad:
+        verts_m, joints_m = verts_m @ turn.T, joints_m @ turn.T
+    return PhotographedHand(square, verts_m, joints_m, scale_px_per_m, (x, y))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import cv2
 import numpy as np
@@ -12,6 +12,13 @@ from shared.errors import DatasetError
 from shared.images import Rgb
 
 _USUAL_FPS = 25.0
+
+
+class Frame(NamedTuple):
+    """A frame, and when it was taken: seconds since the first one, which never go back."""
+
+    rgb: Rgb
+    time_s: float
 
 
 class VideoReader:
@@ -39,6 +46,7 @@ class VideoReader:
                 f"{path}: expected a video, found nothing that OpenCV can decode.",
                 remedy="Convert it to MP4.",
             )
+        self._first_s = self._first.time_s
 
     @property
     def fps(self) -> float:
@@ -51,16 +59,23 @@ class VideoReader:
         said = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         return said if said > 0 else None
 
-    def __iter__(self) -> Iterator[Rgb]:
-        frame = self._first
+    def __iter__(self) -> Iterator[Frame]:
+        frame, start_s, last_s = self._first, self._first_s, -1.0
         while frame is not None:
-            yield frame
+            # Cameras of phones have no constant rate; files that do not tell times have one.
+            time_s = frame.time_s - start_s
+            if time_s <= last_s:
+                time_s = last_s + 1 / self.fps
+            last_s = time_s
+            yield Frame(frame.rgb, time_s)
             frame = self._next()
         self._capture.release()
 
-    def _next(self) -> Rgb | None:
+    def _next(self) -> Frame | None:
         is_there, bgr = self._capture.read()
-        return np.ascontiguousarray(bgr[..., ::-1]) if is_there else None
+        if not is_there:
+            return None
+        return Frame(np.ascontiguousarray(bgr[..., ::-1]), self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
 
 
 class VideoWriter:

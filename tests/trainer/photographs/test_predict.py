@@ -1,5 +1,6 @@
 """From photographs to files, through the command line where it decides something."""
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -14,9 +15,11 @@ from cli import main
 from shared.errors import DatasetError, StorageError
 from shared.images import Rgb
 from shared.seams.hand_finder import HandSquare
+from shared.types import Side
 from tests.support.small_trained import TINY_REGRESSOR, tiny_trained, write_run
 from trainer.photographs.finders import CentreCrop, GivenBoxes
 from trainer.photographs.hand import PhotographedHand
+from trainer.photographs.options import PredictOptions
 from trainer.photographs.predict import predict_photographs
 from trainer.run.trained import TrainedHand
 
@@ -49,7 +52,7 @@ def test_a_folder_is_done_but_for_what_cannot_be(
     trained: TrainedHand, album: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     out = tmp_path / "out"
-    result = predict_photographs(trained, album, out, MIDDLE, mesh_format="ply")
+    result = predict_photographs(trained, album, out, MIDDLE, options=PredictOptions(mesh_format="ply"))
     names = {"a-0-right.ply", "a-overlay.png", "a.json"}
     assert files_in(out) == names | {f"more/{name.replace('a', 'b', 1)}" for name in names}
     assert (result.pictures, result.hands, list(result.skipped)) == (2, 2, [str(album / "broken.jpg")])
@@ -92,7 +95,7 @@ def test_every_hand_can_be_seen_from_all_sides(trained: TrainedHand, album: Path
         seen.append((str(path.relative_to(tmp_path)), hand.side))
 
     finder = GivenBoxes([(5, 5, 15, 20), (9, 9, 9, 9)], ["left", "right"], margin=1.5)
-    predict_photographs(trained, album / "a.jpg", tmp_path, finder, view=view)
+    predict_photographs(trained, album / "a.jpg", tmp_path, finder, options=PredictOptions(view=view))
     assert seen == [("a-0-left", "left"), ("a-1-right", "right")]
 
 
@@ -185,3 +188,72 @@ def test_options_that_make_no_sense_are_refused(
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
     assert expected in result.stderr
+
+
+class Wavering:
+    """A finder that takes one right hand for a left one in every fourth frame."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def find(self, rgb: Rgb) -> list[HandSquare]:
+        self.frames += 1
+        side: Side = "left" if self.frames % 4 == 0 else "right"
+        return [HandSquare(centre_px=(32, 24), size_px=40, side=side, confidence=0.8)]
+
+
+def test_a_hand_of_a_video_keeps_its_side_and_its_identity(trained: TrainedHand, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "wave.mp4", 6)
+    options = PredictOptions(rows="csv", with_parameters=False)
+    predict_photographs(trained, video, tmp_path / "out", Wavering(), options=options)
+    with (tmp_path / "out" / "wave.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["frame"] for row in rows] == [str(number) for number in range(6)]
+    assert {(row["side"], row["identity"]) for row in rows} == {("right", "0")}
+    np.testing.assert_allclose([float(row["time_s"]) for row in rows], np.arange(6) / 10, atol=1e-3)
+
+
+def test_smoothing_can_be_left_out(trained: TrainedHand, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "wave.mp4", 4)
+    verts: dict[bool, list[list[float]]] = {}
+    for smooth in (True, False):
+        out = tmp_path / str(smooth)
+        predict_photographs(trained, video, out, MIDDLE, options=PredictOptions(smooth=smooth))
+        lines = (out / "wave.jsonl").read_text().splitlines()
+        verts[smooth] = [json.loads(line)["hands"][0]["verts_m"][9] for line in lines]
+    assert verts[True][0] == verts[False][0]
+    assert verts[True][3] != verts[False][3]
+
+
+def test_an_assumed_focal_length_is_said_and_exif_is_used(
+    trained: TrainedHand, album: Path, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA405] = 43
+    Image.new("RGB", (80, 60)).save(album / "known.jpg", exif=exif)
+    result = predict_photographs(trained, album, tmp_path / "out", MIDDLE)
+    assert (result.pictures, result.focal_assumed) == (3, 2)
+    assert "The focal length of 2 was assumed" in result.to_text()
+    known, other = (
+        json.loads((tmp_path / "out" / f"{name}.json").read_text())["lens"] for name in ("known", "a")
+    )
+    assert (known["focal_from"], other["focal_from"]) == ("exif", "assumed")
+    assert known["focal_px"] == pytest.approx(100, rel=0.01)
+
+
+def test_an_interrupted_folder_says_what_is_there(
+    trained: TrainedHand, album: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Tired:
+        def __init__(self) -> None:
+            self.left = 1
+
+        def find(self, rgb: Rgb) -> list[HandSquare]:
+            if not self.left:
+                raise KeyboardInterrupt
+            self.left -= 1
+            return []
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_photographs(trained, album, tmp_path / "out", Tired())
+    assert "1 of 3 pictures are done" in caplog.text

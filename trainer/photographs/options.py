@@ -1,0 +1,50 @@
+"""What a person asks of a prediction, beside the network and where the hands are."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from shared.images import Rgb
+from shared.seams.hand_finder import HandSquare
+from trainer.photographs.hand import PhotographedHand, predict_hands
+from trainer.photographs.output import MeshFormat
+from trainer.photographs.second_look import look_again
+from trainer.run.trained import TrainedHand
+
+type View = Callable[[Path, PhotographedHand], None]
+"""Draws a hand from all sides; the path has no suffix yet."""
+
+type RowFormat = Literal["jsonl", "csv"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictOptions:
+    """Choices for photographs and videos.
+
+    Attributes:
+        mesh_format: Of the meshes of photographs.
+        view: Draws every hand of a photograph from all sides too.
+        looks: How often every hand is looked at, the second time in a square around the first prediction.
+        with_parameters: Fit pose and shape of the hand model to every mesh.
+        focal_px: Focal length of all pictures; None takes what Exif says, or assumes one.
+        smooth: Remove jitter from the hands of a video.
+        rows: How the hands of a video are written.
+    """
+
+    mesh_format: MeshFormat = "obj"
+    view: View | None = None
+    looks: int = 1
+    with_parameters: bool = True
+    focal_px: float | None = None
+    smooth: bool = True
+    rows: RowFormat = "jsonl"
+
+    def predict(
+        self, trained: TrainedHand, rgb: Rgb, squares: Sequence[HandSquare]
+    ) -> list[PhotographedHand]:
+        """Predict the hands of a picture, as often as they are looked at."""
+        hands = predict_hands(trained, rgb, squares)
+        for _ in range(1, self.looks):
+            hands = look_again(trained, rgb, hands)
+        return hands

@@ -1,0 +1,145 @@
+"""A video, frame by frame: hands keep their identity and their side, and do not tremble."""
+
+import csv
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+import numpy as np
+from tqdm import tqdm
+
+from shared.images import Rgb
+from shared.seams.hand_finder import HandFinder
+from shared.storage.outputs import output_aside
+from trainer.photographs.hand import PhotographedHand
+from trainer.photographs.lens import lens_of
+from trainer.photographs.options import PredictOptions, RowFormat
+from trainer.photographs.output import ROW_HEADINGS, DescribedPicture, describe_hand
+from trainer.photographs.overlay import draw_hands
+from trainer.photographs.smoothing import HandSmoother
+from trainer.photographs.tracks import Tracker
+from trainer.photographs.video import VideoReader, VideoWriter
+from trainer.run.trained import TrainedHand
+
+
+class VideoCounts(NamedTuple):
+    """Frames of a video, and hands in all of them."""
+
+    frames: int
+    hands: int
+
+
+class FollowedHand(NamedTuple):
+    """A hand of a frame, and which of the video's it is."""
+
+    identity: int
+    hand: PhotographedHand
+
+
+def predict_video(
+    trained: TrainedHand, source: Path, out: Path, finder: HandFinder, *, options: PredictOptions
+) -> VideoCounts:
+    """Write the hands of a video, and the video with the hands over it; memory does not grow with its length.
+
+    Args:
+        trained: The network.
+        source: The video.
+        out: Folder for what is written; created if needed.
+        finder: Finds the hands.
+        options: What is wanted.
+
+    Raises:
+        DatasetError: It is no video.
+    """
+    video = VideoReader(source)
+    out.mkdir(parents=True, exist_ok=True)
+    model = trained.hand_model
+    follower = HandFollower(trained, finder, options)
+    num_frames = num_hands = 0
+    bar = tqdm(video, total=video.num_frames, desc="Predicting", unit="frame", disable=None)
+    names = (f"{source.stem}.{options.rows}", f"{source.stem}-overlay.mp4")
+    with (
+        output_aside(out / names[0]) as rows_path,
+        output_aside(out / names[1]) as overlay_path,
+        tempfile.TemporaryDirectory() as aside,
+    ):
+        drawn_path = Path(aside) / "overlay.mp4"  # OpenCV chooses by the suffix
+        with (
+            rows_path.open("w", encoding="utf-8", newline="") as file,
+            VideoWriter(drawn_path, video.fps) as overlay,
+        ):
+            write = _writer(file, options.rows, trained)
+            for number, frame in enumerate(bar):
+                rgb = frame.rgb
+                followed = follower.follow(rgb, time_s=frame.time_s)
+                hands = [each.hand for each in followed]
+                overlay.write(np.asarray(draw_hands(rgb, hands, model.faces)))
+                size_px = (rgb.shape[1], rgb.shape[0])
+                lens = lens_of(size_px, given_px=options.focal_px, film_mm=None)
+                described = [
+                    replace(
+                        describe_hand(each.hand, lens, model, with_parameters=options.with_parameters),
+                        identity=each.identity,
+                    )
+                    for each in followed
+                ]
+                write(
+                    DescribedPicture(
+                        name=f"{source.name}#{number}",
+                        size_px=size_px,
+                        lens=lens,
+                        hands=described,
+                        frame=number,
+                        time_s=round(frame.time_s, 6),
+                    )
+                )
+                num_frames += 1
+                num_hands += len(hands)
+        shutil.copyfile(drawn_path, overlay_path)
+    return VideoCounts(num_frames, num_hands)
+
+
+class HandFollower:
+    """Predicts the hands of one frame after the other.
+
+    Args:
+        trained: The network.
+        finder: Finds the hands of every frame anew.
+        options: Looks, and whether to smooth.
+    """
+
+    def __init__(self, trained: TrainedHand, finder: HandFinder, options: PredictOptions) -> None:
+        self._trained, self._finder, self._options = trained, finder, options
+        self._tracker = Tracker()
+        self._smoother = HandSmoother(trained.hand_model) if options.smooth else None
+
+    def follow(self, rgb: Rgb, *, time_s: float) -> Sequence[FollowedHand]:
+        """Return the hands of a frame; a hand that the finder takes for the other one is predicted again.
+
+        Args:
+            rgb: The frame.
+            time_s: When it was taken; it never goes back.
+        """
+        hands = self._options.predict(self._trained, rgb, self._finder.find(rgb))
+        followed = []
+        for hand, track in zip(hands, self._tracker.follow(hands, time_s=time_s), strict=True):
+            if hand.side != track.side:
+                square = replace(hand.square, side=track.side)
+                (hand,) = self._options.predict(self._trained, rgb, [square])
+                track.see(hand, time_s=time_s)
+            if self._smoother is not None:
+                hand = self._smoother.smooth(hand, identity=track.identity, time_s=time_s)
+            followed.append(FollowedHand(track.identity, hand))
+        return followed
+
+
+def _writer(file: TextIO, rows: RowFormat, trained: TrainedHand) -> Callable[[DescribedPicture], None]:
+    if rows == "jsonl":
+        return lambda picture: print(json.dumps(picture.to_json(trained.hand_model)), file=file)
+    table = csv.writer(file, lineterminator="\n")
+    table.writerow(ROW_HEADINGS)
+    return lambda picture: table.writerows(picture.to_rows())
