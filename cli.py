@@ -26,7 +26,7 @@ from shared.cli.group import EXIT_CODES, ErrorReportingGroup
 from shared.cli.surroundings import require_surroundings
 from shared.seams.check import Check
 from shared.seams.parts import Parts, Turntable
-from trainer.cli.bench import bench_round, bench_train
+from trainer.cli.bench import bench_predict, bench_round, bench_train
 from trainer.cli.evaluate import evaluate
 from trainer.cli.export import export
 from trainer.cli.import_dataset import import_dataset
@@ -133,7 +133,7 @@ def bench() -> None:
     """Measure speed, beside a peer in the same run."""
 
 
-for command in (bench_filter, bench_render, bench_farm, bench_train, bench_round):
+for command in (bench_filter, bench_render, bench_farm, bench_train, bench_round, bench_predict):
     bench.add_command(command)
 for command in (filter_backgrounds, backgrounds, import_dataset, train, evaluate, predict, inspect, export):
     main.add_command(command)

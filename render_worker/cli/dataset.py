@@ -45,6 +45,7 @@ def make_photographs(out: Path, as_json: bool) -> None:
         "meshcycle make-dataset --backgrounds data/backgrounds --out data/made --versions 4 --view-spread 30",
         "meshcycle make-dataset --backgrounds data/backgrounds --out data/hard --occluded 0.3 --noise 8",
         "meshcycle make-dataset --backgrounds data/backgrounds --out data/drawn --hands-of data/freihand",
+        "meshcycle make-dataset --backgrounds data/backgrounds --out data/film --moving --evaluation 260",
     )
 )
 @output_path("Folder of the dataset; an unfinished one is continued.", required=True)
@@ -73,6 +74,11 @@ def make_photographs(out: Path, as_json: bool) -> None:
 @click.option(
     "--seed", type=SEED, default=0, show_default=True, help="Of hands, backgrounds, light and skin."
 )
+@click.option(
+    "--moving",
+    is_flag=True,
+    help="Only evaluation images: a film in which one hand rests and moves, also as film.mp4.",
+)
 @realism_options
 @render_options
 @hand_model_option
@@ -89,6 +95,7 @@ def make_dataset(
     versions: int,
     view_spread: float | None,
     seed: int,
+    moving: bool,
     hand_model: Path | None,
     ray_address: str | None,
     as_json: bool,
@@ -100,12 +107,15 @@ def make_dataset(
     Every image follows from the seed and its number, so a dataset can be continued, and made again. Masks
     show the visible hand, without its arm. Default of --samples: 4.
     """
+    from render_worker.dataset.film import write_film
     from render_worker.dataset.render import render_dataset
     from render_worker.ray_farm.pool import RenderPool
     from shared.hand_model import load_hand_model
     from shared.seams.hands_to_draw import HandsWanted
     from shared.seeds import seed_of
 
+    if moving and (hands_of is not None or training is not None):
+        raise click.UsageError("--moving goes without --hands-of and --training: one sampled hand moves.")
     model = load_hand_model(hand_model)
     wanted = HandsWanted(
         dataset=hands_of,
@@ -114,6 +124,7 @@ def make_dataset(
         versions=versions,
         view_spread_deg=view_spread,
         seed=seed,
+        moving=moving,
     )
     hands = parts.hands_to_draw(model, wanted)
     results: dict[str, Report] = {}
@@ -130,7 +141,10 @@ def make_dataset(
                 seed=seed_of(seed, split),
                 realism=realism(chosen),
                 source=some.source,
+                is_film=some.is_film,
             )
+            if some.is_film:
+                write_film(out, split)
     report(ReportsByName(results), as_json=as_json)
 
 

@@ -60,12 +60,14 @@ class PortraitRequest:
         seed: Of the whole set; with the number of the hand it decides every random choice.
         realism: What the picture shows besides the hand.
         other: Labels of the hand that becomes the second one; None leaves it out.
+        film: Number of the film that it is a frame of: frames look alike but for the noise of the camera.
     """
 
     hand: LabelledHand
     seed: int
     realism: Realism
     other: LabelledHand | None = None
+    film: int | None = None
 
     @property
     def sample_id(self) -> str:
@@ -80,14 +82,14 @@ class PortraitRequest:
         """
         hand, camera, realism = self.hand, self.hand.camera, self.realism
         hand_box(hand.verts_m, camera, width_px=camera.width_px, height_px=camera.height_px)
-        seed = seed_of(self.seed, "portrait", hand.index)
+        seed = seed_of(self.seed, "portrait", hand.index if self.film is None else self.film)
         other = self.other
         figure = pose_body(
             context.mesh,
             hand.verts_m,
             hand.joints_m,
             arm=choose_arm(rng_of(seed, "arm")) if realism.forearm else None,
-            thing=_thing(context, hand, realism, rng_of(seed, "thing")),
+            thing=_thing(context, hand, realism, rng_of(seed, "thing")) if self.film is None else None,
             other=None if other is None else Other(other.verts_m, other.joints_m, rng_of(seed, "other")),
         )
         rng = rng_of(seed, "skin")
@@ -103,7 +105,9 @@ class PortraitRequest:
         layer = replace(layer, rgba=expose(_tinted(layer.rgba, background.mean_rgb), colour))
         if rng.random() < realism.shadow:
             behind = _shadowed(behind, layer, rng)
-        picture = choose_traces(realism, rng).leave(composite(layer, behind).pixels, rng)
+        traces = choose_traces(realism, rng)
+        noise_rng = rng if self.film is None else rng_of(seed, "frame", hand.index)
+        picture = traces.leave(composite(layer, behind).pixels, noise_rng)
         best = context.settings.jpeg_quality
         return Portrait(
             jpeg=encode_jpeg(

@@ -55,6 +55,7 @@ def render_dataset(
     num_versions: int = 1,
     realism: Realism | None = None,
     source: str = "",
+    is_film: bool = False,
 ) -> DatasetReport:
     """Render one split; repeating the call after an interruption renders only what is missing.
 
@@ -68,6 +69,7 @@ def render_dataset(
         num_versions: Pictures of each pose: image i shows pose i modulo num_images / num_versions.
         realism: What the pictures show besides hands.
         source: Says which hands `hand_of` returns.
+        is_film: The images are frames of a film: they look alike, and nobody else is in them.
 
     Raises:
         DatasetError: The folder holds another data set.
@@ -95,7 +97,10 @@ def render_dataset(
             hand=replace(hand_of(index % writer.num_poses), index=index),
             seed=seed,
             realism=realism,
-            other=_other(hand_of, index, writer.num_poses, seed=seed, share=realism.second_hand),
+            other=None
+            if is_film
+            else _other(hand_of, index, writer.num_poses, seed=seed, share=realism.second_hand),
+            film=0 if is_film else None,
         )
         for index in missing
     )

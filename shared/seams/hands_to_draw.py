@@ -18,12 +18,14 @@ class HandsToDraw:
         num_images: Pictures to draw.
         num_versions: Pictures of each hand.
         source: Changes with the hands, so that a half-drawn split is not continued with others.
+        is_film: The pictures are frames of one film, so skin, light and background stay the same.
     """
 
     hand_of: Callable[[int], LabelledHand]
     num_images: int
     num_versions: int
     source: str
+    is_film: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ class HandsWanted:
         versions: Pictures of each training hand.
         view_spread_deg: Standard deviation of sampled views around a raised palm; None views from everywhere.
         seed: Decides sampled hands.
+        moving: The evaluation pictures are frames of a film in which one hand moves.
     """
 
     dataset: Path | None = None
@@ -45,6 +48,7 @@ class HandsWanted:
     versions: int = 1
     view_spread_deg: float | None = None
     seed: int = 0
+    moving: bool = False
 
 
 class ChooseHands(Protocol):

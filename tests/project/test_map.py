@@ -40,6 +40,7 @@ COVERED_BY = {
     "render_worker/cli/options.py": CLI,
     "render_worker/cli/render.py": CLI,
     "render_worker/dataset/companion.py": "render_worker/dataset/test_render.py",
+    "render_worker/dataset/film.py": CLI,
     "render_worker/dataset/forearm.py": "render_worker/dataset/test_body.py",
     "render_worker/dataset/occluder.py": "render_worker/dataset/test_body.py",
     "render_worker/dataset/panorama_files.py": "render_worker/dataset/test_panorama_photographs.py",

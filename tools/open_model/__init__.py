@@ -2,6 +2,7 @@
 
     python -m tools.open_model pack runs/open_model --margin 1.3 --out trainer/networks/open_model.safetensors
     python -m tools.open_model score ASSETS --sheets sheets
+    python -m tools.open_model steadiness FILM
 
 `docs/model.md` says what ASSETS must hold.
 """

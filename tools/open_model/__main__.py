@@ -1,4 +1,4 @@
-"""The two commands: ``python -m tools.open_model pack`` and ``python -m tools.open_model score``."""
+"""The commands ``python -m tools.open_model pack``, ``score`` and ``steadiness``."""
 
 from __future__ import annotations
 
@@ -76,6 +76,18 @@ def score(
     report(ScoreReport(rows_of(scored), real), as_json=as_json)
     if sheets is not None:
         save_sheets(scored, trained.hand_model, sheets)
+
+
+@main.command()
+@click.argument("film", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--checkpoint", type=location, default=Path("open"), help="Default: the open model.")
+@as_json
+def steadiness(film: Path, checkpoint: Location, as_json: bool) -> None:
+    """Measure jitter and lag on FILM, which ``meshcycle make-dataset --moving`` drew."""
+    from tools.open_model.steadiness import measure_steadiness
+    from trainer.run.trained import load_trained
+
+    report(measure_steadiness(load_trained(checkpoint), film), as_json=as_json)
 
 
 if __name__ == "__main__":

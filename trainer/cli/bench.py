@@ -1,7 +1,9 @@
-"""The benchmarks of the trainer: steps, and whole rounds."""
+"""The benchmarks of the trainer: steps, whole rounds, and predictions."""
+
+from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -9,7 +11,11 @@ from shared.cli.numbers import COUNT, WholeRange
 from shared.cli.options import as_json, examples, existing_folder, pass_parts, ray_address_option
 from shared.cli.report import report
 from shared.seams.parts import Parts
-from trainer.cli.options import config_argument, renderer_for
+from shared.storage.location import Location
+from trainer.cli.options import checkpoint_option, config_argument, renderer_for
+
+if TYPE_CHECKING:
+    from shared.seams.hand_finder import HandFinder
 
 
 @click.command(
@@ -123,3 +129,57 @@ def bench_round(
         workers=workers,
     )
     report(result, as_json=as_json)
+
+
+@click.command(
+    "predict",
+    epilog=examples(
+        "meshcycle bench predict photographs",
+        "meshcycle bench predict photographs --checkpoint RUN --detector yolov8n-oiv7.pt --count 20 --json",
+    ),
+)
+@click.argument("folder", metavar="FOLDER", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@checkpoint_option
+@click.option("--detector", help="Find hands with these YOLO weights. Default: in the middle.")
+@click.option("--count", type=click.IntRange(min=1), default=50, show_default=True, help="Pictures at most.")
+@click.option(
+    "--cores",
+    type=click.IntRange(min=1),
+    multiple=True,
+    default=[1, 2],
+    show_default=True,
+    help="Cores to measure with; repeat it for more.",
+)
+@as_json
+@pass_parts
+def bench_predict(
+    parts: Parts,
+    /,
+    folder: Path,
+    checkpoint: Location,
+    detector: str | None,
+    count: int,
+    cores: tuple[int, ...],
+    as_json: bool,
+) -> None:
+    """Measure predictions: pictures per second, by part.
+
+    The photographs in FOLDER are read, their hands found, cut out, predicted and placed, and made JSON, one
+    after the other, by PyTorch and by ONNX Runtime. What fitting parameters and drawing would add is listed
+    beside it. This needs an extra: pip install 'meshcycle[export]'.
+    """
+    from trainer.bench.predict import bench_predict as run
+    from trainer.export import require_export_packages
+    from trainer.photographs.files import list_photographs
+    from trainer.photographs.finders import CentreCrop
+    from trainer.run.trained import load_trained
+
+    require_export_packages()
+    trained = load_trained(checkpoint, device="cpu")
+    finder: HandFinder = CentreCrop(trained.crop_share, "right")
+    if detector is not None:
+        finder = parts.hand_detector(
+            detector, sides="right", margin=trained.margin, confidence=0.25, device="cpu"
+        )
+    paths = list_photographs(folder, without=folder / "hands")[:count]
+    report(run(trained, paths, finder, cores=cores), as_json=as_json)

@@ -229,8 +229,9 @@ class _Solver:
             )
         mean_frames = np.einsum("jv,jab->vab", self._some.weights, posed.frames)
         offsets = joint_moves - posed.frames @ self._joint_dirs
-        own: Float[np.ndarray, "verts 3 shapes"] = mean_frames @ self._some.shape_dirs
-        return own + np.einsum("jv,jcs->vcs", self._some.weights, offsets)
+        carried = np.einsum("jv,jcs->vcs", self._some.weights, offsets)
+        moves: Float[np.ndarray, "verts 3 shapes"] = mean_frames @ self._some.shape_dirs + carried
+        return moves
 
     def _by_shift(self, num_verts: int) -> Float[np.ndarray, "verts 3 3"]:
         return np.broadcast_to(np.eye(3), (num_verts, 3, 3))

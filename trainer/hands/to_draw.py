@@ -10,6 +10,7 @@ from shared.hand_model import HandModel
 from shared.seams.hands_to_draw import HandsToDraw, HandsWanted
 from shared.seeds import seed_of
 from shared.storage.files import sha256_of
+from trainer.hands.moving import ACT_FRAMES, moving_hand
 from trainer.hands.sampled import labelled_hand
 
 _NUM_SAMPLED: dict[SplitName, int] = {"training": 1000, "evaluation": 200}
@@ -35,6 +36,16 @@ def hands_to_draw(model: HandModel, wanted: HandsWanted) -> dict[SplitName, Hand
                 remedy="Leave one of the two out.",
             )
         return {"training": _labelled(model, wanted.dataset, wanted)}
+    if wanted.moving:
+        return {
+            "evaluation": HandsToDraw(
+                hand_of=partial(moving_hand, model, seed=seed_of(seed, "film")),
+                num_images=wanted.evaluation or ACT_FRAMES,
+                num_versions=1,
+                source="moving",
+                is_film=True,
+            )
+        }
     asked: dict[SplitName, int | None] = {"training": wanted.training, "evaluation": wanted.evaluation}
     sizes = {split: _NUM_SAMPLED[split] if size is None else size for split, size in asked.items()}
     if not any(sizes.values()):
