@@ -26,17 +26,16 @@ def main() -> None:
 @main.command()
 @click.argument("run", type=location)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: into the package.")
-@click.option(
-    "--margin", type=float, default=1.3, show_default=True, help="Side of its square, in boxes of a hand."
-)
+@click.option("--margin", type=float, help="Side of its square, in boxes of a hand. Default: the training's.")
 @as_json
-def pack(run: Location, out: Path | None, margin: float, as_json: bool) -> None:
+def pack(run: Location, out: Path | None, margin: float | None, as_json: bool) -> None:
     """Pack the best checkpoint of RUN, or a checkpoint, in half precision."""
     from tools.open_model.pack import pack as run_pack
     from trainer.networks.packed_weights import OPEN_FILE
     from trainer.run.trained import load_trained
 
-    report(run_pack(load_trained(run, device="cpu"), out or OPEN_FILE, margin=margin), as_json=as_json)
+    trained = load_trained(run, device="cpu")
+    report(run_pack(trained, out or OPEN_FILE, margin=margin or trained.margin), as_json=as_json)
 
 
 @main.command()

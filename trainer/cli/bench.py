@@ -141,10 +141,10 @@ def bench_round(
 @click.argument("folder", metavar="FOLDER", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @checkpoint_option
 @click.option("--detector", help="Find hands with these YOLO weights. Default: in the middle.")
-@click.option("--count", type=click.IntRange(min=1), default=50, show_default=True, help="Pictures at most.")
+@click.option("--count", type=COUNT, default=50, show_default=True, help="Pictures at most.")
 @click.option(
     "--cores",
-    type=click.IntRange(min=1),
+    type=WholeRange(1, 1024),
     multiple=True,
     default=[1, 2],
     show_default=True,

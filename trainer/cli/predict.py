@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from shared.cli.group import SOME_SKIPPED
-from shared.cli.numbers import SHARE, FiniteRange
+from shared.cli.numbers import SHARE, FiniteRange, WholeRange
 from shared.cli.options import as_json, examples, hand_model_option, output_path, pass_parts
 from shared.cli.report import report
 from shared.seams.parts import Parts
@@ -75,14 +75,14 @@ _LENGTH = FiniteRange(0, 1e6, above=True)
 )
 @click.option(
     "--looks",
-    type=click.IntRange(1, 2),
+    type=WholeRange(1, 2),
     default=1,
     show_default=True,
     help="How often to look at a hand; the second time in an upright square around the first prediction.",
 )
 @click.option(
     "--focal-px",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(0, 1e6, above=True),
     help="Focal length in pixels. Default: what Exif says, or that of a usual phone.",
 )
 @click.option(

@@ -115,6 +115,7 @@ def predict_crops(
     rgb: UInt8[Tensor, "batch height width 3"],
     *,
     autocast: torch.dtype | None = None,
+    tries_turns: bool = True,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return vertices and joints relative to the wrist, and the cameras of the crops.
 
@@ -122,12 +123,14 @@ def predict_crops(
         network: Left in the mode in which it came.
         rgb: Crops, at the size that the network wants.
         autocast: Reduced precision of the network, as in training.
+        tries_turns: Let a network try four turns, if it wants to.
     """
     device = next(network.parameters()).device
     was_training = network.training
     network.eval()
     with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
-        hand = surest_of_turns(network, normalise(rgb.to(device)))
+        images = normalise(rgb.to(device))
+        hand = surest_of_turns(network, images) if tries_turns else network(images).each(Tensor.float)
     network.train(was_training)
     hand = at_the_origin(hand)
     return hand.verts_m.cpu().numpy(), hand.joints_m.cpu().numpy(), hand.camera.cpu().numpy()

@@ -76,13 +76,16 @@ class PhotographedHand:
         return right if self.side == "right" else right[:, ::-1]
 
 
-def predict_hands(trained: TrainedHand, rgb: Rgb, squares: Sequence[HandSquare]) -> list[PhotographedHand]:
+def predict_hands(
+    trained: TrainedHand, rgb: Rgb, squares: Sequence[HandSquare], *, tries_turns: bool = True
+) -> list[PhotographedHand]:
     """Return the hand of every place, in their order.
 
     Args:
         trained: The network.
         rgb: The photograph, upright.
         squares: Where its hands are.
+        tries_turns: Let a network try four turns of the squares, if it wants to.
     """
     if not squares:
         return []
@@ -92,7 +95,7 @@ def predict_hands(trained: TrainedHand, rgb: Rgb, squares: Sequence[HandSquare])
         crop_square(rgb if square.side == "right" else rgb[:, ::-1], right, size_px=input_px)
         for square, right in zip(squares, as_right, strict=True)
     ]
-    predicted = predict_crops(trained.network, torch.from_numpy(np.stack(crops)))
+    predicted = predict_crops(trained.network, torch.from_numpy(np.stack(crops)), tries_turns=tries_turns)
     hands = [_in_photograph(right, *arrays) for right, *arrays in zip(as_right, *predicted, strict=True)]
     return [
         hand if square.side == "right" else hand.mirrored(width_px)

@@ -18,8 +18,6 @@ from trainer.run.trained import TrainedHand
 _KNUCKLE: Final = FINGERS["middle"][0]
 _FORESHORTENED: Final = 0.35
 """Share of the palm's length that the picture must show; otherwise the hand points at the camera."""
-_FLESH: Final = 1.12
-"""Longer side of the box around a hand, in longer sides of the box around its joints without the wrist."""
 
 
 def look_again(
@@ -34,7 +32,7 @@ def look_again(
         upright: Turn the square so that the middle finger's knuckle is above the wrist.
     """
     squares = [square_around(hand, margin=trained.margin, upright=upright) for hand in hands]
-    return predict_hands(trained, rgb, squares)
+    return predict_hands(trained, rgb, squares, tries_turns=not upright)
 
 
 def square_around(hand: PhotographedHand, *, margin: float, upright: bool) -> HandSquare:
@@ -42,16 +40,16 @@ def square_around(hand: PhotographedHand, *, margin: float, upright: bool) -> Ha
 
     Args:
         hand: The prediction.
-        margin: Side of the square, in longer sides of a tight box.
+        margin: Side of the square, in longer sides of the box around the joints, as in training.
         upright: Whether to turn it.
     """
     joints_px = hand.project(hand.joints_m)
     turn_rad = _turn_of(hand, joints_px) if upright else 0.0
     axes = turn_matrix(turn_rad)
-    across = joints_px[1:] @ axes  # in the turned square's axes
+    across = joints_px @ axes  # in the turned square's axes
     low, high = across.min(axis=0), across.max(axis=0)
     x, y = (axes @ ((low + high) / 2)).tolist()
-    size_px = margin * _FLESH * float((high - low).max())
+    size_px = margin * float((high - low).max())
     if not (math.isfinite(size_px) and size_px > 1):
         return hand.square
     return replace(hand.square, centre_px=(x, y), size_px=size_px, turn_rad=turn_rad)
