@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -9,15 +11,12 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from shared.freihand.annotations import read_annotation
-from tools.offline_gpu.node.layout import DATA
 
 
-def main() -> None:
-    """Write the annotation files of every split whose arrays are there, and read them once for the cache."""
+def main(packed: Sequence[Path]) -> None:
+    """Write the annotation files of some splits, and read them once for the cache."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for arrays in sorted(DATA.glob("*/*.npz")):
-            if arrays.with_name(f"{arrays.stem}_verts.json").exists():
-                continue  # another part brought them
+        for arrays in packed:
             for name, table in restore(arrays).items():
                 path = arrays.with_name(f"{arrays.stem}_{name}.json")
                 texts = pool.map(_text, np.array_split(table, min(len(table), os.cpu_count() or 1)))
@@ -63,4 +62,4 @@ def _text(table: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main([Path(name) for name in sys.argv[1:]])

@@ -28,7 +28,8 @@ from tools.offline_gpu.node.unpack import unpacked
 RUN: Final = OFFLINE / "run"
 _LARGEST_BYTES: Final = 60 << 20
 """Larger weights are halved to 16 bits on their way back."""
-_SHARE_OF_TIME: Final = 0.8
+_TRIAL_SAMPLES: Final = 12_000
+_SHARE_OF_TIME: Final = 0.88
 """That rounds are planned for; evaluation and packing take the rest."""
 
 
@@ -72,7 +73,6 @@ def _train_and_pack(asked: argparse.Namespace) -> None:
     values = _values(asked)
     end_s = time.monotonic() + 60 * asked.minutes
 
-    from shared.freihand import FreiHandSplit
     from tools.offline_gpu.node.render.bridge import BridgedRenderer
     from trainer.config.run import TrainConfig
     from trainer.training.loop import train
@@ -80,7 +80,7 @@ def _train_and_pack(asked: argparse.Namespace) -> None:
     if asked.rounds is None:
         values["rounds"] = _rounds_that_fit(values, end_s - time.monotonic())
     config = TrainConfig.model_validate(values)
-    images = sum(len(FreiHandSplit(Path(source["root"]), "training")) for source in _sources(values))
+    images = config.data.epoch_samples or _num_images(values)
     print(f"{config.rounds} rounds of {config.epochs_per_round} epochs of {images} images", flush=True)
     _interrupt_at(end_s)
     renderer: Any = contextlib.nullcontext()
@@ -133,6 +133,12 @@ def _sources(values: dict[str, Any]) -> list[dict[str, Any]]:
     return list(data.get("sources", [data]))
 
 
+def _num_images(values: dict[str, Any]) -> int:
+    from shared.freihand import FreiHandSplit
+
+    return sum(len(FreiHandSplit(Path(source["root"]), "training")) for source in _sources(values))
+
+
 def _travelled(name: str) -> Path:
     """Return the dataset that travelled under a folder's name, or the only one there is."""
     there = sorted(path.parent for path in DATA.glob("*/training"))
@@ -150,17 +156,22 @@ def _wait_for(needs: set[str]) -> None:
 
 
 def _rounds_that_fit(values: dict[str, Any], seconds: float) -> int:
-    """Train a round without recycling, and count how many fit; twins are guessed to double a round."""
+    """Train two short rounds without twins, which are guessed to double a round, and count how many fit."""
     from trainer.config.run import TrainConfig
     from trainer.training.loop import train
 
     recycle = values.get("recycle")
     trial = {key: value for key, value in values.items() if key != "recycle"}
-    trial |= {"rounds": 1, "run_dir": str(OFFLINE / "trial")}
+    trial |= {"rounds": 2, "epochs_per_round": 1, "run_dir": str(OFFLINE / "trial")}
+    images = values["data"].get("epoch_samples") or _num_images(values)
+    trial["data"] = trial["data"] | {"epoch_samples": min(images, _TRIAL_SAMPLES)}
     started_s = time.monotonic()
+    # The first of them also starts what loads data.
     record = train(TrainConfig.model_validate(trial), renderer=None, resume=False).records[-1]
     shutil.rmtree(OFFLINE / "trial", ignore_errors=True)
-    round_s = sum(record.wall_s.values()) * (1 if recycle is None else 2)
+    train_s = images * int(values.get("epochs_per_round", 1)) / record.photos_per_s
+    round_s = train_s + sum(seconds for stage, seconds in record.wall_s.items() if stage != "train")
+    round_s *= 1 if recycle is None else 2
     left_s = seconds - (time.monotonic() - started_s)
     least = 1 if recycle is None else int(recycle.get("warmup_rounds", 1)) + 1
     rounds = max(least, int(_SHARE_OF_TIME * left_s / round_s))
