@@ -4,10 +4,10 @@ MESHCYCLE := .venv/bin/meshcycle
 export OMP_NUM_THREADS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo fix check test wheel lock clean
+.PHONY: help setup demo fix check test open-model wheel lock clean
 
 help:  ## List the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: .venv/.ready  ## Make or refresh .venv from requirements.lock
 
@@ -34,6 +34,9 @@ test: .venv/.ready  ## All tests, Blender included
 
 wheel: .venv/.ready  ## Build the wheel, install it elsewhere, test it from there
 	@tools/test_wheel.sh
+
+open-model: .venv/.ready  ## Data, training and weights of the open model: hours; CLONE=, PHOTOGRAPHS=
+	@tools/open_model.sh $(MESHCYCLE) $(PYTHON) "$(CLONE)" $(PHOTOGRAPHS)
 
 lock: .venv/.ready  ## Resolve requirements.lock again (needs uv)
 	@tools/lock.sh
