@@ -132,6 +132,7 @@ COVERED_BY = {
     "trainer/photographs/options.py": "trainer/photographs/test_predict.py",
     "trainer/photographs/overlay.py": "trainer/photographs/test_output.py",
     "trainer/photographs/predict_video.py": "trainer/photographs/test_predict.py",
+    "trainer/photographs/sheet.py": "trainer/photographs/test_predict.py",
     "trainer/photographs/video.py": "trainer/photographs/test_predict.py",
     "trainer/recycle/counts.py": "trainer/recycle/test_recycler.py",
     "trainer/recycle/ground_truth.py": "trainer/training/test_loop.py",

@@ -9,7 +9,7 @@ import click
 
 from shared.cli.group import SOME_SKIPPED
 from shared.cli.numbers import SHARE, FiniteRange, WholeRange
-from shared.cli.options import as_json, examples, hand_model_option, output_path, pass_parts
+from shared.cli.options import as_json, examples, hand_model_option, output_path, pass_parts, png_path
 from shared.cli.report import report
 from shared.seams.parts import Parts
 from shared.storage.location import Location
@@ -101,6 +101,9 @@ _LENGTH = FiniteRange(0, 1e6, above=True)
     show_default=True,
     help="How the hands of a video are written: JSON per frame, or a table.",
 )
+@png_path(
+    "--sheet", "Write a sheet (PNG) of the first hands of photographs here: squares, meshes, other sides."
+)
 @click.option("--view", is_flag=True, help="Also render every hand from all sides, with Blender (GIF).")
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the networks run."
@@ -127,6 +130,7 @@ def predict(
     parameters: bool,
     smooth: bool,
     rows: Literal["jsonl", "csv"],
+    sheet: Path | None,
     view: bool,
     device: Literal["auto", "cpu", "cuda"],
     hand_model: Path | None,
@@ -170,6 +174,7 @@ def predict(
         focal_px=focal_px,
         smooth=smooth,
         rows=rows,
+        sheet=sheet,
     )
     result = predict_photographs(trained, source, out, finder, options=options)
     report(result, as_json=as_json)

@@ -30,6 +30,7 @@ class PredictOptions:
         focal_px: Focal length of all pictures; None takes what Exif says, or assumes one.
         smooth: Remove jitter from the hands of a video.
         rows: How the hands of a video are written.
+        sheet: A file for a sheet of the first hands of photographs.
     """
 
     mesh_format: MeshFormat = "obj"
@@ -39,6 +40,7 @@ class PredictOptions:
     focal_px: float | None = None
     smooth: bool = True
     rows: RowFormat = "jsonl"
+    sheet: Path | None = None
 
     def predict(
         self, trained: TrainedHand, rgb: Rgb, squares: Sequence[HandSquare]

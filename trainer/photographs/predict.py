@@ -14,6 +14,7 @@ from shared.errors import DatasetError
 from shared.images import VIDEO_SUFFIXES, Rgb
 from shared.seams.hand_finder import HandFinder
 from shared.storage.outputs import write_output
+from trainer.drawing.contact_sheet import save_sheet
 from trainer.photographs.files import list_photographs, names_of, open_photograph
 from trainer.photographs.hand import PhotographedHand
 from trainer.photographs.lens import PhotographLens, lens_of
@@ -21,9 +22,11 @@ from trainer.photographs.options import PredictOptions
 from trainer.photographs.output import DescribedPicture, describe_hand, write_mesh
 from trainer.photographs.overlay import draw_hands
 from trainer.photographs.predict_video import predict_video
+from trainer.photographs.sheet import SheetHand, draw_hand_sheet
 from trainer.run.trained import TrainedHand
 
 USUAL: Final = PredictOptions()
+MOST_ON_SHEET: Final = 24
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +105,7 @@ def predict_photographs(
         paths = list_photographs(source, without=out)
         names = names_of(paths, source)
     num_hands = num_assumed = num_done = 0
+    shown: list[SheetHand] = []
     skipped: dict[str, str] = {}
     try:
         for path, name in zip(
@@ -120,12 +124,17 @@ def predict_photographs(
             size_px = (rgb.shape[1], rgb.shape[0])
             lens = lens_of(size_px, given_px=options.focal_px, film_mm=photograph.film_focal_mm)
             _write(trained, rgb, hands, lens=lens, photograph=path.name, stem=out / name, options=options)
+            if options.sheet is not None and len(shown) < MOST_ON_SHEET:
+                shown += [SheetHand(rgb, hand, f"{name} {hand.side}") for hand in hands]
             num_hands += len(hands)
             num_assumed += lens.source == "assumed"
             num_done += 1
     except KeyboardInterrupt:
         logger.warning("%d of %d pictures are done, in %s.", num_done, len(paths), out)
         raise
+    if options.sheet is not None and shown:
+        title = f"{len(shown[:MOST_ON_SHEET])} of {num_hands} hands in {source.name}"
+        save_sheet(draw_hand_sheet(shown[:MOST_ON_SHEET], trained.hand_model, title=title), options.sheet)
     return PredictReport(out, num_done, num_hands, skipped, num_assumed)
 
 

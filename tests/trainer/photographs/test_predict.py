@@ -257,3 +257,14 @@ def test_an_interrupted_folder_says_what_is_there(
     with pytest.raises(KeyboardInterrupt):
         predict_photographs(trained, album, tmp_path / "out", Tired())
     assert "1 of 3 pictures are done" in caplog.text
+
+
+def test_a_sheet_shows_every_hand_with_its_square_and_from_other_sides(
+    trained: TrainedHand, album: Path, tmp_path: Path
+) -> None:
+    options = PredictOptions(sheet=tmp_path / "sheet.png", with_parameters=False)
+    finder = GivenBoxes([(5, 5, 20, 20), (20, 20, 15, 15)], ["right", "left"], margin=1.3)
+    predict_photographs(trained, album, tmp_path / "out", finder, options=options)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width == 20 + 2 * (4 * 260 - 4 + 20)  # two hands side by side, four tiles each
+        assert sheet.height == 64 + 2 * (256 + 36) + 20
