@@ -18,6 +18,7 @@ from shared.images import DATABASE_SUFFIXES
 from shared.lmdb.damage import damage_as_error
 from shared.lmdb.intact import require_complete
 from shared.lmdb.keys import NameArray, list_keys
+from shared.lmdb.sound import require_sound
 from shared.storage.files import read_regular_file
 
 MAX_KEY_BYTES = 511  # LMDB's limit, for the source's name, a slash and the picture's name
@@ -84,6 +85,7 @@ class LmdbSource:
                 remedy="Download it again.",
             ) from error
         require_complete(environment, self.path)
+        require_sound(self.path / "data.mdb", leaves=False)  # LSUN has 150,000 of them in its bedrooms
         return environment
 
     @cached_property
@@ -100,8 +102,9 @@ class LmdbSource:
         """Return the keys without reading a value, if the file is one that allows it.
 
         Raises:
-            BackgroundError: The keys are numbers rather than names.
+            BackgroundError: The keys are numbers rather than names, or a page is damaged.
         """
+        require_sound(self.path / "data.mdb")
         listed = list_keys(self.path / "data.mdb")
         if listed is not None:
             return listed

@@ -34,6 +34,7 @@ from shared.backgrounds.verdicts import Verdict, VerdictRows
 from shared.errors import BackgroundError
 from shared.lmdb.damage import DAMAGE, damage_as_error
 from shared.lmdb.intact import require_complete
+from shared.lmdb.sound import require_sound
 from shared.storage.location import Location, is_url
 
 _POSITION = struct.Struct(">I")
@@ -156,6 +157,7 @@ class BackgroundWriter:
                 remedy="Give another --out.",
             ) from error
         require_complete(self._environment, path)
+        require_sound(path / "data.mdb", DATABASES)
         if self._environment.stat()["entries"] == 0:
             with self._environment.begin(write=True) as transaction:
                 self._databases = {name: self._environment.open_db(name, transaction) for name in DATABASES}

@@ -15,6 +15,7 @@ import lmdb
 from shared.errors import BackgroundError
 from shared.lmdb.damage import DAMAGE, damage_as_error
 from shared.lmdb.intact import require_complete
+from shared.lmdb.sound import require_sound
 
 FORMAT = "meshcycle-backgrounds-1"
 DATABASES = (b"photos", b"verdicts", b"positions", b"meta")
@@ -55,6 +56,7 @@ def reading_environment(path: Path) -> lmdb.Environment:
                 remedy="Delete it and make it again with `meshcycle filter-backgrounds`.",
             ) from error
         require_complete(environment, path)
+        require_sound(data, DATABASES)
         _environments[identity] = environment
     return environment
 

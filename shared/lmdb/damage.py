@@ -10,7 +10,9 @@ import lmdb
 
 from shared.errors import BackgroundError
 
-_READING: Final = (lmdb.Error, struct.error, ValueError, IndexError, KeyError, TypeError, RecursionError)
+_READING: Final = (
+    *(lmdb.Error, struct.error, ValueError, IndexError, KeyError, TypeError, RecursionError, OverflowError),
+)
 DAMAGE: Final = (
     *(lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.PanicError, lmdb.PageFullError),
     *(lmdb.CursorFullError, lmdb.BadTxnError, lmdb.BadDbiError, lmdb.ProblemError, lmdb.VersionMismatchError),

@@ -17,7 +17,7 @@ _DATABASE: Final = struct.Struct("<IHHQQQQQ")  # ..., flags, depth, ..., number 
 _META: Final = struct.Struct("<IIQQ" + 2 * "IHHQQQQQ" + "QQ")  # ..., free pages, main database, ...
 _MAGIC: Final = 0xBEEFC0DE
 _VERSION: Final = 1
-_BRANCH, _LEAF = 0x01, 0x02
+BRANCH, LEAF = 0x01, 0x02
 _NAMES_A_DATABASE: Final = 0x02
 _MIN_PAGE_BYTES: Final = 256
 _PAGES_AHEAD: Final = 1024
@@ -84,11 +84,11 @@ def named_tree(descriptor: int, main: Tree, name: bytes) -> Tree | None:
 
 def leaves(descriptor: int, tree: Tree) -> Iterator[bytes]:
     """Go down from the root, level by level, and yield the pages that hold the keys, in order."""
-    numbers = [tree.root]
+    numbers = [tree.root] if tree.depth else []
     for _ in range(tree.depth - 1):
-        branches = _read(descriptor, numbers, tree.page_bytes)
-        numbers = [child for branch in branches if _flags(branch) == _BRANCH for child in _children(branch)]
-    return (page for page in _read(descriptor, numbers, tree.page_bytes) if _flags(page) == _LEAF)
+        branches = read_pages(descriptor, numbers, tree.page_bytes)
+        numbers = [child for branch in branches if _flags(branch) == BRANCH for child in _children(branch)]
+    return (page for page in read_pages(descriptor, numbers, tree.page_bytes) if _flags(page) == LEAF)
 
 
 def node_starts(page: bytes) -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
@@ -112,7 +112,7 @@ def _trees(descriptor: int, start: int) -> Trees | None:
     return Trees(free, main)
 
 
-def _read(descriptor: int, numbers: Sequence[int], page_bytes: int) -> Iterator[bytes]:
+def read_pages(descriptor: int, numbers: Sequence[int], page_bytes: int) -> Iterator[bytes]:
     """Read pages, telling the kernel well ahead which ones, so that a disk can serve many at once."""
     for group in batched(numbers, _PAGES_AHEAD, strict=False):
         if hasattr(os, "posix_fadvise"):

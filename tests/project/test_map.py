@@ -76,6 +76,7 @@ COVERED_BY = {
     "shared/errors.py": "project/test_architecture.py",
     "shared/hand_model/restricted_pickle.py": "shared/hand_model/test_mano_pickle.py",
     "shared/lmdb/pages.py": "shared/lmdb/test_intact.py",
+    "shared/lmdb/sound.py": "shared/lmdb/test_damage.py",
     "shared/ranges.py": "project/test_numbers.py",
     "shared/records.py": "shared/twins/test_shards.py",
     "shared/seams/check.py": "project/test_doctor.py",

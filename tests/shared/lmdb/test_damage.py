@@ -73,7 +73,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("reading", ["read_all", "write"])
+@pytest.mark.parametrize("reading", ["read_all", "read_source", "write"])
 def test_a_wrong_byte_in_a_page_is_one_line(
     tmp_path: Path, database: Path, photographs: Path, reading: str
 ) -> None:
