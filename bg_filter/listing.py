@@ -17,6 +17,7 @@ from jaxtyping import Int64
 
 from bg_filter.sources import MAX_KEY_BYTES, PhotoSource
 from shared.errors import BackgroundError
+from shared.json_text import parse_json
 from shared.lmdb.keys import NameArray
 from shared.storage.files import write_durably
 
@@ -98,7 +99,7 @@ def _cached_names(source: PhotoSource, cache: Path) -> NameArray:
         return source.names()
     array_file, stamp_file = cache / f"{source.name}.npy", cache / f"{source.name}.json"
     try:
-        if json.loads(stamp_file.read_text()) == source.stamp:
+        if parse_json(stamp_file.read_text()) == source.stamp:
             return np.load(array_file, mmap_mode="r")  # type: ignore[no-any-return]
     except (OSError, ValueError, EOFError):  # there is none, or it was damaged: either way, make it
         pass

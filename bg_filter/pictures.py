@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageStat
 
 from shared.backgrounds.verdicts import Codec
-from shared.images import Rgb, turn_of
+from shared.images import DAMAGED_PICTURE, Rgb, turn_of
 
 MAX_PIXELS = 1 << 26
 JPEG_QUALITY = 95
@@ -54,7 +54,7 @@ class Picture:
                 upright = file if turn is None else file.transpose(turn)
                 image = _shallow(upright) if is_deep else upright
                 image = image if image.mode == "RGB" else image.convert("RGB")  # avoids a copy
-        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):  # damaged files
+        except DAMAGED_PICTURE:
             return None
         grey = image.convert("L")
         red, green, blue = (value / 255 for value in ImageStat.Stat(image).mean)

@@ -12,6 +12,7 @@ from importlib.resources import files
 from bg_filter.detectors.base import Detection
 from shared.errors import BackgroundError
 from shared.images import Rgb
+from shared.json_text import parse_json
 
 RECORDED = "recorded"
 
@@ -30,7 +31,7 @@ class RecordedDetector:
     is_recorded = True
 
     def __init__(self, recording: str | None = None) -> None:
-        content = json.loads(recording or files("bg_filter.detectors").joinpath("recorded.json").read_text())
+        content = parse_json(recording or files("bg_filter.detectors").joinpath("recorded.json").read_text())
         self.identity = f"{RECORDED} {content['detector']}"
         self._findings = {
             pixels: Detection(confidence, tuple(box))

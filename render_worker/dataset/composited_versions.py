@@ -12,7 +12,6 @@ from typing import Final
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
-from PIL import Image
 from tqdm import tqdm
 
 from render_worker.picture.background import choose_background
@@ -23,6 +22,8 @@ from shared.colour import decode_srgb8
 from shared.errors import DatasetError
 from shared.freihand import FreiHandSplit, SplitName
 from shared.freihand.writer import FreiHandWriter
+from shared.images import opened_picture
+from shared.regular_file import read_regular_file
 from shared.seeds import rng_of
 
 _QUALITY: Final = 92
@@ -175,9 +176,9 @@ def _mask(stem: Path, image_px: int) -> Bool[np.ndarray, "height width"]:
     for path in (stem.with_suffix(".png"), stem.with_suffix(".jpg")):
         if path.exists():
             try:
-                with Image.open(path) as picture:
+                with opened_picture(read_regular_file(path)) as picture:
                     mask = np.asarray(picture.convert("L")) > 127
-            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            except (OSError, ValueError) as error:
                 raise DatasetError(
                     f"{path}: expected a silhouette, found a problem: {error}.",
                     remedy="Unpack or copy the file again.",

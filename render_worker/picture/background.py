@@ -1,15 +1,14 @@
 """What is behind the hand: a square crop of a people-free photograph, and its mean colour."""
 
-import io
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 from shared.errors import BackgroundError
+from shared.images import opened_picture
 from shared.twins.sample import BackgroundCrop
 
 cv2.setNumThreads(1)  # parallelism comes from more processes
@@ -66,7 +65,7 @@ def choose_background(photographs: Photographs, rng: np.random.Generator, *, ima
     share, across, down = rng.uniform(_LEAST_SIDE, 1.0), rng.uniform(), rng.uniform()
     key = photographs.key(position)
     try:
-        with Image.open(io.BytesIO(photographs.image_bytes(position))) as photograph:
+        with opened_picture(photographs.image_bytes(position)) as photograph:
             width, height = photograph.size
             side = max(1, round(share * min(width, height)))
             left, top = int(across * (width - side + 1)), int(down * (height - side + 1))
@@ -74,7 +73,7 @@ def choose_background(photographs: Photographs, rng: np.random.Generator, *, ima
             # Pillow would copy what it need not convert.
             rgb = photograph if photograph.mode == "RGB" else photograph.convert("RGB")
             square = np.asarray(rgb.crop(box))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except ValueError as error:
         raise BackgroundError(
             f"{key}: expected a photograph, {error}.",
             remedy="Filter the backgrounds again into a new folder.",

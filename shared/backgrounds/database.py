@@ -32,6 +32,7 @@ from shared.backgrounds.environment import DATABASES, FORMAT, open_databases
 from shared.backgrounds.verdict_reader import VerdictReader, read_rows
 from shared.backgrounds.verdicts import Verdict, VerdictRows
 from shared.errors import BackgroundError
+from shared.json_text import parse_json
 from shared.lmdb.damage import DAMAGE, damage_as_error
 from shared.lmdb.intact import require_complete
 from shared.lmdb.sound import require_sound
@@ -181,7 +182,7 @@ class BackgroundWriter:
         """Return a note, or None."""
         with damage_as_error(self.path), self._environment.begin() as transaction:
             value = transaction.get(name.encode(), db=self._databases[b"meta"])
-            return None if value is None else json.loads(bytes(value))
+            return None if value is None else parse_json(bytes(value))
 
     def note(self, name: str, value: Any) -> None:
         """Keep a JSON value in ``meta``."""

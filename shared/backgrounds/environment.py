@@ -4,7 +4,6 @@ LMDB allows a process to open an environment once, and never across a fork. What
 `shared.backgrounds.database`.
 """
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from weakref import WeakValueDictionary
 import lmdb
 
 from shared.errors import BackgroundError
+from shared.json_text import parse_json
 from shared.lmdb.damage import DAMAGE, damage_as_error
 from shared.lmdb.intact import require_complete
 from shared.lmdb.sound import require_sound
@@ -80,7 +80,7 @@ def open_databases(environment: lmdb.Environment, path: Path) -> dict[bytes, Any
         with damage_as_error(path, DAMAGE):
             databases = {name: environment.open_db(name, create=False) for name in DATABASES}
         with damage_as_error(path), environment.begin() as transaction:
-            found = json.loads(bytes(transaction.get(b"format", db=databases[b"meta"]) or b"null"))
+            found = parse_json(bytes(transaction.get(b"format", db=databases[b"meta"]) or b"null"))
     except (lmdb.NotFoundError, lmdb.IncompatibleError, lmdb.ReadonlyError) as error:
         raise BackgroundError(
             f"{path}: expected a background database, found another LMDB, perhaps unfiltered photographs.",

@@ -1,6 +1,5 @@
 """Reading what a background database knows about every picture that was looked at, finished or not."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pydantic import TypeAdapter
 from shared.backgrounds.environment import DATABASE_FILES, open_databases, reading_environment
 from shared.backgrounds.verdicts import VERDICT_ROW, Verdict, VerdictRows
 from shared.errors import BackgroundError
+from shared.json_text import parse_json
 from shared.lmdb.damage import damage_as_error
 from shared.storage.local_copy import fetch
 from shared.storage.location import Location
@@ -73,7 +73,7 @@ class VerdictReader:
         """Return a note of the filter, or None."""
         with self._begin() as transaction:
             value = transaction.get(name.encode(), db=self._databases[b"meta"])
-            return None if value is None else json.loads(bytes(value))
+            return None if value is None else parse_json(bytes(value))
 
     @cached_property
     def _detectors(self) -> tuple[str, ...]:

@@ -8,20 +8,18 @@ archive of their own and are not needed to predict.
 """
 
 import functools
-import io
 import os
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import Image, UnidentifiedImageError
 
 from shared.errors import DatasetError
 from shared.freihand.annotations import read_annotation
-from shared.storage.files import read_regular_file
+from shared.images import decode_rgb
+from shared.regular_file import read_regular_file
 from shared.types import NUM_JOINTS, Intrinsics
 
 FREIHAND_PX = 224
@@ -29,10 +27,6 @@ FREIHAND_PX = 224
 
 type SplitName = Literal["training", "evaluation"]
 
-_UNREADABLE = (
-    *(OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError),
-    *(RuntimeError, TypeError, LookupError, ArithmeticError, struct.error),  # of damaged files of other kinds
-)
 LABELS_ADVICE = "Predicting works without labels; to train or to score, unpack them beside the images."
 
 
@@ -181,12 +175,10 @@ class FreiHandSplit:
 
     def _decode(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
         try:
-            with Image.open(io.BytesIO(read_regular_file(path))) as picture:
-                return np.array(picture.convert("RGB"))
-        except _UNREADABLE as error:
-            found = "it is none" if isinstance(error, UnidentifiedImageError) else error
+            return decode_rgb(read_regular_file(path))
+        except (OSError, ValueError) as error:
             raise DatasetError(
-                f"{path}: expected a decodable image, {found}.",
+                f"{path}: expected a decodable image, {error}.",
                 remedy="Unpack or copy the file again.",
             ) from error
 

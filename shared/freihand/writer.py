@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from shared.errors import DatasetError
 from shared.freihand.reader import FreiHandSplit, LabelledHand, SplitName
+from shared.json_text import parse_json
 from shared.storage.files import write_durably
 from shared.storage.lock import Lock, take_lock
 from shared.types import NUM_JOINTS, Intrinsics
@@ -173,7 +174,7 @@ class FreiHandWriter:
 
     def _check_identity(self) -> None:
         try:
-            found = json.loads(self._identity_path.read_bytes())
+            found = parse_json(self._identity_path.read_bytes())
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
@@ -303,7 +304,7 @@ class _Journal:
         with self.path.open("rb") as file:
             header = file.readline()
         try:
-            found = json.loads(header)
+            found = parse_json(header)
             self._record_type = _record_type(found.pop("verts"))
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise DatasetError(

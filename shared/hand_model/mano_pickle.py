@@ -6,6 +6,7 @@ ours that only remembers its arguments, and every other name is refused before i
 made from the placeholders afterwards, so no code chosen by the file ever runs.
 """
 
+import math
 import pickle
 import struct
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ from shared.hand_model.restricted_pickle import RefusedNameError, load_restricte
 
 _NUMBERS = "biuf"
 """Kinds of dtype that are plain numbers; object arrays are not."""
+
+_MOST_NUMBERS: Final = 1 << 24
+"""Of a sparse matrix, most of whose numbers are not in the file; MANO's have 16 x 778."""
 
 _DAMAGED = (
     pickle.UnpicklingError,
@@ -169,6 +173,8 @@ def _plain(value: object) -> np.ndarray:
             from scipy.sparse import csc_matrix  # only a pickle needs SciPy
 
             data, indices, indptr = (_plain(state[name]) for name in ("data", "indices", "indptr"))
+            if not 0 <= math.prod(state["_shape"]) <= _MOST_NUMBERS:
+                raise ValueError(f"a matrix of {state['_shape']} numbers")
             matrix = csc_matrix((data, indices, indptr), shape=state["_shape"])
             matrix.check_format(full_check=True)  # SciPy writes wherever an index says
             return matrix.toarray()

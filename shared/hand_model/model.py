@@ -6,9 +6,6 @@ no other module knows a vertex number.
 """
 
 import hashlib
-import io
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,9 +15,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32, Int32
 
+from shared.archives import read_arrays
 from shared.errors import HandModelError
 from shared.hand_model.left_hand import mirrored_fields
 from shared.hand_model.mano_pickle import read_mano_pickle
+from shared.regular_file import read_regular_file
 from shared.skeleton import FINGERS
 from shared.types import Side
 
@@ -153,7 +152,7 @@ def load_hand_model(
     path = path or EMBEDDED_MODEL
     where = str(path)
     try:
-        data = path.read_bytes()
+        data = read_regular_file(path)
     except OSError as error:
         raise HandModelError(
             f"{where}: expected a hand model, found {error.strerror}.",
@@ -173,9 +172,8 @@ def load_hand_model(
 
 def _read_npz(data: bytes, *, where: str) -> dict[str, np.ndarray]:
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: np.asarray(archive[name]) for name in archive}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        return read_arrays(data)
+    except ValueError as error:
         raise HandModelError(
             f"{where}: expected an .npz of plain arrays, found {error}.",
             remedy="Copy it again.",
@@ -203,7 +201,11 @@ def _check_fields(fields: Mapping[str, np.ndarray], *, where: str) -> None:
                 f"{where}: expected {name} of size {text}, found {' x '.join(map(str, found))}.",
                 remedy="This is not a hand with MANO's parameters; give MANO_RIGHT.pkl.",
             )
-        if fields[name].dtype.kind not in "iuf" or not np.isfinite(fields[name]).all():
+        with np.errstate(over="ignore"):
+            is_finite = (
+                fields[name].dtype.kind in "iuf" and np.isfinite(fields[name].astype(np.float32)).all()
+            )
+        if not is_finite:
             raise HandModelError(
                 f"{where}: expected finite numbers in {name}.",
                 remedy="Download the file again.",

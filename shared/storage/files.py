@@ -4,7 +4,6 @@ import errno
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
@@ -66,19 +65,6 @@ def sweep_leftovers(folder: Path) -> None:
             match = _TEMPORARY.fullmatch(entry.name)
             if match is not None and not _is_running(int(match[1])):
                 Path(entry.path).unlink(missing_ok=True)
-
-
-def read_regular_file(path: Path) -> bytes:
-    """Return the content of a file; unlike `Path.read_bytes`, this never waits for the writer of a pipe.
-
-    Raises:
-        OSError: It cannot be read, or is no file.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "Not a regular file", str(path))
-        return file.read()
 
 
 def _is_running(process: int) -> bool:

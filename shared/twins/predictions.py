@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from shared.errors import ShardError
+from shared.json_text import parse_json
 from shared.storage.files import write_durably
 from shared.twins.names import MAX_IMAGE_PX, checked_names
 from shared.types import NUM_JOINTS, WeakPerspective
@@ -82,7 +83,7 @@ def read_predictions(path: Path) -> PredictionShard:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+            metadata = parse_json((file.metadata() or {}).get(_KEY, "{}"))
             if metadata.get("format") != FORMAT:
                 raise ShardError(
                     (

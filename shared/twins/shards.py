@@ -9,7 +9,6 @@ The index is written after the tar, so an index that exists means a complete sha
 
 import hashlib
 import io
-import json
 import os
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +21,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from shared.errors import ShardError
+from shared.json_text import parse_json
 from shared.records import Record
 from shared.storage.files import write_durably
 from shared.twins.names import SampleName
@@ -299,7 +299,7 @@ def read_versioned_json(path: Path, *, expected_format: str) -> object:
         ShardError: It is no JSON object, or of another format.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise ShardError(
             f"{path}: expected JSON, found {error}.",

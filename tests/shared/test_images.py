@@ -61,3 +61,12 @@ def test_kinds_of_photographs_include_those_of_databases_and_no_video() -> None:
     assert DATABASE_SUFFIXES < PHOTOGRAPH_SUFFIXES
     assert not PHOTOGRAPH_SUFFIXES & VIDEO_SUFFIXES
     assert all(each == each.lower() and each[0] == "." for each in PHOTOGRAPH_SUFFIXES | VIDEO_SUFFIXES)
+
+
+def test_a_picture_bomb_is_refused_before_it_is_unpacked() -> None:
+    """A few kilobytes of PNG are 67 megapixels of one colour."""
+    file = io.BytesIO()
+    Image.new("1", (8200, 8200)).save(file, "PNG")
+    assert len(file.getvalue()) < 100_000
+    with pytest.raises(ValueError, match="8200 x 8200 pixels"):
+        decode_rgb(file.getvalue())

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from shared.errors import ConfigError
-from shared.storage.files import read_regular_file
+from shared.regular_file import read_regular_file
 
 
 def read_toml[Config: BaseModel](path: Path, kind: type[Config]) -> Config:

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from shared.errors import DatasetError
+from shared.json_text import parse_json
 from shared.storage.outputs import output_aside, write_output
 from shared.types import NUM_JOINTS
 
@@ -87,7 +88,7 @@ def read_submission(path: Path, *, num_hands: int, num_verts: int) -> Submission
     """
     try:
         text = _read_text(path)
-        content = json.loads(text)
+        content = parse_json(text)
         if any(word in text for word in _NO_NUMBERS):
             raise ValueError("found texts, true, false or null among the numbers")
     except (OSError, ValueError, KeyError, RecursionError, *BAD_ZIP) as error:

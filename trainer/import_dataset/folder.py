@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from shared.errors import DatasetError
+from shared.json_text import parse_json
 from shared.storage.files import write_durably
 from shared.storage.lock import take_lock
 
@@ -59,7 +60,7 @@ def _refuse_other_things(out: Path, settings: Mapping[str, object]) -> None:
     if not there:
         return
     try:
-        found = dict(json.loads((out / _SETTINGS).read_bytes()))
+        found = dict(parse_json((out / _SETTINGS).read_bytes()))
     except FileNotFoundError:
         raise DatasetError(
             f"{out}: expected an empty folder or an unfinished import, found {', '.join(there[:4])}.",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from shared.errors import DatasetError
 from shared.freihand import SplitName
+from shared.json_text import parse_json
 from trainer.import_dataset.reader import SourceHand
 
 
@@ -81,7 +82,7 @@ class SourceRecord:
 
     def _count(self, line: bytes) -> None:
         try:
-            found = json.loads(line)
+            found = parse_json(line)
             self.last = f"{found['photograph']} ({found['side']})"
             if "left_out" in found:
                 self.left_out[str(found["left_out"])] += 1

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from shared.errors import CheckpointError, HandModelError
 from shared.hand_model import HandModel
+from shared.json_text import parse_json
 from shared.records import Record
 from shared.twins.names import ImagePx
 from trainer.networks.released_weights import load_by_name
@@ -105,7 +106,7 @@ def read_packed(name: Path | str) -> PackedWeights:
             remedy="Give the folder of a run or of a checkpoint, or a file that was packed.",
         )
     try:
-        about = PackedNetwork.model_validate(json.loads(header))
+        about = PackedNetwork.model_validate(parse_json(header))
     except (ValueError, ValidationError) as error:
         raise CheckpointError(
             f"{path}: expected {FORMAT} in its header, found {str(error).splitlines()[0]}.",

@@ -11,14 +11,10 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from shared.errors import ConfigError, DatasetError
-from shared.images import PHOTOGRAPH_SUFFIXES, Rgb, film_focal_mm, turn_of
-from shared.storage.files import read_regular_file
+from shared.images import DAMAGED_PICTURE, PHOTOGRAPH_SUFFIXES, Rgb, film_focal_mm, turn_of
+from shared.regular_file import read_regular_file
 
 _SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
-_UNREADABLE = (
-    *(OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError),
-    *(RuntimeError, TypeError),  # of damaged AVIF and TIFF
-)
 
 
 class Photograph(NamedTuple):
@@ -58,7 +54,7 @@ def open_photograph(path: Path) -> Photograph:
             return Photograph(np.array(_eight_bit_rgb(upright)), film_focal_mm(file))
     except UnidentifiedImageError as error:
         raise DatasetError(f"{path}: expected a photograph, found a problem: it is no picture.") from error
-    except _UNREADABLE as error:
+    except DAMAGED_PICTURE as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DatasetError(f"{path}: expected a photograph, found a problem: {reason}.") from error
 

@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from shared.errors import CheckpointError
+from shared.json_text import parse_json
 from shared.storage.files import flush_to_disk, sha256_of
 
 WEIGHTS = "model.safetensors"
@@ -182,7 +183,7 @@ def load_state(folder: Path) -> dict[str, Any]:
 def _require_unchanged(path: Path) -> None:
     """Make sure that a file has the checksum that lies beside it; checkpoints of old have none."""
     try:
-        sums = json.loads((path.parent / CHECKSUMS).read_bytes())
+        sums = parse_json((path.parent / CHECKSUMS).read_bytes())
         wanted = sums[path.name]
     except FileNotFoundError:
         return

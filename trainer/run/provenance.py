@@ -1,7 +1,6 @@
 """What a run was started with, beside its configuration: program, hand model, size of its photographs."""
 
 import importlib.metadata
-import json
 import platform
 import subprocess
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from shared.errors import CheckpointError, HandModelError
 from shared.freihand.reader import FREIHAND_PX
 from shared.hand_model.model import EMBEDDED_MODEL
+from shared.json_text import parse_json
 from shared.storage.files import sha256_of
 from trainer.config.run import TrainConfig
 
@@ -94,7 +94,7 @@ def _read_provenance(folder: Path) -> dict[str, object]:
     if not path.exists():
         return {}
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(parse_json(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(
             f"{path}: expected what a run was started with, found {error}.",

@@ -1,9 +1,12 @@
 """The finished rounds of a run: a line of metrics.jsonl each, and all of them as a table to read."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated, Final
 
+from pydantic import AfterValidator, TypeAdapter
+
+from shared.archives import in_one_line
 from shared.errors import CheckpointError
 from shared.text_table import text_table
 from trainer.run.folder import RunFolder
@@ -22,6 +25,17 @@ _HEADER = (
     "render s",
     "round s",
 )
+
+
+def _with(*names: str) -> Callable[[Mapping[str, float]], Mapping[str, float]]:
+    """Return what refuses numbers without these."""
+
+    def check(numbers: Mapping[str, float]) -> Mapping[str, float]:
+        if missing := [name for name in names if name not in numbers]:
+            raise ValueError(f"no {missing[0]}")
+        return numbers
+
+    return check
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +69,8 @@ class RoundRecord:
     steps: int
     photos_per_s: float
     data_wait_share: float
-    losses: Mapping[str, float]
-    scores: Mapping[str, float]
+    losses: Annotated[Mapping[str, float], AfterValidator(_with("total"))]
+    scores: Annotated[Mapping[str, float], AfterValidator(_with("pa_mpjpe_mm", "pa_mpvpe_mm", "pa_f15"))]
     rendered: int
     quarantined: int
     wall_s: Mapping[str, float]
@@ -97,6 +111,9 @@ class RoundRecord:
         )
 
 
+_RECORD: Final = TypeAdapter(RoundRecord)
+
+
 def read_records(run: RunFolder) -> list[RoundRecord]:
     """Return the rounds that a run has finished.
 
@@ -107,10 +124,10 @@ def read_records(run: RunFolder) -> list[RoundRecord]:
         return []
     try:
         lines = run.metrics.read_text(encoding="utf-8").splitlines()
-        return [RoundRecord(**json.loads(line)) for line in lines]
-    except (TypeError, ValueError) as error:
+        return [_RECORD.validate_json(line) for line in lines]
+    except ValueError as error:
         raise CheckpointError(
-            f"{run.metrics}: expected a finished round in every line, found {error}.",
+            f"{run.metrics}: expected a finished round in every line, found {in_one_line(error)}.",
             remedy="Read it with the release that wrote it, or take the damaged line out.",
         ) from error
 

@@ -291,7 +291,12 @@ class Trainer:
             return
         steps = self._steps_of(start.round_index)
         start_step = steps.stop if start.ended else steps.start + start.step
-        log = RunLog(self._folder, rounds=self._config.rounds, start_step=start_step)
+        log = RunLog(
+            self._folder,
+            rounds=self._config.rounds,
+            start_step=start_step,
+            finished_rounds=start.round_index + start.ended,
+        )
         try:
             yield log
         finally:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.storage.files import read_regular_file, sha256_of, sweep_leftovers, visible_files, write_durably
+from shared.regular_file import read_regular_file
+from shared.storage.files import sha256_of, sweep_leftovers, visible_files, write_durably
 
 
 def ended_process() -> int:

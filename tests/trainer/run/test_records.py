@@ -1,8 +1,15 @@
 """The table at the end of a run."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
 
-from trainer.run.records import RoundRecord, round_table
+import pytest
+
+from shared.errors import CheckpointError
+from trainer.run.folder import RunFolder
+from trainer.run.log import RunLog
+from trainer.run.records import RoundRecord, read_records, round_table
 
 
 def record(number: int, *, rendered: int) -> RoundRecord:
@@ -36,3 +43,28 @@ def test_a_round_that_overlaps_its_render_shows_what_it_saved() -> None:
     )
     row = round_table([overlapping]).splitlines()[1].split()
     assert row[5:] == ["12", "75%", "1.8", "61", "58", "64"]
+
+
+def test_what_is_no_round_is_refused_in_one_line(tmp_path: Path) -> None:
+    """A line of another release, or a damaged one, would otherwise end the next table with a traceback."""
+    run = RunFolder(tmp_path)
+    good = asdict(record(0, rendered=0))
+    for change in ({"losses": {}}, {"losses": 3}, {"scores": {}}, {"wall_s": None}, {"round": "x"}):
+        run.metrics.write_text(json.dumps(good) + "\n" + json.dumps(good | change) + "\n")
+        with pytest.raises(CheckpointError, match="expected a finished round in every line") as told:
+            read_records(run)
+        assert len(str(told.value).splitlines()) == 1
+    run.metrics.write_text(json.dumps(good) + "\n")
+    assert read_records(run) == [record(0, rendered=0)]
+
+
+def test_rounds_later_than_the_checkpoint_are_dropped(tmp_path: Path) -> None:
+    """Their checkpoints were deleted, so these rounds are trained again."""
+    run = RunFolder(tmp_path)
+    lines = [json.dumps(asdict(record(number, rendered=0))) + "\n" for number in range(4)]
+    run.metrics.write_text("".join(lines))
+    log = RunLog(run, rounds=9, start_step=0, finished_rounds=2)
+    assert [each.round for each in read_records(run)] == [0, 1]
+    log.round(record(2, rendered=5), step=30)
+    assert [(each.round, each.rendered) for each in read_records(run)] == [(0, 0), (1, 0), (2, 5)]
+    log.close()

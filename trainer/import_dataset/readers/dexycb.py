@@ -13,8 +13,6 @@ The left hands were fitted with MANO_LEFT.pkl before anybody noticed that its sh
 they need that file as it is.
 """
 
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -23,9 +21,11 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from jaxtyping import Float
 
+from shared.archives import read_arrays
 from shared.errors import DatasetError
 from shared.freihand import SplitName
 from shared.images import Rgb
+from shared.regular_file import read_regular_file
 from shared.types import NUM_JOINTS, Side
 from trainer.import_dataset.reader import HandLabels, LeftOut, ManoParameters, SourceHand
 from trainer.import_dataset.readers.photograph import read_photograph
@@ -182,11 +182,10 @@ def _split(protocol: str, *, subject: int, sequence: int, view: int) -> SplitNam
 
 def _read_labels(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in ("pose_m", "joint_3d", "seg") if name in archive}
+        return read_arrays(read_regular_file(path), ("pose_m", "joint_3d", "seg"))
     except FileNotFoundError as error:
         raise LeftOut("the annotation is missing") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError) as error:
         raise DatasetError(
             f"{path}: expected an .npz of labels, found {error}.",
             remedy=_ADVICE,

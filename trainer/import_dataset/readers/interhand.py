@@ -12,7 +12,6 @@ from tip to base, then the wrist. The left hands were fitted after the sign of M
 mended, which gives the right hand in a mirror.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from tqdm import tqdm
 from shared.errors import DatasetError
 from shared.freihand import SplitName
 from shared.images import Rgb
+from shared.json_text import parse_json
 from shared.types import NUM_JOINTS, Side
 from trainer.import_dataset.reader import HandLabels, LeftOut, ManoParameters, SourceHand
 from trainer.import_dataset.readers.photograph import read_photograph
@@ -178,7 +178,7 @@ def _read(source: Path, name: str) -> _Annotations:
     for kind in tqdm(_FILES, desc=f"Reading the {name} annotations", unit="file", leave=False):
         path = _path(source, name, kind)
         try:
-            content[kind] = json.loads(path.read_bytes())
+            content[kind] = parse_json(path.read_bytes())
         except (OSError, ValueError) as error:
             raise DatasetError(
                 f"{path}: expected JSON, {error}.",

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-from shared.images import Rgb
+from shared.images import Rgb, decode_rgb
+from shared.regular_file import read_regular_file
 from trainer.import_dataset.reader import LeftOut
 
 
@@ -16,9 +14,8 @@ def read_photograph(path: Path) -> Rgb:
         LeftOut: The file is missing or damaged.
     """
     try:
-        with Image.open(path) as picture:
-            return np.array(picture.convert("RGB"))
+        return decode_rgb(read_regular_file(path))
     except FileNotFoundError as error:
         raise LeftOut("the photograph is missing") from error
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError) as error:
         raise LeftOut("the photograph cannot be decoded") from error

@@ -9,7 +9,6 @@ exact in the template *and* in bent fingers, where barycentric weights of one po
 import hashlib
 import io
 import logging
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from jaxtyping import Bool, Float, Float32, Int64
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
+from shared.archives import read_arrays
 from shared.errors import HandModelError
 from shared.hand_model import HandModel
 from shared.storage.files import write_durably
@@ -105,7 +105,7 @@ def coarse_mesh(
     if path.exists():
         try:
             kept, found = _read(path)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             logger.warning("%s: expected a coarse mesh, found %s; making it again", path, error)
         else:
             _tell(model, kept, found)
@@ -194,9 +194,9 @@ def _decimated(model: HandModel) -> CoarseVertices:
 
 
 def _read(path: Path) -> tuple[CoarseMesh, Residuals]:
-    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as fields:
-        mesh = CoarseMesh(fields["vert_ids"], fields["neighbours"], fields["upsampling"])
-        return mesh, Residuals(*fields["residuals_mm"].tolist())
+    fields = read_arrays(path.read_bytes())
+    mesh = CoarseMesh(fields["vert_ids"], fields["neighbours"], fields["upsampling"])
+    return mesh, Residuals(*fields["residuals_mm"].tolist())
 
 
 def _distances_m(

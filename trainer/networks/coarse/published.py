@@ -6,33 +6,25 @@ at the origin.
 """
 
 import io
+import math
 import pickle
 import zipfile
-import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy.lib import format as npy
 from scipy.sparse import coo_matrix, csc_matrix, csr_matrix
 
+from shared.archives import DAMAGED_ARCHIVE, in_one_line, read_member
 from shared.errors import HandModelError
 from shared.hand_model.restricted_pickle import load_restricted
 
-_DAMAGED = (
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    TypeError,
-    ValueError,
-    zlib.error,
-)
+_DAMAGED: Final = (pickle.UnpicklingError, *DAMAGED_ARCHIVE)
 """What the libraries raise about missing, damaged or hostile files."""
+_MOST_NUMBERS: Final = 1 << 24
+"""Of a matrix; those of MANO have 778 x 195. A larger one would only be found out when memory is gone."""
 
 
 class CoarseVertices(NamedTuple):
@@ -55,15 +47,15 @@ def read_published_mesh(path: Path) -> CoarseVertices:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            choice = _dense(_unpickle(archive.read("D.npy"))[0])
-            adjacency = _dense(_unpickle(archive.read("A.npy"))[1]) != 0
+            choice = _dense(_unpickle(read_member(archive, "D.npy"))[0])
+            adjacency = _dense(_unpickle(read_member(archive, "A.npy"))[1]) != 0
         vert_ids = choice.argmax(axis=1)
         one_per_row = (np.count_nonzero(choice, axis=1) == 1).all()
         if not one_per_row or len(np.unique(vert_ids)) < len(choice) or len(adjacency) != len(choice):
             raise ValueError("matrices that do not choose vertices")
     except _DAMAGED as error:
         raise HandModelError(
-            f"{path}: expected METRO's mano_downsampling.npz, found {error}.",
+            f"{path}: expected METRO's mano_downsampling.npz, found {in_one_line(error)}.",
             remedy=(
                 "Download it again, or leave model.coarse_mesh out to make a coarse mesh from the hand model."
             ),
@@ -91,7 +83,13 @@ class _ByEntry(_Sparse): ...
 
 
 def _empty_array(_kind: object, shape: tuple[int, ...], code: object) -> np.ndarray:
+    _require_modest(shape)
     return np.ndarray.__new__(np.ndarray, shape, code if isinstance(code, str) else "b")
+
+
+def _require_modest(shape: tuple[int, ...]) -> None:
+    if not 0 <= math.prod(shape) <= _MOST_NUMBERS:
+        raise ValueError(f"a matrix of {' x '.join(map(str, shape))}")
 
 
 def _to_bytes(text: str, _encoding: str) -> bytes:
@@ -125,6 +123,7 @@ def _unpickle(member: bytes) -> list[_Sparse]:
 
 def _dense(matrix: _Sparse) -> Float64[np.ndarray, "rows columns"]:
     state, shape = matrix.state, tuple(matrix.state["_shape"])
+    _require_modest(shape)
     by_line: csr_matrix | csc_matrix
     match matrix:
         case _ByEntry():
