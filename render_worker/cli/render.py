@@ -61,12 +61,14 @@ def render(
     from shared.hand_model import load_hand_model
     from shared.seams.renderer import RenderJob
     from shared.storage.local_copy import fetch, working_copy
+    from shared.twins.rounds import claim_folder
 
     model = load_hand_model(hand_model)
     with (
         RenderPool(render_settings(settings), model, backgrounds, address=ray_address) as pool,
         working_copy(out, only=("*.tar", "*.json")) as folder,
     ):
+        claim_folder(folder)
         predicted = fetch(predictions, only=("*.safetensors",))
         job = RenderJob(predictions_dir=predicted, out_dir=folder, round_index=round_index, run_seed=seed)
         result = pool.render_round(job)

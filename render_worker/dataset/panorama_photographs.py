@@ -7,6 +7,7 @@ is rendered depends on nothing but the wheels in the lock.
 import hashlib
 import importlib.util
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from PIL import Image
 from render_worker.dataset.panorama_files import panorama_files, read_hdr
 from shared.colour import linear_to_srgb
 from shared.errors import BackgroundError
+from shared.lmdb.keys import list_keys
+from shared.lmdb.sound import require_sound
 
 SHORT_SIDE_PX = 256  # LSUN's
 PEOPLE = ("bus.jpg", "zidane.jpg")  # packaged with ultralytics
@@ -87,20 +90,43 @@ def make_photographs(out: Path) -> PhotographsReport:
 
     Raises:
         RenderError: There is no bpy for this Python.
-        BackgroundError: The pictures with people are missing.
+        BackgroundError: The pictures with people are missing, or the LMDB is somebody else's.
     """
     directory = out / "panoramas_lmdb"
     directory.mkdir(parents=True, exist_ok=True)
+    _require_own_or_nothing(directory / "data.mdb")
     count = 0
     with (
-        lmdb.open(str(directory), map_size=_MAP_BYTES) as environment,
+        lmdb.open(os.fsencode(directory), map_size=_MAP_BYTES) as environment,
         environment.begin(write=True) as transaction,
     ):
         for name, picture in photographs():
-            key = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()  # 40 digits, like LSUN's
-            transaction.put(key.encode(), _encode(picture, "JPEG" if count % 2 else "WEBP"))
+            transaction.put(_key(name), _encode(picture, "JPEG" if count % 2 else "WEBP"))
             count += 1
     return PhotographsReport(out, count)
+
+
+def _key(name: str) -> bytes:
+    """Return 40 digits, like LSUN's."""
+    return hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest().encode()
+
+
+def _require_own_or_nothing(data: Path) -> None:
+    """Make sure that an LMDB holds none but these photographs."""
+    if not data.exists() or data.stat().st_size == 0:
+        return
+    require_sound(data)
+    keys = list_keys(data)
+    names = [_name(path, view) for path in panorama_files() for view in LANDSCAPE + SQUARE]
+    if keys is None or not set(keys.tolist()) <= {_key(name) for name in (*names, *PEOPLE)}:
+        raise BackgroundError(
+            f"{data}: expected no LMDB, or one with the photographs of the demo, found somebody's.",
+            remedy="Give another --out; nothing was changed.",
+        )
+
+
+def _name(panorama: Path, view: PanoramaView) -> str:
+    return f"{panorama.stem} yaw {view.yaw_deg} pitch {view.pitch_deg}"
 
 
 def photographs() -> Iterator[tuple[str, Image.Image]]:
@@ -108,8 +134,7 @@ def photographs() -> Iterator[tuple[str, Image.Image]]:
     for path in panorama_files():
         panorama = read_hdr(path)
         for view in LANDSCAPE + SQUARE:
-            name = f"{path.stem} yaw {view.yaw_deg} pitch {view.pitch_deg}"
-            yield name, Image.fromarray(develop(project_panorama(panorama, view)))
+            yield _name(path, view), Image.fromarray(develop(project_panorama(panorama, view)))
     for name in PEOPLE:
         with Image.open(_ultralytics_asset(name)) as picture:
             scale = SHORT_SIDE_PX / min(picture.size)

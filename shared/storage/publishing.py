@@ -8,18 +8,21 @@ which is written last:
 
 An object that a listing names is never overwritten. A file that has changed goes to another key, and the old
 object is deleted when the new listing is there. So an interrupted publication leaves the earlier one
-complete, and repeating it uploads only what is missing. Folders that other programs uploaded have no listing
-and can be fetched too: then the store's size and entity tag stand for the checksum.
+complete, and repeating it uploads only what is missing. Which objects will be new is noted before, in
+``meshcycle-files.pending.json``: that tells those of an interruption from those of others, which are never
+overwritten. Folders that other programs uploaded have no listing and can be fetched too: then the store's
+size and entity tag stand for the checksum.
 """
 
 import re
 import shutil
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from pydantic import field_validator
+from pydantic import TypeAdapter, field_validator
 
 from shared.errors import StorageError
 from shared.records import Record
@@ -29,12 +32,14 @@ from shared.storage.object_store import ObjectStore
 
 FORMAT: Final = "meshcycle-files-1"
 LISTING: Final = "meshcycle-files.json"
+PENDING: Final = "meshcycle-files.pending.json"
 EVERYTHING: Final = ("*",)
 
 _ATTEMPTS: Final = 3
 _ASIDE: Final = ".fetching"
 _INCOMPLETE: Final = ".incomplete"
 _SHA256: Final = re.compile("[0-9a-f]{64}")
+_KEYS: Final = TypeAdapter(list[str])
 
 
 class FileEntry(Record):
@@ -65,7 +70,7 @@ class FileListing(Record):
     @field_validator("files")
     @classmethod
     def _stay_inside(cls, files: dict[str, FileEntry]) -> dict[str, FileEntry]:
-        for name in files:
+        for name in (*files, *(entry.key for entry in files.values())):
             if name.startswith("/") or ".." in name.split("/"):
                 raise ValueError(f"{name} leads out of the folder")
         return files
@@ -109,7 +114,8 @@ def publish(folder: Path, url: str, names: Iterable[str]) -> None:
         names: Relative to the folder, with slashes.
 
     Raises:
-        StorageError: The URL cannot be written. What was published there before still is.
+        StorageError: The URL cannot be written, or somebody's object has a name that is needed there. What
+            was published there before still is.
     """
     store = ObjectStore(url)
     before = read_listing(store) or FileListing(files={})
@@ -127,12 +133,31 @@ def publish(folder: Path, url: str, names: Iterable[str]) -> None:
         upload[key] = folder / name
     if after != before.files:
         if upload:
+            _announce(store, upload.keys() - {entry.key for entry in before.files.values()})
             store.upload(upload, description=f"publishing {folder.name}")
         store.write(LISTING, FileListing(files=after).model_dump_json(indent=1).encode())
+        store.delete([PENDING] if upload else [])
         kept = {entry.key for entry in after.values()}
         store.delete(sorted(entry.key for entry in before.files.values() if entry.key not in kept))
     known.forget_others(after)
     known.save()
+
+
+def _announce(store: ObjectStore, keys: AbstractSet[str]) -> None:
+    """Note which objects will be new, unless others of these names are there."""
+    try:
+        ours = set(_KEYS.validate_json(store.read(PENDING) or b"[]"))
+    except ValueError as error:
+        raise StorageError(
+            f"{store.url}/{PENDING}: expected the names of objects, found something else.",
+            remedy="Delete it, and what was begun there.",
+        ) from error
+    if foreign := (store.find().keys() & keys) - ours:
+        raise StorageError(
+            f"{store.url}/{min(foreign)}: expected a free name, found somebody's object.",
+            remedy="Give another URL; nothing was changed.",
+        )
+    store.write(PENDING, _KEYS.dump_json(sorted(keys | ours)))
 
 
 def download(url: str, folder: Path, *, only: Sequence[str] = EVERYTHING, keep_changes: bool = False) -> None:
@@ -232,6 +257,6 @@ def _unlisted(store: ObjectStore) -> FileListing:
     files = {
         name: FileEntry(key=name, size=found.size, content=found.tag)
         for name, found in store.find().items()
-        if not name.endswith("/")
+        if not name.endswith("/") and name != PENDING
     }
     return FileListing(files=files)

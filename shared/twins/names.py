@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 
 MAX_NAME_BYTES: Final = 80
 """A member of a tar has 100 bytes for its name, and ``.mask.png`` needs some of them."""
+MAX_ROUND: Final = 1_000_000
 MAX_IMAGE_PX: Final = 8192
 """Side of a photograph; a larger one would fill the memory of a render worker."""
 
@@ -45,4 +46,6 @@ def checked_names(names: Iterable[object]) -> tuple[str, ...]:
 
 
 type SampleName = Annotated[str, AfterValidator(checked_name)]
+type RoundIndex = Annotated[int, Field(ge=0, le=MAX_ROUND)]
+"""Number of a round; it becomes a part of the names of folders."""
 type ImagePx = Annotated[int, Field(ge=1, le=MAX_IMAGE_PX)]

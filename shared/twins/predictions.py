@@ -20,12 +20,11 @@ from safetensors.numpy import save
 from shared.errors import ShardError
 from shared.json_text import parse_json
 from shared.storage.files import write_durably
-from shared.twins.names import MAX_IMAGE_PX, checked_names
+from shared.twins.names import MAX_IMAGE_PX, MAX_ROUND, checked_names
 from shared.types import NUM_JOINTS, WeakPerspective
 
 FORMAT = "meshcycle-predictions-1"
 _KEY = "shard"
-_MAX_ROUND = 10**6
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -97,7 +96,7 @@ def read_predictions(path: Path) -> PredictionShard:
                 verts_m=file.get_tensor("verts_m"),
                 joints_m=file.get_tensor("joints_m"),
                 cameras=file.get_tensor("camera"),
-                round_index=_whole_number(metadata, "round", least=0, most=_MAX_ROUND),
+                round_index=_whole_number(metadata, "round", least=0, most=MAX_ROUND),
                 image_px=_whole_number(metadata, "image_px", least=1, most=MAX_IMAGE_PX),
             )
     except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:

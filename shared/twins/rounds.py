@@ -22,12 +22,14 @@ from pydantic import ValidationError
 from shared.errors import ShardError
 from shared.records import Record
 from shared.storage.files import write_durably
-from shared.twins.names import SampleName
+from shared.twins.names import RoundIndex, SampleName
 from shared.twins.sample import Provenance, SyntheticSample
-from shared.twins.shards import SyntheticShard, index_path, read_versioned_json
+from shared.twins.shards import SyntheticShard, index_path, read_index, read_versioned_json
 
 FORMAT = "meshcycle-round-2"
 MANIFEST = "manifest.json"
+_MARK = ".meshcycle-round"
+"""Lies in the folder of a round that was begun where a person said."""
 
 _NAME = re.compile(r"round-(\d{4,})")
 
@@ -43,7 +45,7 @@ class ShardEntry(Record):
         quarantined: Samples that could not be drawn, and why; empty for a shard of an earlier round.
     """
 
-    round_index: int
+    round_index: RoundIndex
     name: SampleName
     index_sha256: str
     sample_ids: tuple[SampleName, ...]
@@ -62,7 +64,7 @@ class Manifest(Record):
     """
 
     format: str
-    round_index: int
+    round_index: RoundIndex
     provenance: Provenance | None
     shards: tuple[ShardEntry, ...]
 
@@ -70,6 +72,36 @@ class Manifest(Record):
 def round_name(round_index: int) -> str:
     """Return the name of a round's directory among those of its run."""
     return f"round-{round_index:04d}"
+
+
+def claim_folder(directory: Path) -> None:
+    """Make sure that a folder that a person chose holds nothing that a round would replace, but a round.
+
+    Raises:
+        ShardError: It holds somebody's files; nothing was changed.
+    """
+    if (directory / _MARK).exists():
+        return
+    if not directory.is_dir():
+        directory.mkdir(parents=True)
+    for path in sorted((*directory.glob("*.tar"), *directory.glob("*.json"))):
+        if not path.name.startswith(".") and not _is_of_a_round(path):
+            raise ShardError(
+                f"{path}: expected a free folder, or one with a round of twins, found somebody's file.",
+                remedy="Give another --out; nothing was changed.",
+            )
+    (directory / _MARK).touch()
+
+
+def _is_of_a_round(path: Path) -> bool:
+    try:
+        if path.name == MANIFEST:
+            SyntheticRound.open(path.parent)
+        else:
+            read_index(path.with_name(path.name.split(".")[0] + ".tar"))
+    except ShardError:
+        return False
+    return True
 
 
 def commit_round(

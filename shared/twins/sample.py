@@ -12,7 +12,7 @@ from pydantic import FiniteFloat
 from shared.errors import ShardError
 from shared.images import Rgb, decode_rgb
 from shared.records import Record
-from shared.twins.names import ImagePx, SampleName
+from shared.twins.names import ImagePx, RoundIndex, SampleName
 from shared.types import NUM_JOINTS, WeakPerspective
 
 LOOK_VERSION: Final = 8
@@ -70,7 +70,7 @@ class SyntheticLabels(Record):
     """
 
     sample_id: SampleName
-    round_index: int
+    round_index: RoundIndex
     joints_m: Annotated[tuple[tuple[FiniteFloat, FiniteFloat, FiniteFloat], ...], Len(NUM_JOINTS, NUM_JOINTS)]
     camera: WeakPerspective
     image_px: ImagePx
@@ -108,7 +108,7 @@ class Provenance(Record):
     checkpoint_sha256: str
     config_sha256: str
     predictions_sha256: str
-    round_index: int
+    round_index: RoundIndex
     run_seed: int
 
 

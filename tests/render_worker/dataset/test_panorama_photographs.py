@@ -20,7 +20,7 @@ from render_worker.dataset.panorama_photographs import (
     make_photographs,
     project_panorama,
 )
-from shared.errors import RenderError
+from shared.errors import BackgroundError, RenderError
 
 pytest.importorskip("bpy", reason="there is no bpy for this Python")
 
@@ -143,3 +143,14 @@ def test_a_file_that_is_no_panorama_is_reported(tmp_path: Path) -> None:
     (tmp_path / "broken.exr").write_bytes(b"no panorama")
     with pytest.raises(RenderError, match=r"broken\.exr: expected a panorama"):
         hdr.read_hdr(tmp_path / "broken.exr")
+
+
+def test_an_lmdb_of_somebody_else_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    directory = tmp_path / "panoramas_lmdb"
+    directory.mkdir()
+    with lmdb.open(str(directory)) as environment, environment.begin(write=True) as transaction:
+        transaction.put(b"0" * 40, b"somebody's")
+    before = (directory / "data.mdb").read_bytes()
+    with pytest.raises(BackgroundError, match="found somebody's"):
+        make_photographs(tmp_path)
+    assert (directory / "data.mdb").read_bytes() == before

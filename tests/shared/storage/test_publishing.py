@@ -169,3 +169,31 @@ def test_a_listing_cannot_write_outside_of_the_folder(bucket: str, tmp_path: Pat
     ObjectStore(bucket).write(LISTING, json.dumps({"format": published.FORMAT, "files": files}).encode())
     with pytest.raises(StorageError, match="leads out of the folder"):
         download(bucket, tmp_path / "folder")
+
+
+def test_objects_of_others_are_never_overwritten(folder: Path) -> None:
+    url = "memory://foreign/folder"
+    files = fsspec.filesystem("memory")
+    files.pipe_file("/foreign/folder/manifest.json", b"somebody's")
+    with pytest.raises(StorageError, match=r"manifest\.json: expected a free name, found somebody's object"):
+        publish_all(folder, url)
+    assert files.find("/foreign/folder") == ["/foreign/folder/manifest.json"]
+    assert files.cat_file("/foreign/folder/manifest.json") == b"somebody's"
+
+
+def test_what_an_interruption_left_is_our_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "memory://interrupted/folder"
+    with monkeypatch.context() as patch:
+        patch.setattr(ObjectStore, "write", _only_what_is_pending)
+        with pytest.raises(KeyboardInterrupt):
+            publish_all(folder, url)
+    publish_all(folder, url)
+    names = [path.rpartition("/folder/")[2] for path in fsspec.filesystem("memory").find("/interrupted")]
+    assert sorted(names) == sorted([LISTING, *visible_files(folder, ["*"])])
+
+
+def _only_what_is_pending(store: ObjectStore, key: str, content: bytes) -> None:
+    """Stand in for `ObjectStore.write`, and be killed before the listing is there."""
+    if key == LISTING:
+        raise KeyboardInterrupt
+    fsspec.filesystem("memory").pipe_file(f"/interrupted/folder/{key}", content)

@@ -9,7 +9,7 @@ import pytest
 from shared.errors import ShardError
 from shared.seams.renderer import RenderJob
 from shared.twins.predictions import PredictionShard, write_predictions
-from shared.twins.rounds import MANIFEST, SyntheticRound, forget_rounds, round_name
+from shared.twins.rounds import MANIFEST, SyntheticRound, claim_folder, forget_rounds, round_name
 from shared.twins.shards import index_path
 from tests.support.fakes import PointRenderer
 
@@ -134,3 +134,20 @@ def test_nothing_is_deleted_while_a_manifest_is_unreadable(tmp_path: Path) -> No
     with pytest.raises(ShardError, match="expected JSON"):
         forget_rounds(tmp_path / "synthetic", before=1)
     assert (tmp_path / "synthetic/round-0000" / MANIFEST).exists()
+
+
+@pytest.mark.parametrize("name", ["shard-00000.tar", "manifest.json", "shard-00000.index.json", "mine.tar"])
+def test_a_folder_with_files_of_somebody_else_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("somebody's")
+    with pytest.raises(ShardError, match="found somebody's file"):
+        claim_folder(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_round_that_was_begun_here_or_in_a_run_may_go_on(tmp_path: Path) -> None:
+    claim_folder(tmp_path / "new")
+    (tmp_path / "new" / "shard-00000.tar").write_text("half of one")
+    claim_folder(tmp_path / "new")
+    render(tmp_path, 0)
+    claim_folder(tmp_path / "synthetic" / "round-0000")
+    assert len(twins(tmp_path, 0)) == len(NAMES)
