@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from bg_filter.sources import MAX_KEY_BYTES, PhotoSource
+from shared.archives import DAMAGED_ARCHIVE
 from shared.errors import BackgroundError
 from shared.json_text import parse_json
 from shared.lmdb.keys import NameArray
@@ -100,8 +101,10 @@ def _cached_names(source: PhotoSource, cache: Path) -> NameArray:
     array_file, stamp_file = cache / f"{source.name}.npy", cache / f"{source.name}.json"
     try:
         if parse_json(stamp_file.read_text()) == source.stamp:
-            return np.load(array_file, mmap_mode="r")  # type: ignore[no-any-return]
-    except (OSError, ValueError, EOFError):  # there is none, or it was damaged: either way, make it
+            kept = np.load(array_file, mmap_mode="r", allow_pickle=False)
+            if kept.ndim == 1 and kept.dtype.kind == "S":
+                return np.asarray(kept)
+    except DAMAGED_ARCHIVE:  # there is none, or it was damaged: either way, make it
         pass
     names = source.names()
     header = io.BytesIO()

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from shared.archives import DAMAGED_ARCHIVE
 from shared.errors import DatasetError
 from shared.storage.cache import cache_folder
 
@@ -118,7 +119,7 @@ def _cache_path(path: Path, status: os.stat_result) -> Path:
 def _load(cached: Path) -> Annotation | None:
     try:
         mapped = np.load(cached, mmap_mode="c", allow_pickle=False)
-    except (OSError, ValueError):  # absent, or cut short: parsing again is always right
+    except DAMAGED_ARCHIVE:  # absent, or cut short: parsing again is always right
         return None
     return np.asarray(mapped) if mapped.ndim == 3 and mapped.dtype == np.float32 else None
 

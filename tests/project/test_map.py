@@ -150,8 +150,6 @@ COVERED_BY = {
     "trainer/training/interruption.py": "trainer/training/test_loop.py",
     "trainer/training/loss_meter.py": "trainer/training/test_loop.py",
     "trainer/training/optimiser.py": "trainer/training/test_learner.py",
-    "trainer/training/state.py": "trainer/training/test_loop.py",
-    "trainer/types.py": "trainer/networks/test_all_networks.py",
 }
 """Module, and the test module that fails when it is broken."""
 
