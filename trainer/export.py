@@ -197,7 +197,6 @@ def _quiet_exporter() -> Iterator[None]:
 
 def _metadata(trained: TrainedHand) -> dict[str, str]:
     data = trained.config.data
-    weights = trained.weights_file
     return {
         "format": FORMAT,
         "input_px": str(data.input_px),
@@ -206,5 +205,5 @@ def _metadata(trained: TrainedHand) -> dict[str, str]:
         "frame": FRAME,
         "network": trained.config.model.model_dump_json(),
         "hand_model": json.dumps({"name": trained.hand_model.name, "sha256": trained.hand_model.sha256}),
-        "weights_sha256": sha256_of(weights) if weights.exists() else "",
+        "weights_sha256": sha256_of(trained.weights_file) if trained.weights_file.exists() else "",
     }

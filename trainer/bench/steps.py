@@ -18,22 +18,11 @@ from shared.errors import ConfigError
 from shared.hand_model import HandModel, load_hand_model
 from trainer.bench.naive import measure_loading, naive_step, random_batch, seconds_per_call
 from trainer.config.run import TrainConfig
+from trainer.networks.named import NETWORKS
 from trainer.run.processes import build_fabric
 from trainer.training.learner import Learner
 
 type Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-
-NETWORKS: dict[str, dict[str, Any]] = {
-    "mobilenet_v2": {"name": "regressor", "backbone": "mobilenet_v2"},
-    "resnet101": {"name": "regressor", "backbone": "resnet101"},
-    "hrnet_w64": {"name": "regressor", "backbone": "hrnet_w64"},
-    "fastmetro-s-mobilenet_v2": {"name": "fastmetro", "size": "S", "backbone": "mobilenet_v2"},
-    "fastmetro-s-resnet50": {"name": "fastmetro", "size": "S", "backbone": "resnet50"},
-    "fastmetro-l-hrnet_w64": {"name": "fastmetro", "size": "L", "backbone": "hrnet_w64"},
-    "metro-hrnet_w64": {"name": "metro", "backbone": "hrnet_w64"},
-    "graphormer-hrnet_w64": {"name": "graphormer", "backbone": "hrnet_w64"},
-}
-"""Tables [model] by the name under which they are measured."""
 
 
 @dataclass(frozen=True, slots=True)

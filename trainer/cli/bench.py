@@ -68,7 +68,8 @@ def bench_train(
 
     NETWORKS are names of networks to measure; all of them if left out.
     """
-    from trainer.bench.steps import NETWORKS, bench_training
+    from trainer.bench.steps import bench_training
+    from trainer.networks.named import NETWORKS
 
     unknown = [name for name in networks if name not in NETWORKS]
     if unknown:

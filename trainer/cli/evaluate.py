@@ -18,7 +18,13 @@ from shared.cli.options import (
 )
 from shared.cli.report import report
 from shared.storage.location import Location
-from trainer.cli.options import OPEN_MODEL, device_option
+from trainer.cli.options import (
+    OPEN_MODEL,
+    coarse_mesh_option,
+    device_option,
+    network_option,
+    released_as,
+)
 
 
 @click.command(
@@ -27,6 +33,8 @@ from trainer.cli.options import OPEN_MODEL, device_option
         "meshcycle evaluate runs/realhands",
         "meshcycle evaluate runs/table2-fastmetro-correlation --tta --pred-json pred.zip",
         "meshcycle evaluate demo/run --sheet worst.png --worst --csv scores.csv",
+        "meshcycle evaluate state_dict.bin --network fastmetro-l-hrnet_w64 --data data/freihand "
+        "--hand-model data/MANO_RIGHT.pkl --coarse-mesh data/mano_downsampling.npz",
         "meshcycle evaluate --predictions pred.json --data data/freihand --json",
     )
 )
@@ -52,6 +60,8 @@ from trainer.cli.options import OPEN_MODEL, device_option
     show_default=True,
     help="MANO's fingertip vertices: FreiHAND's own, or those of METRO, Graphormer and FastMETRO.",
 )
+@network_option
+@coarse_mesh_option
 @device_option
 @hand_model_option
 @as_json
@@ -69,6 +79,8 @@ def evaluate(
     worst: bool,
     tta: bool,
     fingertips: Literal["default", "legacy"],
+    network: str | None,
+    coarse_mesh: Path | None,
     device: Literal["auto", "cpu", "cuda"],
     hand_model: Path | None,
     as_json: bool,
@@ -76,7 +88,8 @@ def evaluate(
     """Score a run or a prediction file, as FreiHAND does.
 
     RUN is the run_dir of a training, whose best checkpoint is taken, or the folder of one checkpoint. It may
-    also be the URL of either, such as that of a run's mirror. Without it, the open model is scored.
+    also be the URL of either, such as that of a run's mirror; or, with --network, a file of released weights.
+    Without it, the open model is scored.
     """
     from shared.freihand import FreiHandSplit
     from trainer.evaluation.evaluate import evaluate_checkpoint, score_file
@@ -96,7 +109,13 @@ def evaluate(
         from trainer.evaluation.submission import write_submission
         from trainer.run.trained import load_trained
 
-        trained = load_trained(run or OPEN_MODEL, device=device, hand_model=hand_model, fingertips=fingertips)
+        trained = load_trained(
+            run or OPEN_MODEL,
+            device=device,
+            hand_model=hand_model,
+            fingertips=fingertips,
+            released=released_as(network, coarse_mesh),
+        )
         if data is None and trained.is_packed:
             raise click.UsageError("Give --data: packed weights do not know any photographs.")
         sources, workers = trained.config.data.all_sources, trained.config.data.workers
@@ -134,6 +153,8 @@ _OF_A_NETWORK = {
     "worst": "--worst",
     "tta": "--tta",
     "fingertips": "--fingertips",
+    "network": "--network",
+    "coarse_mesh": "--coarse-mesh",
     "device": "--device",
     "hand_model": "--hand-model",
 }

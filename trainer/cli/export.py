@@ -8,7 +8,7 @@ from shared.cli.numbers import FiniteRange
 from shared.cli.options import OutputType, as_json, examples, hand_model_option, location
 from shared.cli.report import report
 from shared.storage.location import Location
-from trainer.cli.options import OPEN_MODEL
+from trainer.cli.options import OPEN_MODEL, coarse_mesh_option, network_option, released_as
 
 
 def _run_and_out(
@@ -37,12 +37,16 @@ def _run_and_out(
     show_default=True,
     help="Largest difference to PyTorch that is allowed.",
 )
+@network_option
+@coarse_mesh_option
 @hand_model_option
 @as_json
 def export(
     run_and_out: tuple[Location, Path],
     file_format: str,
     tolerance: float,
+    network: str | None,
+    coarse_mesh: Path | None,
     hand_model: Path | None,
     as_json: bool,
 ) -> None:
@@ -58,5 +62,7 @@ def export(
     assert file_format == "onnx", "there is no other"
     require_export_packages()
     run, out = run_and_out
-    result = export_onnx(load_trained(run, device="cpu", hand_model=hand_model), out, tolerance=tolerance)
+    released = released_as(network, coarse_mesh)
+    trained = load_trained(run, device="cpu", hand_model=hand_model, released=released)
+    result = export_onnx(trained, out, tolerance=tolerance)
     report(result, as_json=as_json)

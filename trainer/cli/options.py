@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from shared.cli.options import location
+from shared.cli.options import file_path, location
 from shared.processes import is_first_process
 from shared.seams.parts import Parts
 from shared.storage.location import Location
+from trainer.networks.named import RELEASABLE
 
 if TYPE_CHECKING:
     from shared.seams.renderer import Renderer
     from trainer.config.run import TrainConfig
+    from trainer.run.released import Released
+    from trainer.run.trained import TrainedHand
     from trainer.training.loop import RendererFor
 
 config_argument = click.argument(
@@ -34,6 +38,32 @@ device_option = click.option(
 )
 
 
+network_option = click.option(
+    "--network",
+    type=click.Choice(RELEASABLE),
+    help="The run is a file of released weights, of this network.",
+)
+coarse_mesh_option = file_path(
+    "--coarse-mesh",
+    help_text="METRO's mano_downsampling.npz, for released weights. Default: the one beside them.",
+)
+
+
+def released_as(network: str | None, coarse_mesh: Path | None) -> Released | None:
+    """Return what was said about released weights; None if the command was given runs of ours.
+
+    Raises:
+        UsageError: There is a mesh for no weights.
+    """
+    if network is None:
+        if coarse_mesh is not None:
+            raise click.UsageError("--coarse-mesh goes with --network.")
+        return None
+    from trainer.run.released import Released
+
+    return Released(network, coarse_mesh)
+
+
 def named_runs(
     context: click.Context, option: click.Parameter, given: tuple[str, ...]
 ) -> dict[str, Location]:
@@ -47,6 +77,27 @@ def named_runs(
             raise click.BadParameter(f"expected different names, found {name} twice. Write NAME=RUN.")
         runs[name] = location.convert(where, option, context)
     return runs
+
+
+def load_runs(
+    runs: Mapping[str, Location],
+    *,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    hand_model: Path | None,
+    released: Released | None,
+) -> dict[str, TrainedHand]:
+    """Load the networks of a figure; those that are files are released weights."""
+    from trainer.run.trained import load_trained
+
+    return {
+        name: load_trained(
+            place,
+            device=device,
+            hand_model=hand_model,
+            released=released if Path(place).is_file() else None,
+        )
+        for name, place in runs.items()
+    }
 
 
 runs_option = click.option(

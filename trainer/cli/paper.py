@@ -21,9 +21,13 @@ from shared.seams.parts import Parts
 from shared.skeleton import JOINT_NAMES
 from shared.storage.location import Location
 from trainer.cli.options import (
+    coarse_mesh_option,
     config_argument,
     device_option,
+    load_runs,
+    network_option,
     photographs_argument,
+    released_as,
     renderer_for,
     runs_option,
 )
@@ -82,6 +86,8 @@ def figure() -> None:
 @output_file("--out", help_text="The figure: PNG, PDF or SVG.", required=True)
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of backgrounds and light.")
 @render_options
+@network_option
+@coarse_mesh_option
 @hand_model_option
 @as_json
 @pass_parts
@@ -93,6 +99,8 @@ def recycle(
     backgrounds: Location,
     out: Path,
     seed: int,
+    network: str | None,
+    coarse_mesh: Path | None,
     hand_model: Path | None,
     ray_address: str | None,
     as_json: bool,
@@ -106,9 +114,8 @@ def recycle(
     """
     from trainer.paper.recycle_figure import draw_recycle_figure
     from trainer.paper.square_photographs import common_hand_model
-    from trainer.run.trained import load_trained
 
-    trained = {name: load_trained(path, hand_model=hand_model) for name, path in runs.items()}
+    trained = load_runs(runs, hand_model=hand_model, released=released_as(network, coarse_mesh))
     model = common_hand_model(trained)
     chosen = render_settings(settings)
     with parts.open_renderer(chosen, model, backgrounds, address=ray_address) as renderer:
@@ -143,6 +150,8 @@ def recycle(
     help="Which layer between points; -1 is the last.",
 )
 @device_option
+@network_option
+@coarse_mesh_option
 @hand_model_option
 @as_json
 def attention(
@@ -152,6 +161,8 @@ def attention(
     joints: tuple[str, ...],
     layer: int,
     device: Literal["auto", "cpu", "cuda"],
+    network: str | None,
+    coarse_mesh: Path | None,
     hand_model: Path | None,
     as_json: bool,
 ) -> None:
@@ -161,8 +172,8 @@ def attention(
     layer and drawn over the predicted mesh. Networks without attention between points are refused.
     """
     from trainer.paper.attention_figure import draw_attention_figure
-    from trainer.run.trained import load_trained
 
-    trained = {name: load_trained(path, device=device, hand_model=hand_model) for name, path in runs.items()}
+    released = released_as(network, coarse_mesh)
+    trained = load_runs(runs, device=device, hand_model=hand_model, released=released)
     result = draw_attention_figure(trained, photographs, out, joints=joints, layer=layer)
     report(result, as_json=as_json)

@@ -13,7 +13,7 @@ from shared.cli.options import as_json, examples, hand_model_option, output_path
 from shared.cli.report import report
 from shared.seams.parts import Parts
 from shared.storage.location import Location
-from trainer.cli.options import checkpoint_option
+from trainer.cli.options import checkpoint_option, coarse_mesh_option, network_option, released_as
 
 if TYPE_CHECKING:
     from shared.seams.hand_finder import HandFinder
@@ -108,6 +108,8 @@ _LENGTH = FiniteRange(0, 1e6, above=True)
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the networks run."
 )
+@network_option
+@coarse_mesh_option
 @hand_model_option
 @as_json
 @pass_parts
@@ -133,6 +135,8 @@ def predict(
     sheet: Path | None,
     view: bool,
     device: Literal["auto", "cpu", "cuda"],
+    network: str | None,
+    coarse_mesh: Path | None,
     hand_model: Path | None,
     as_json: bool,
 ) -> None:
@@ -154,7 +158,8 @@ def predict(
         raise click.UsageError("Give --box or --detector, not both.")
     if len(sides) > 1 and not boxes:
         raise click.UsageError("Give --side once; only boxes can have one each.")
-    trained = load_trained(checkpoint, device=device, hand_model=hand_model)
+    released = released_as(network, coarse_mesh)
+    trained = load_trained(checkpoint, device=device, hand_model=hand_model, released=released)
     margin = margin or trained.margin
     finder: HandFinder
     if boxes:

@@ -63,8 +63,6 @@ class LossConfig(Section):
     projected. Lengths are metres and image coordinates are ndc, so 1000 makes a millimetre count as 1.
     """
 
-    norm: Literal["l1", "l2"] = "l1"
-    """Elementwise distance of joints, vertices and projections; follow the baseline's recipe."""
     joints: Weight = 1000.0
     """Joints regressed from the mesh, plus joint tokens where there are any."""
     verts: Weight = 100.0
@@ -74,6 +72,12 @@ class LossConfig(Section):
     projected_outside: bool = True
     """Joints outside of the crop count in `projected` too, as in the paper; false where crops cut hands off,
     so that nobody guesses."""
+    joints_norm: Literal["l1", "l2"] = "l1"
+    """Elementwise distance of joints: absolute, or squared as METRO and Mesh Graphormer have it."""
+    verts_norm: Literal["l1", "l2"] = "l1"
+    """Elementwise distance of vertices."""
+    projected_norm: Literal["l1", "l2"] = "l1"
+    """Elementwise distance of projected joints: squared in METRO and Mesh Graphormer."""
     edges: Weight = 100.0
     """Lengths of the mesh's edges."""
     normals: Weight = 10.0

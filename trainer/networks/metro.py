@@ -103,7 +103,8 @@ class TokenNetworkSection(CoarseMeshSection):
     network: ClassVar[type[TokenNetwork]]
 
     masked_share: float = Field(default=0.0, ge=0, le=1)
-    """Largest share of tokens that training blots out; METRO found 0 or 0.05 best for hands."""
+    """Largest share of joint tokens, and of vertex tokens, that training blots out. METRO found 0 or 0.05
+    best for hands; its released code has 0."""
 
     def build(self, given: Surroundings) -> TokenNetwork:
         """Build the network on the CPU."""

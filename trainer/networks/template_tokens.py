@@ -1,11 +1,12 @@
 """Both ends of METRO and Mesh Graphormer: from the template hand to tokens, and from points to a hand."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from shared.hand_model import HandModel
 from shared.skeleton import WRIST
+from trainer.hands.posing import PosedHand
 from trainer.networks.coarse.mesh import CoarseMesh
 from trainer.networks.fastmetro import INITIAL_SCALE, apply_rows
 from trainer.types import HandPrediction
@@ -17,11 +18,14 @@ _CAMERA_DIM = 150
 class TemplateTokens(nn.Module):
     """One token per joint and coarse vertex: its place in the template beside the image's features.
 
+    The template is the mean hand in its mean pose, slightly bent, as both publications have it.
+
     Args:
         model: Hand model whose template asks the questions.
         mesh: Its coarse mesh.
-        masked_share: In training, up to this share of an image's tokens is blotted out, at random (masked
-            vertex modelling). METRO reports 0 and 0.05 to be best for hands.
+        masked_share: In training, up to this share of an image's joint tokens is blotted out, at random, and
+            up to this share of its vertex tokens (masked vertex modelling). METRO reports 0 and 0.05 to be
+            best for hands; the code of both publications has 0.
     """
 
     template_m: Float[Tensor, "points 3"]
@@ -29,8 +33,11 @@ class TemplateTokens(nn.Module):
     def __init__(self, model: HandModel, mesh: CoarseMesh, *, masked_share: float) -> None:
         super().__init__()
         self.masked_share = masked_share
-        joints_m = torch.tensor(model.joint_regressor @ model.template_m)
-        points_m = torch.cat([joints_m, torch.tensor(model.template_m[mesh.vert_ids])])
+        with torch.no_grad(), torch.device("cpu"):
+            template = PosedHand(model)(torch.zeros(1, 48), torch.zeros(1, model.num_shapes))
+        joints_m = template.joints_m[0]
+        self.groups = (len(joints_m), len(mesh))
+        points_m = torch.cat([joints_m, template.verts_m[0, torch.as_tensor(mesh.vert_ids, device="cpu")]])
         self.register_buffer("template_m", points_m - joints_m[WRIST], persistent=False)
 
     def forward(self, image: Float[Tensor, "batch channels"]) -> Float[Tensor, "batch points channels+3"]:
@@ -38,10 +45,16 @@ class TemplateTokens(nn.Module):
         shape = (image.shape[0], len(self.template_m), -1)
         tokens = torch.cat([self.template_m.expand(shape), image[:, None].expand(shape)], dim=2)
         if self.training and self.masked_share > 0:
-            share = self.masked_share * torch.rand(image.shape[0], 1, 1, device=image.device)
-            masked = torch.rand(*tokens.shape[:2], 1, device=image.device) < share
-            tokens = tokens.masked_fill(masked, _MASKED_VALUE)
+            masked = [_some_of(size, len(image), self.masked_share, image.device) for size in self.groups]
+            tokens = tokens.masked_fill(torch.cat(masked, dim=1)[..., None], _MASKED_VALUE)
         return tokens
+
+
+def _some_of(num_tokens: int, batch: int, share: float, device: torch.device) -> Bool[Tensor, "batch tokens"]:
+    """Choose a random number of random tokens for every image: any from none to a share, rounded down."""
+    count = (share * num_tokens * torch.rand(batch, 1, device=device)).floor()
+    rank = torch.rand(batch, num_tokens, device=device).argsort(dim=1).argsort(dim=1)
+    return rank < count
 
 
 class HandReadout(nn.Module):

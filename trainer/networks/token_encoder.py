@@ -72,6 +72,9 @@ class TokenEncoder(nn.Sequential):
             for layer in layers:
                 layer.graph = GraphResidual(sizes.hidden_dims[-1], neighbours, num_joints=num_joints)
         self.apply(_initialise)
+        for module in self.modules():
+            if isinstance(module, GraphResidual):
+                module.start_as_published()
 
 
 class GraphResidual(nn.Module):
@@ -94,6 +97,13 @@ class GraphResidual(nn.Module):
         self.widen = nn.Linear(dim // 2, dim)
         mixing = neighbours.float() / neighbours.sum(dim=1, keepdim=True)
         self.register_buffer("mixing", mixing, persistent=False)
+        self.start_as_published()
+
+    def start_as_published(self) -> None:
+        """Begin as Mesh Graphormer does: next to nothing at both ends, a wide convolution between."""
+        for layer in (self.narrow, self.widen):
+            _uniform(layer, 1 / (layer.in_features * layer.out_features))
+        _uniform(self.convolution, 6 / (self.convolution.in_features + self.convolution.out_features) ** 0.5)
 
     def forward(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
         """Mix each vertex with the mean of its neighbourhood."""
@@ -143,6 +153,11 @@ class _Layer(nn.Module):
         hidden = self.linear2(functional.gelu(self.linear1(tokens)))
         finished: Tensor = self.norm2(tokens + self.dropout(hidden))
         return finished
+
+
+def _uniform(layer: nn.Linear, limit: float) -> None:
+    nn.init.uniform_(layer.weight, -limit, limit)
+    nn.init.uniform_(layer.bias, -limit, limit)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from shared.skeleton import WRIST
 from trainer.objective.geometry import centred, project_weak_perspective
-from trainer.objective.terms import LossTerms, Norm, TermWeights, mean_distance
+from trainer.objective.terms import L1_NORMS, LossTerms, TermNorms, TermWeights, mean_distance
 from trainer.types import HandPrediction
 
 
@@ -22,30 +22,32 @@ class SelfCorrelationLoss(nn.Module):
 
     Args:
         weights: Of the terms; those of edges, normals and heat have no part here.
-        norm: Elementwise distance; use the one of the baseline's own recipe.
+        norms: Elementwise distances; use those of the baseline's own recipe.
         detach_original: Treat the first pass as a fixed target. The paper does not say.
     """
 
-    def __init__(self, weights: TermWeights, *, norm: Norm = "l1", detach_original: bool = True) -> None:
+    def __init__(
+        self, weights: TermWeights, *, norms: TermNorms = L1_NORMS, detach_original: bool = True
+    ) -> None:
         super().__init__()
         self.weights = weights
-        self.norm: Norm = norm
+        self.norms = norms
         self.detach_original = detach_original
 
     def forward(self, original: HandPrediction, recycled: HandPrediction) -> LossTerms:
         """Compare every pair of predictions."""
         if self.detach_original:
             original = original.detach()
-        weights, norm = self.weights, self.norm
+        weights, norms = self.weights, self.norms
 
         # Eq. 3: L_J = |(J' - mean J') - (J - mean J)|
-        joints = mean_distance(centred(recycled.joints_m), centred(original.joints_m), norm)
+        joints = mean_distance(centred(recycled.joints_m), centred(original.joints_m), norms.joints)
 
         # Eq. 4: L_V = |(V' - J'_wrist) - (V - J_wrist)|
-        verts = mean_distance(_verts_from_wrist(recycled), _verts_from_wrist(original), norm)
+        verts = mean_distance(_verts_from_wrist(recycled), _verts_from_wrist(original), norms.verts)
 
         # Eq. 5: L_P = |project(J', cam') - project(J, cam)|
-        projected = mean_distance(_projected(recycled), _projected(original), norm)
+        projected = mean_distance(_projected(recycled), _projected(original), norms.projected)
 
         # Eq. 6: L_correlation = w_J L_J + w_V L_V + w_P L_P
         total = weights.joints * joints + weights.verts * verts + weights.projected * projected

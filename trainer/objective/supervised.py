@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from trainer.objective.geometry import project_weak_perspective
 from trainer.objective.heat_maps import heat_map_loss, is_inside
-from trainer.objective.terms import LossTerms, Norm, TermWeights, mean_distance
+from trainer.objective.terms import L1_NORMS, LossTerms, TermNorms, TermWeights, mean_distance
 from trainer.types import HandPrediction, HandTarget
 
 type Verts = Float[Tensor, "hands verts 3"]
@@ -29,7 +29,7 @@ class SupervisedLoss(nn.Module):
     Args:
         faces: Triangles of the mesh, for edges and normals.
         weights: Of the terms.
-        norm: Elementwise distance of joints, vertices and projections.
+        norms: Elementwise distances of joints, vertices and projections.
         projected_outside: Whether joints outside of the crop count where they are projected.
         coarse_vert_ids: Vertices that the network's coarse mesh keeps, if it has one.
     """
@@ -42,29 +42,31 @@ class SupervisedLoss(nn.Module):
         faces: Int[Tensor, "faces 3"],
         weights: TermWeights,
         *,
-        norm: Norm = "l1",
+        norms: TermNorms = L1_NORMS,
         projected_outside: bool = True,
         coarse_vert_ids: Int64[Tensor, " coarse"] | None = None,
     ) -> None:
         super().__init__()
         self.weights = weights
-        self.norm: Norm = norm
+        self.norms = norms
         self.projected_outside = projected_outside
         self.register_buffer("faces", faces.long(), persistent=False)
         self.register_buffer("coarse_vert_ids", coarse_vert_ids, persistent=False)
 
     def forward(self, prediction: HandPrediction, target: HandTarget) -> LossTerms:
         """Compare every hand with its labels."""
-        weights, norm = self.weights, self.norm
+        weights, norms = self.weights, self.norms
         hand = prediction.from_wrist()
 
         # Eq. 7: L_J = |(J - J_wrist) - J*|, summed over the sets of joints
-        joints = _summed(mean_distance(joints_m, target.joints_m, norm) for joints_m in _joint_sets(hand))
+        joints = _summed(
+            mean_distance(joints_m, target.joints_m, norms.joints) for joints_m in _joint_sets(hand)
+        )
 
         # Eq. 8: L_V = |(V - J_wrist) - V*|, half of it on the coarse mesh where there is one
-        verts = mean_distance(hand.verts_m, target.verts_m, norm)
+        verts = mean_distance(hand.verts_m, target.verts_m, norms.verts)
         if hand.coarse_verts_m is not None and self.coarse_vert_ids is not None:
-            coarse = mean_distance(hand.coarse_verts_m, target.verts_m[:, self.coarse_vert_ids], norm)
+            coarse = mean_distance(hand.coarse_verts_m, target.verts_m[:, self.coarse_vert_ids], norms.verts)
             verts = 0.5 * verts + 0.5 * coarse
 
         # Eq. 9: L_P = |project(J, cam) - p*|, summed over the sets of joints, as the network returns them
@@ -93,7 +95,7 @@ class SupervisedLoss(nn.Module):
         if not self.projected_outside:
             inside = is_inside(wanted_ndc)[..., None]
             found_ndc, wanted_ndc = found_ndc * inside, wanted_ndc * inside
-        return mean_distance(found_ndc, wanted_ndc, self.norm)
+        return mean_distance(found_ndc, wanted_ndc, self.norms.projected)
 
 
 def edge_length_loss(found_m: Verts, wanted_m: Verts, faces: Faces) -> Float[Tensor, " hands"]:

@@ -23,6 +23,23 @@ class TermWeights(NamedTuple):
     heat: float
 
 
+class TermNorms(NamedTuple):
+    """The elementwise distance of each term that can have another one; a recipe may mix them.
+
+    Attributes:
+        joints: Of 3D keypoints.
+        verts: Of mesh vertices.
+        projected: Of keypoints in the image.
+    """
+
+    joints: Norm = "l1"
+    verts: Norm = "l1"
+    projected: Norm = "l1"
+
+
+L1_NORMS = TermNorms()
+
+
 class LossTerms(NamedTuple):
     """The terms of a comparison, unweighted, and their weighted sum: one number per hand, or their means.
 

@@ -20,6 +20,7 @@ from trainer.networks.packed_weights import OPEN, PackedWeights, load_packed, re
 from trainer.run.checkpoint import WEIGHTS, best_checkpoint, load_weights
 from trainer.run.folder import CONFIG
 from trainer.run.provenance import recorded_image_px, require_hand_model
+from trainer.run.released import Released
 
 USUAL_MARGIN: Final = 1.5
 """About what FreiHAND's crops of 180 pixels leave around a hand."""
@@ -33,8 +34,8 @@ class TrainedHand:
     """A trained network.
 
     Attributes:
-        source: Folder of its checkpoint, or the file that its weights are packed in.
-        config: The configuration that it was trained with; of packed weights, what prediction needs of it.
+        source: Folder of its checkpoint, or the file of its weights where these travel alone.
+        config: The configuration that it was trained with; of weights alone, what prediction needs of it.
         hand_model: The hand whose meshes it predicts.
         network: In evaluation mode, on the device that was asked for.
         image_px: Side of the photographs that it was trained with, those of the first source.
@@ -61,7 +62,7 @@ class TrainedHand:
     @property
     def is_packed(self) -> bool:
         """Whether its weights travel alone, without a run and its photographs."""
-        return self.source.suffix == PACKED_SUFFIX
+        return self.source.suffix == PACKED_SUFFIX or self.source.is_file()
 
 
 def load_trained(
@@ -70,22 +71,27 @@ def load_trained(
     device: DeviceName = "auto",
     hand_model: Path | None = None,
     fingertips: Fingertips = "default",
+    released: Released | None = None,
 ) -> TrainedHand:
-    """Load a checkpoint, the best one of a run, or packed weights.
+    """Load a checkpoint, the best one of a run, packed weights, or weights that others have released.
 
     Args:
         place: Folder of a checkpoint or of a run, or the URL of one; a file of packed weights, or ``open``,
-            the name of those that come with the package.
+            the name of those that come with the package; or a released state dict.
         device: Where to put the network; ``auto`` is a GPU if there is one.
         hand_model: Replaces the path in the configuration, for checkpoints from other machines.
         fingertips: Which vertices of MANO count as fingertips.
+        released: What a released state dict does not say; None for a run.
 
     Raises:
         CheckpointError: There is no checkpoint, or it does not fit its own configuration.
-        HandModelError: It was trained with another hand model.
+        HandModelError: It was trained with another hand model, or there is no coarse mesh for it.
+        ConfigError: A released network is of no kind that can be loaded.
         StorageError: The URL cannot be read, or holds no checkpoint.
         DeviceError: There is no such device.
     """
+    if released is not None:
+        return _load_released(place, released, device=device, hand_model=hand_model, fingertips=fingertips)
     if not is_url(place) and (str(place) == OPEN or Path(place).suffix == PACKED_SUFFIX):
         return _load_packed(place, device=device, hand_model=hand_model, fingertips=fingertips)
     folder = find_checkpoint(place)
@@ -128,6 +134,26 @@ def _config_of(packed: PackedWeights) -> TrainConfig:
         ) from error
 
 
+def _load_released(
+    place: Location,
+    released: Released,
+    *,
+    device: DeviceName,
+    hand_model: Path | None,
+    fingertips: Fingertips,
+) -> TrainedHand:
+    weights = Path(place)
+    if is_url(place) or weights.is_dir():
+        raise CheckpointError(
+            f"{place}: expected the file of released weights beside --network, found a run or a URL.",
+            remedy="Leave --network out: a run knows its own.",
+        )
+    config = released.config(weights, hand_model=hand_model)
+    model = load_hand_model(hand_model, fingertips=fingertips)
+    network = build_network(config.model, model).to(choose_device(device)).eval()
+    return TrainedHand(weights, config, model, network)
+
+
 def _cache_of(folder: Path) -> Path | None:
     """Return the folder of the run, if that still holds the coarse mesh that it was trained with."""
     run_dir = folder.absolute().parents[1]
@@ -147,9 +173,11 @@ def find_checkpoint(place: Location) -> Path:
     if (path / "checkpoints").is_dir():
         return best_checkpoint(path / "checkpoints")
     found = "another folder" if path.is_dir() else "a file" if path.exists() else "nothing there"
+    remedy = "Give the run_dir of a training configuration, or open, the open model."
+    if path.is_file():
+        remedy = "If these are released weights, say with --network which network they are of."
     raise CheckpointError(
-        f"{path}: expected a run, or the folder of a checkpoint with {WEIGHTS}, found {found}.",
-        remedy="Give the run_dir of a training configuration, or open, the open model.",
+        f"{path}: expected a run, or the folder of a checkpoint with {WEIGHTS}, found {found}.", remedy=remedy
     )
 
 

@@ -24,7 +24,7 @@ from trainer.networks.build import build_network
 from trainer.objective.correlation import SelfCorrelationLoss
 from trainer.objective.step import PassWeights, StepLosses, recycle_step
 from trainer.objective.supervised import SupervisedLoss
-from trainer.objective.terms import TermWeights
+from trainer.objective.terms import TermNorms, TermWeights
 from trainer.training.lifting_drill import lifting_drill
 from trainer.training.optimiser import LearningRate, build_optimiser
 from trainer.training.weight_average import WeightAverage
@@ -46,6 +46,11 @@ def term_weights(config: LossConfig) -> TermWeights:
         normals=config.normals,
         heat=config.heat,
     )
+
+
+def term_norms(config: LossConfig) -> TermNorms:
+    """Return the elementwise distances of the terms within each loss."""
+    return TermNorms(joints=config.joints_norm, verts=config.verts_norm, projected=config.projected_norm)
 
 
 class Learner:
@@ -89,19 +94,21 @@ class Learner:
         self.learning_rate = LearningRate(self.optimiser, config.optimiser, num_steps=num_steps)
         self._module, self._wrapped_optimiser = fabric.setup(network, self.optimiser)
         recycle = config.recycle
-        terms = term_weights(config.loss)
+        terms, norms = term_weights(config.loss), term_norms(config.loss)
         self._weights = PassWeights(recycle.alpha, recycle.beta, recycle.gamma) if recycle else PassWeights()
         self._supervised = SupervisedLoss(
             torch.from_numpy(hand_model.faces),
             terms,
-            norm=config.loss.norm,
+            norms=norms,
             projected_outside=config.loss.projected_outside,
             coarse_vert_ids=network.coarse_vert_ids,
         ).to(fabric.device)
         self._correlation = SelfCorrelationLoss(
-            terms, norm=config.loss.norm, detach_original=recycle.detach_original if recycle else False
+            terms, norms=norms, detach_original=recycle.detach_original if recycle else False
         )
-        self._drill = lifting_drill(network, config, hand_model, terms=terms, visible=fabric.is_global_zero)
+        self._drill = lifting_drill(
+            network, config, hand_model, terms=terms, norms=norms, visible=fabric.is_global_zero
+        )
 
     def step(self, loaded: LoadedBatch, *, number: int) -> StepLosses:
         """Learn from one batch.

@@ -14,7 +14,7 @@ from trainer.hands.noisy_points import NoisyPoints
 from trainer.networks.base import HandNetwork
 from trainer.networks.joint_reader import JointReader, JointReaderModel
 from trainer.networks.mesh_lifter import MeshLifter
-from trainer.objective.terms import Norm, TermWeights, mean_distance
+from trainer.objective.terms import TermNorms, TermWeights, mean_distance
 
 HANDS_PER_STEP = 32
 
@@ -27,7 +27,7 @@ class LiftingDrill:
         points: Where the hands come from.
         device: Of the lifter.
         terms: Weights of joints and vertices in the losses of the run.
-        norm: Elementwise distance.
+        norms: Elementwise distances of both.
         weight: Of the drill beside these losses.
     """
 
@@ -38,14 +38,14 @@ class LiftingDrill:
         *,
         device: torch.device,
         terms: TermWeights,
-        norm: Norm,
+        norms: TermNorms,
         weight: float,
     ) -> None:
         self._lifter = lifter
         self._points = points
         self._device = device
         self._terms = terms
-        self._norm: Norm = norm
+        self._norms = norms
         self._weight = weight
 
     def __call__(self, *, seed: int) -> Float[Tensor, ""]:
@@ -54,14 +54,20 @@ class LiftingDrill:
         drawn = self._points.batch(HANDS_PER_STEP, torch.Generator().manual_seed(seed))
         batch = drawn.to(self._device)
         hand = self._lifter(batch.points_ndc, batch.spreads_ndc)
-        joints = mean_distance(hand.joints_m, batch.joints_m, self._norm)
-        verts = mean_distance(hand.verts_m, batch.verts_m, self._norm)
+        joints = mean_distance(hand.joints_m, batch.joints_m, self._norms.joints)
+        verts = mean_distance(hand.verts_m, batch.verts_m, self._norms.verts)
         cost: Float[Tensor, ""] = (self._terms.joints * joints + self._terms.verts * verts).mean()
         return self._weight * cost
 
 
 def lifting_drill(
-    network: HandNetwork, config: TrainConfig, hand_model: HandModel, *, terms: TermWeights, visible: bool
+    network: HandNetwork,
+    config: TrainConfig,
+    hand_model: HandModel,
+    *,
+    terms: TermWeights,
+    norms: TermNorms,
+    visible: bool,
 ) -> LiftingDrill | None:
     """Return the drill of a network's lifter, or None for a network or a configuration without one.
 
@@ -70,6 +76,7 @@ def lifting_drill(
         config: Of the run; its seed decides the hands.
         hand_model: Of the labels.
         terms: Weights of the terms within each loss.
+        norms: Their elementwise distances.
         visible: Show progress while hands are posed, where a terminal watches.
     """
     model = config.model
@@ -81,6 +88,6 @@ def lifting_drill(
         NoisyPoints(hand_model, num_hands=model.drill_hands, seed=seed, visible=visible),
         device=network.lifter.mean_verts_m.device,
         terms=terms,
-        norm=config.loss.norm,
+        norms=norms,
         weight=model.drill,
     )

@@ -24,9 +24,7 @@ from tools.offline_gpu.pack.dataset import DatasetChoice, pack_dataset
 from tools.offline_gpu.pack.labels import STEP_M
 
 
-def travel(
-    root: Path, node: Path, *, side_px: int | None = None, others: tuple[Path, ...] = ()
-) -> set[str]:
+def travel(root: Path, node: Path, *, side_px: int | None = None, others: tuple[Path, ...] = ()) -> set[str]:
     """Pack datasets, unpack them in a folder, and return the names in the first one's label file."""
     packing = archives.Packing(cache=node / "cache", part_bytes=1 << 20, jobs=1, level=0)
     choice = DatasetChoice(

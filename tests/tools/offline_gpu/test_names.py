@@ -77,7 +77,7 @@ def test_every_check_of_the_step_doctor_is_a_function() -> None:
 
 
 def test_every_network_of_a_plan_can_be_measured() -> None:
-    from trainer.bench.steps import NETWORKS
+    from trainer.networks.named import NETWORKS
 
     trained = [step.words[2] for step in PLANS["train"] if step.words[1].endswith("train.speed")]
     assert set(trained) <= set(NETWORKS)

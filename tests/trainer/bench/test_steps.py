@@ -6,15 +6,15 @@ import torch
 from shared.errors import ConfigError
 from tests.support.small_dataset import small_split
 from tests.support.small_hands import open_hand, small_fastmetro
-from trainer.bench import steps as bench
 from trainer.bench.naive import raised_one_by_one, random_batch
 from trainer.bench.steps import bench_training
 from trainer.data.dataset import normalise
+from trainer.networks.named import NETWORKS
 
 
 def test_a_bench_measures_both_steps_and_the_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small_split(tmp_path, "training", num_images=14)
-    monkeypatch.setitem(bench.NETWORKS, "tiny", {"name": "regressor", "backbone": "test_resnet"})
+    monkeypatch.setitem(NETWORKS, "tiny", {"name": "regressor", "backbone": "test_resnet"})
     result = bench_training(
         ("tiny",),
         batch_size=2,

@@ -44,11 +44,13 @@ def test_defaults_are_the_papers(tmp_path: Path) -> None:
     )
     assert (config.optimiser.schedule, config.optimiser.plateau_factor) == ("plateau", 0.5)
     assert config.loss.model_dump() == {
-        "norm": "l1",
         "joints": 1000,
         "verts": 100,
         "projected": 100,
         "projected_outside": True,
+        "joints_norm": "l1",
+        "verts_norm": "l1",
+        "projected_norm": "l1",
         "edges": 100,
         "normals": 10,
         "heat": 20,  # not of the paper, none of whose networks has heat maps
@@ -96,8 +98,8 @@ def test_any_name_of_a_folder_reads_back(tmp_path_factory: pytest.TempPathFactor
             "/config.toml: data.crop_px: expected greater than or equal to 8, found 0.",
         ),
         (
-            SMALLEST + "[loss]\nnorm = 'l3'\n",
-            "/config.toml: loss.norm: expected 'l1' or 'l2', found 'l3'.",
+            SMALLEST + "[loss]\nverts_norm = 'l3'\n",
+            "/config.toml: loss.verts_norm: expected 'l1' or 'l2', found 'l3'.",
         ),
         (
             SMALLEST + "[model]\nname = 'regressor'\nbackbne = 'x'\n",

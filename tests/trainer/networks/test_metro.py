@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 from tests.support.small_hands import open_hand, open_hand_mesh, small_graphormer, small_metro
+from trainer.hands.posing import PosedHand
 from trainer.networks.metro import Graphormer, Metro
 from trainer.networks.template_tokens import HandReadout, TemplateTokens
 from trainer.networks.token_encoder import EncoderSizes, GraphResidual, TokenEncoder
@@ -48,6 +50,40 @@ def test_tokens_are_the_template_seen_from_its_wrist_beside_the_image() -> None:
     torch.testing.assert_close(again[0, :, :3], tokens[0, :, :3], atol=1e-6, rtol=0)
 
 
+def test_the_template_is_in_its_mean_pose() -> None:
+    """As METRO's is: MANO's layer adds the mean pose to a pose of zero, and the fingers are bent."""
+    model = open_hand()
+    bent = replace(model, mean_pose=np.full(45, 0.2, dtype=np.float32))
+    found = TemplateTokens(bent, open_hand_mesh(), masked_share=0.0).template_m
+    posed = PosedHand(bent)(torch.zeros(1, 48), torch.zeros(1, model.num_shapes))
+    torch.testing.assert_close(found[:21], (posed.joints_m - posed.joints_m[:, :1])[0])
+    flat = TemplateTokens(model, open_hand_mesh(), masked_share=0.0).template_m
+    assert (found - flat).norm(dim=1).max() > 0.01
+
+
+def test_joints_and_vertices_are_blotted_out_by_their_own_shares() -> None:
+    """METRO's data loader masks `int(u * share * count)` joints, and likewise vertices."""
+    torch.manual_seed(0)
+    tokens = TemplateTokens(open_hand(), open_hand_mesh(), masked_share=0.05).train()
+    masked = (tokens(torch.rand(2000, 5)) == 0.01).all(dim=2)
+    joints, verts = masked[:, :21].sum(dim=1), masked[:, 21:].sum(dim=1)
+    assert set(joints.tolist()) == {0, 1}, "int(u * 1.05)"
+    assert set(verts.tolist()) == set(range(10)), "int(u * 9.75)"
+    assert 0.01 < (joints == 1).float().mean() < 0.1
+
+
+def test_graph_convolutions_start_as_mesh_graphormers_do() -> None:
+    """Its own layers are not reached by BERT's initialisation: 1 / (in x out), and 6 / sqrt(in + out)."""
+    encoder = TokenEncoder(
+        7, EncoderSizes(hidden_dims=(16, 8), num_layers=1), feedforward=2, neighbours=torch.eye(3).bool()
+    )
+    graph = encoder.get_submodule("1.layers.0.graph")
+    assert isinstance(graph, GraphResidual)
+    for layer, limit in ((graph.narrow, 1 / 32), (graph.widen, 1 / 32), (graph.convolution, 6 / 8**0.5)):
+        for numbers in (layer.weight, layer.bias):
+            assert 0.5 * limit < numbers.abs().max() <= limit
+
+
 def test_only_training_blots_out_tokens_and_not_more_than_allowed() -> None:
     torch.manual_seed(0)
     tokens = TemplateTokens(open_hand(), open_hand_mesh(), masked_share=0.5)
@@ -83,6 +119,10 @@ def test_only_graphormer_sees_where_in_the_image_something_is() -> None:
     images = functional.interpolate(torch.rand(1, 3, 2, 3), scale_factor=32)  # one colour per cell
     for network, sees in ((small_metro(), False), (small_graphormer(), True)):
         network.backbone = nn.Conv2d(3, 96, kernel_size=32, stride=32)
+        for module in network.modules():  # as training would: tokens hardly look at each other at first
+            if isinstance(module, nn.MultiheadAttention):
+                nn.init.normal_(module.in_proj_weight)
+                nn.init.normal_(module.out_proj.weight)
         network.eval()
         straight, turned = network(images), network(images.flip(3))
         assert torch.allclose(straight.verts_m, turned.verts_m, atol=1e-6) != sees

@@ -4,7 +4,7 @@ import torch
 from tests.support.random_hands import FACES, NUM_JOINTS, ONES, moved, random_hand
 from trainer.objective.correlation import SelfCorrelationLoss
 from trainer.objective.supervised import SupervisedLoss
-from trainer.objective.terms import TermWeights
+from trainer.objective.terms import TermNorms, TermWeights
 from trainer.types import HandTarget
 
 
@@ -49,7 +49,7 @@ def test_correlation_does_not_depend_on_the_order_of_the_passes() -> None:
 
 def test_l2_squares_differences() -> None:
     hand = random_hand(0)
-    terms = SelfCorrelationLoss(ONES, norm="l2")(hand, moved(hand, (0.1, 0, 0)))
+    terms = SelfCorrelationLoss(ONES, norms=TermNorms("l2", "l2", "l2"))(hand, moved(hand, (0.1, 0, 0)))
     torch.testing.assert_close(terms.projected, torch.full((2,), 0.8**2 / 2))
 
 

@@ -3,7 +3,7 @@ import torch
 
 from tests.support.random_hands import FACES, NUM_JOINTS, NUM_VERTS, ONES, moved, random_hand, target_of
 from trainer.objective.supervised import SupervisedLoss, edge_length_loss, face_normal_loss
-from trainer.objective.terms import TermWeights
+from trainer.objective.terms import TermNorms, TermWeights
 from trainer.types import HandTarget
 
 
@@ -130,3 +130,16 @@ def test_collapsed_edges_have_finite_gradients() -> None:
     (edge_length_loss(found, wanted, FACES) + face_normal_loss(found, wanted, FACES)).sum().backward()
     assert found.grad is not None
     assert torch.isfinite(found.grad).all()
+
+
+def test_every_term_has_its_own_distance() -> None:
+    """METRO: squared joints and projections, absolute vertices."""
+    hand, other = random_hand(0), random_hand(1)
+    norms = TermNorms(joints="l2", verts="l1", projected="l2")
+    mixed = SupervisedLoss(FACES, ONES, norms=norms)(other, target_of(hand))
+    absolute = SupervisedLoss(FACES, ONES)(other, target_of(hand))
+    squared = SupervisedLoss(FACES, ONES, norms=TermNorms("l2", "l2", "l2"))(other, target_of(hand))
+    torch.testing.assert_close(mixed.joints, squared.joints)
+    torch.testing.assert_close(mixed.verts, absolute.verts)
+    torch.testing.assert_close(mixed.projected, squared.projected)
+    assert (mixed.verts != squared.verts).all()

@@ -14,13 +14,14 @@ from trainer.networks.joint_reader import JointReader
 from trainer.run.checkpoint import WEIGHTS
 from trainer.run.folder import RunFolder
 from trainer.run.records import read_records
-from trainer.training.learner import Learner, term_weights
+from trainer.training.learner import Learner, term_norms, term_weights
 from trainer.training.lifting_drill import LiftingDrill, lifting_drill
 from trainer.training.loop import train
 
 
 def drill_of(network: JointReader, config: TrainConfig) -> LiftingDrill | None:
-    return lifting_drill(network, config, open_hand(), terms=term_weights(config.loss), visible=False)
+    terms, norms = term_weights(config.loss), term_norms(config.loss)
+    return lifting_drill(network, config, open_hand(), terms=terms, norms=norms, visible=False)
 
 
 def test_the_drill_teaches_the_lifter_and_nothing_else(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The coarse mesh that transformers predict, and the matrix that turns it into the full one.
 
-The vertices are chosen by decimating the template. The rows of the matrix are locally linear embeddings
+Released networks come with METRO's own (`trainer.networks.coarse.published`). For all others the vertices are
+chosen by decimating the template, and the rows of the matrix are locally linear embeddings
 (Roweis & Saul 2000): every vertex is the combination, with weights summing to 1, of the coarse vertices near
 it that explains it best over many posed and shaped hands. So the matrix follows translations, and is near
 exact in the template *and* in bent fingers, where barycentric weights of one pose are not.
@@ -20,12 +21,11 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from shared.archives import read_arrays
-from shared.errors import HandModelError
 from shared.hand_model import HandModel
 from shared.storage.files import write_durably
 from trainer.hands.posing import PosedHand
 from trainer.networks.coarse.decimation import decimate
-from trainer.networks.coarse.published import CoarseVertices, read_published_mesh
+from trainer.networks.coarse.published import PublishedMesh, read_published_mesh
 
 NUM_COARSE_VERTS = 195
 """As in METRO, Mesh Graphormer and FastMETRO."""
@@ -48,7 +48,7 @@ class CoarseMesh:
     Attributes:
         vert_ids: The vertices that the coarse mesh keeps, in its order.
         neighbours: True where two coarse vertices share an edge, and on the diagonal.
-        upsampling: All vertices from the coarse ones; rows sum to 1.
+        upsampling: All vertices from the coarse ones; rows sum to 1, unless METRO's file says otherwise.
     """
 
     vert_ids: Int64[np.ndarray, " coarse"]
@@ -88,19 +88,20 @@ def coarse_mesh(
 
     Args:
         model: Any hand model.
-        published: METRO's ``mano_downsampling.npz``, whose choice of vertices released weights need; the
+        published: METRO's ``mano_downsampling.npz``, which is used as it is: released weights need it. The
             template is decimated if left out.
         cache_dir: Keeps the result and its residuals under a name made of hashes, if given.
 
     Raises:
-        HandModelError: The model's mesh cannot be thinned out that far, or METRO's file cannot be used.
+        HandModelError: The model's mesh cannot be thinned out that far, or METRO's file cannot be used, or is
+            of another hand model.
     """
-    chosen = read_published_mesh(published) if published else None
+    given = read_published_mesh(published) if published else None
     if cache_dir is None:
-        made = make_coarse_mesh(model, chosen)
+        made = make_coarse_mesh(model, given)
         _tell(model, made, residuals(model, made))
         return made
-    choice = hashlib.sha256(chosen.vert_ids.tobytes()).hexdigest() if chosen else "decimated"
+    choice = hashlib.sha256(b"".join(part.tobytes() for part in given)).hexdigest() if given else "decimated"
     path = cache_dir / f"coarse-mesh-{model.sha256[:16]}-{choice[:16]}-{RECIPE}.npz"
     if path.exists():
         try:
@@ -110,7 +111,7 @@ def coarse_mesh(
         else:
             _tell(model, kept, found)
             return kept
-    made = make_coarse_mesh(model, chosen)
+    made = make_coarse_mesh(model, given)
     found = residuals(model, made)
     buffer = io.BytesIO()
     np.savez(
@@ -159,21 +160,19 @@ def fit_upsampling(
     return upsampling.astype(np.float32)
 
 
-def make_coarse_mesh(model: HandModel, chosen: CoarseVertices | None) -> CoarseMesh:
-    """Make a coarse mesh anew, from the chosen vertices or by decimation.
+def make_coarse_mesh(model: HandModel, published: PublishedMesh | None) -> CoarseMesh:
+    """Make a coarse mesh anew: METRO's, or one by decimation.
 
     Raises:
-        HandModelError: The model lacks a chosen vertex, or its mesh cannot be thinned out that far.
+        HandModelError: METRO's mesh is of another model, or this model's cannot be thinned out that far.
     """
-    vert_ids, neighbours = chosen or _decimated(model)
-    if vert_ids.max() >= model.num_verts:
-        raise HandModelError(
-            (
-                f"model.coarse_mesh: expected vertices of {model.name}, which has {model.num_verts}, "
-                f"found number {vert_ids.max()}."
-            ),
-            remedy="Give hand_model the path of MANO_RIGHT.pkl.",
-        )
+    if published is not None:
+        published.require_own(model)
+        return CoarseMesh(published.vert_ids, published.neighbours, published.upsampling)
+    vert_ids, faces = decimate(model.template_m, model.faces, num_verts=NUM_COARSE_VERTS)
+    neighbours = np.eye(len(vert_ids), dtype=np.bool_)
+    for start, end in zip(faces.T, np.roll(faces, -1, axis=1).T, strict=True):
+        neighbours[start, end] = neighbours[end, start] = True
     return CoarseMesh(vert_ids, neighbours, fit_upsampling(model, vert_ids))
 
 
@@ -183,14 +182,6 @@ def _tell(model: HandModel, mesh: CoarseMesh, found: Residuals) -> None:
         "other hands %.2f mm (at most %.2f)",
         *(model.name, len(mesh), *found),
     )
-
-
-def _decimated(model: HandModel) -> CoarseVertices:
-    vert_ids, faces = decimate(model.template_m, model.faces, num_verts=NUM_COARSE_VERTS)
-    neighbours = np.eye(len(vert_ids), dtype=np.bool_)
-    for start, end in zip(faces.T, np.roll(faces, -1, axis=1).T, strict=True):
-        neighbours[start, end] = neighbours[end, start] = True
-    return CoarseVertices(vert_ids, neighbours)
 
 
 def _read(path: Path) -> tuple[CoarseMesh, Residuals]:

@@ -18,7 +18,8 @@ class CoarseMeshSection(NetworkSection):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of the transformer's activations that training drops."""
     coarse_mesh: Path | None = None
-    """METRO's ``mano_downsampling.npz``, for released weights; made from the hand model if left out."""
+    """METRO's ``mano_downsampling.npz``, which goes with MANO alone: its vertices, and its matrix from them
+    to all others. Made from the hand model if left out."""
 
     @property
     def published_mesh(self) -> Path | None:

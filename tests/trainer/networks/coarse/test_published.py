@@ -5,6 +5,7 @@ import os
 import pickle
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from scipy.sparse import coo_matrix, csc_matrix, csr_matrix
 
 from shared.errors import HandModelError
+from tests.support.published.metro_mesh import UP, write_matrices, write_own_mesh
 from tests.support.small_hands import open_hand, open_hand_mesh
 from trainer.networks.coarse.mesh import coarse_mesh
 from trainer.networks.coarse.published import read_published_mesh
@@ -22,20 +24,15 @@ CHOICE = np.eye(9)[VERT_IDS]
 ADJACENCY = np.array([[0, 1.0, 0], [1, 0, 1], [0, 1, 0]])
 
 
-def write(path: Path, *, down: list[Any], adjacency: list[Any]) -> Path:
-    """As METRO's file was written: lists of matrices, which NumPy turns into pickled arrays of objects."""
-    choices, neighbours = np.empty(len(down), dtype=object), np.empty(len(adjacency), dtype=object)
-    choices[:], neighbours[:] = down, adjacency
-    np.savez(path, D=choices, A=neighbours)
-    return path
-
-
 @pytest.mark.parametrize("layout", [coo_matrix, csc_matrix, csr_matrix])
 def test_vertices_come_in_the_order_of_the_tokens(tmp_path: Path, layout: type) -> None:
-    path = write(tmp_path / "m.npz", down=[layout(CHOICE)], adjacency=[layout(np.eye(9)), layout(ADJACENCY)])
-    vert_ids, neighbours = read_published_mesh(path)
-    assert vert_ids.tolist() == VERT_IDS
-    assert np.array_equal(neighbours, (ADJACENCY + np.eye(3)) > 0)
+    path = write_matrices(
+        tmp_path / "m.npz", down=[layout(CHOICE)], adjacency=[layout(np.eye(9)), layout(ADJACENCY)]
+    )
+    found = read_published_mesh(path)
+    assert found.vert_ids.tolist() == VERT_IDS
+    assert np.array_equal(found.neighbours, (ADJACENCY + np.eye(3)) > 0)
+    assert np.array_equal(found.upsampling, UP)
 
 
 def test_matrices_of_older_scipy_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +42,9 @@ def test_matrices_of_older_scipy_are_understood(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(coo_matrix, "__getstate__", lambda _: state, raising=False)
     monkeypatch.setattr(coo_matrix, "__module__", "scipy.sparse.coo")
     monkeypatch.setitem(sys.modules, "scipy.sparse.coo", sys.modules["scipy.sparse._coo"])
-    path = write(tmp_path / "m.npz", down=[new], adjacency=[csr_matrix(np.eye(9)), csr_matrix(ADJACENCY)])
+    path = write_matrices(
+        tmp_path / "m.npz", down=[new], adjacency=[csr_matrix(np.eye(9)), csr_matrix(ADJACENCY)]
+    )
     assert b"scipy.sparse.coo" in path.read_bytes()
     assert b"coords" not in path.read_bytes()
     assert read_published_mesh(path).vert_ids.tolist() == VERT_IDS
@@ -56,7 +55,9 @@ def test_nothing_in_the_file_is_run(tmp_path: Path) -> None:
         def __reduce__(self) -> tuple[Any, tuple[str]]:
             return os.system, ("touch " + str(tmp_path / "harm"),)
 
-    path = write(tmp_path / "m.npz", down=[Evil()], adjacency=[csr_matrix(np.eye(9)), csr_matrix(ADJACENCY)])
+    path = write_matrices(
+        tmp_path / "m.npz", down=[Evil()], adjacency=[csr_matrix(np.eye(9)), csr_matrix(ADJACENCY)]
+    )
     with pytest.raises(HandModelError, match=r"system, which was not run"):
         read_published_mesh(path)
     assert not (tmp_path / "harm").exists()
@@ -78,7 +79,7 @@ def test_a_few_bytes_cannot_ask_for_all_memory(tmp_path: Path) -> None:
 )
 def test_averages_of_vertices_are_refused(tmp_path: Path, down: np.ndarray) -> None:
     """A label of the coarse mesh must be a label of some vertices."""
-    path = write(
+    path = write_matrices(
         tmp_path / "m.npz", down=[csr_matrix(down)], adjacency=[csr_matrix(np.eye(9)), csr_matrix(ADJACENCY)]
     )
     with pytest.raises(HandModelError, match="do not choose vertices"):
@@ -90,7 +91,9 @@ def test_averages_of_vertices_are_refused(tmp_path: Path, down: np.ndarray) -> N
 def test_a_sparse_matrix_cannot_write_beside_itself(tmp_path: Path, layout: type, index: int) -> None:
     matrix = layout(CHOICE)
     matrix.indices[-1] = index
-    path = write(tmp_path / "m.npz", down=[matrix], adjacency=[csr_matrix(np.eye(9)), csr_matrix(ADJACENCY)])
+    path = write_matrices(
+        tmp_path / "m.npz", down=[matrix], adjacency=[csr_matrix(np.eye(9)), csr_matrix(ADJACENCY)]
+    )
     with pytest.raises(HandModelError, match="expected METRO's mano_downsampling"):
         read_published_mesh(path)
 
@@ -108,29 +111,47 @@ def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
         read_published_mesh(tmp_path / "m.npz")
 
 
-def test_a_coarse_mesh_can_be_made_from_published_vertices(tmp_path: Path) -> None:
-    """In the file's order, with an up-sampling matrix of our own."""
+def test_the_published_matrix_is_used_as_it_is(tmp_path: Path) -> None:
+    """In the file's order, and though its rows do not sum to 1: fine vertices are then the network's own."""
     order = np.random.default_rng(0).permutation(195)
-    vert_ids = open_hand_mesh().vert_ids[order]
-    neighbours = open_hand_mesh().neighbours[np.ix_(order, order)]
-    path = write(
-        tmp_path / "m.npz",
-        down=[csc_matrix(np.eye(778)[vert_ids])],
-        adjacency=[csc_matrix(np.eye(778)), csc_matrix(neighbours.astype(float))],
-    )
-    mesh = coarse_mesh(open_hand(), published=path)
-    assert np.array_equal(mesh.vert_ids, vert_ids)
-    assert np.array_equal(mesh.neighbours, neighbours)
-    np.testing.assert_allclose(mesh.upsampling, open_hand_mesh().upsampling[:, order], atol=1e-5)
+    up = np.random.default_rng(1).random((778, 195)).astype(np.float32)
+    path = write_own_mesh(tmp_path / "m.npz", model=open_hand(), up=up, order=order)
+    mesh = coarse_mesh(open_hand(), published=path, cache_dir=tmp_path)
+    assert np.array_equal(mesh.vert_ids, open_hand_mesh().vert_ids[order])
+    assert np.array_equal(mesh.neighbours, open_hand_mesh().neighbours[np.ix_(order, order)])
+    assert np.array_equal(mesh.upsampling, up)
+    again = coarse_mesh(open_hand(), published=path, cache_dir=tmp_path)
+    assert np.array_equal(again.upsampling, up)
+    other = write_own_mesh(tmp_path / "o.npz", model=open_hand(), up=2 * up, order=order)
+    assert np.array_equal(coarse_mesh(open_hand(), published=other, cache_dir=tmp_path).upsampling, 2 * up)
 
 
-def test_vertices_of_another_hand_model_are_refused(tmp_path: Path) -> None:
-    choice = np.zeros((3, 900))
-    choice[[0, 1, 2], [1, 2, 899]] = 1
-    path = write(
-        tmp_path / "m.npz",
-        down=[csr_matrix(choice)],
-        adjacency=[csr_matrix(np.eye(3)), csr_matrix(ADJACENCY)],
-    )
-    with pytest.raises(HandModelError, match="found number 899"):
+def test_the_mesh_of_another_hand_with_as_many_vertices_is_refused(tmp_path: Path) -> None:
+    """MANO and the open hand both have 778: only edges tell them apart."""
+    shuffled = np.random.default_rng(0).permutation(778).astype(np.int32)
+    other = replace(open_hand(), faces=shuffled[open_hand().faces])
+    path = write_own_mesh(tmp_path / "m.npz", model=other, up=np.ones((778, 195)), order=np.arange(195))
+    with pytest.raises(HandModelError, match=r"found one of 778 with \d% of its edges.*MANO_RIGHT"):
         coarse_mesh(open_hand(), published=path)
+
+
+def test_the_mesh_of_a_hand_with_other_vertices_is_refused(tmp_path: Path) -> None:
+    path = write_matrices(
+        tmp_path / "m.npz",
+        down=[csr_matrix(CHOICE)],
+        adjacency=[csr_matrix(np.eye(9)), csr_matrix(ADJACENCY)],
+    )
+    with pytest.raises(HandModelError, match="found one of 9 with 0% of its edges"):
+        coarse_mesh(open_hand(), published=path)
+
+
+@pytest.mark.parametrize("up", [np.ones((9, 2)), np.full((9, 3), np.nan)])
+def test_a_matrix_that_does_not_belong_to_the_vertices_is_refused(tmp_path: Path, up: np.ndarray) -> None:
+    path = write_matrices(
+        tmp_path / "m.npz",
+        down=[csr_matrix(CHOICE)],
+        adjacency=[csr_matrix(np.eye(9)), csr_matrix(ADJACENCY)],
+        up=csr_matrix(up),
+    )
+    with pytest.raises(HandModelError, match="up-sampling matrix that does not belong"):
+        read_published_mesh(path)

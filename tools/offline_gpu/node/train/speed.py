@@ -22,8 +22,8 @@ from shared.hand_model import load_hand_model
 from tools.offline_gpu.node.layout import RESULTS
 from tools.offline_gpu.node.report import report
 from trainer.bench.naive import naive_step, random_batch, seconds_per_call
-from trainer.bench.steps import NETWORKS
 from trainer.config.run import TrainConfig
+from trainer.networks.named import NETWORKS
 from trainer.run.processes import build_fabric
 from trainer.training.learner import Learner
 
