@@ -65,7 +65,7 @@ class DataConfig(Section):
     input_px: int = Field(default=224, ge=8, le=2048)
     """Side to which that crop is resized."""
     batch_size: int = Field(default=16, ge=1, le=65_536)
-    """Photographs per step and process; their twins come on top."""
+    """Photographs per batch and process; their twins come on top."""
     workers: int = Field(default=4, ge=0, le=1024)
     """Data-loading processes per training process; 0 loads in between the steps."""
     held_out_share: float = Field(default=0.02, gt=0, lt=1)

@@ -103,6 +103,12 @@ class OptimiserConfig(Section):
     """Decoupled, on all parameters."""
     clip_norm: float = Field(default=0.3, ge=0, le=1e9)
     """Largest norm of the gradient; 0 does not clip."""
+    accumulate: int = Field(default=1, ge=1, le=65_536)
+    """Batches whose gradients are added up for one step: with 4, one process learns from the same photographs
+    in a step as four do, in four times the time."""
+    photos_per_step: int | None = Field(default=None, ge=1, le=10_000_000)
+    """Photographs per step that the other numbers are meant for. Training warns where processes, batch size
+    and `accumulate` make another number."""
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     """Share that stays, in a step, of a running mean of the weights; the mean is then what is scored, drawn
     from, and saved. 0.998 averages over 500 steps; 0 uses the weights as they are, as the paper does."""
@@ -112,7 +118,8 @@ class OptimiserConfig(Section):
     plateau_factor: float = Field(default=0.5, gt=0, lt=1)
     """Factor of one reduction."""
     plateau_patience: int = Field(default=5, ge=0, le=100_000)
-    """Rounds without a new best held-out PA-MPJPE before a reduction. The paper does not say."""
+    """Rounds without a new best held-out PA-MPJPE that pass without consequence; the next such round, with 5
+    the sixth, reduces the rate. The paper does not say."""
 
 
 class AllRefresh(Section):

@@ -1,5 +1,6 @@
 """The batches that a training process learns from, and the time that it spends waiting for them."""
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ class RoundLoader:
             seed=config.seed,
             rank=rank,
             world_size=world_size,
+            accumulate=config.optimiser.accumulate,
         )
         self._epochs_per_round = config.epochs_per_round
         self._plan = BatchPlan()
@@ -54,12 +56,38 @@ class RoundLoader:
     @property
     def photos_per_step(self) -> int:
         """Photographs that all processes together learn from in one step."""
-        return self._shuffled.batch_size * self._shuffled.world_size
+        return self._shuffled.photos_per_step
 
     @property
     def steps_per_round(self) -> int:
         """Optimiser steps between two evaluations."""
         return self._shuffled.steps_per_epoch * self._epochs_per_round
+
+    def advice(self, *, meant: int | None) -> str | None:
+        """Return what to say if a step has more or fewer photographs than were meant; None if it has not."""
+        found, parts = self.photos_per_step, self._shuffled
+        if meant is None or meant == found:
+            return None
+        text = (
+            f"Every step learns from {found} photographs (processes: {parts.world_size}, batches of each: "
+            f"{parts.accumulate} of {parts.batch_size}); the configuration is meant for {meant}."
+        )
+        accumulate, rest = divmod(meant, parts.batch_size * parts.world_size)
+        if rest or accumulate == 0:
+            return f"{text} Choose another data.batch_size, or change optimiser.photos_per_step."
+        return f"{text} optimiser.accumulate = {accumulate} makes it so."
+
+    def steps(
+        self, round_index: int, *, start_step: int, twins: Path | None
+    ) -> Iterator[tuple[tuple[LoadedBatch, ...], float]]:
+        """Yield what is left of a round, step by step: its batches, and the seconds spent waiting for them.
+
+        The arguments are those of `batches`.
+        """
+        waiting = self.batches(round_index, start_step=start_step, twins=twins)
+        for loaded, wait_s in waiting:
+            more = list(itertools.islice(waiting, self._shuffled.accumulate - 1))
+            yield (loaded, *(batch for batch, _ in more)), wait_s + sum(seconds for _, seconds in more)
 
     def batches(
         self, round_index: int, *, start_step: int, twins: Path | None
@@ -68,7 +96,7 @@ class RoundLoader:
 
         Args:
             round_index: Counts from 0.
-            start_step: Batches of the round that were learnt from before.
+            start_step: Steps of the round that were learnt from before.
             twins: Committed round of renders, if this round trains with twins.
         """
         first = round_index * self._epochs_per_round
@@ -77,7 +105,7 @@ class RoundLoader:
             for epoch in range(first, first + self._epochs_per_round)
             for batch in self._shuffled.batches(epoch=epoch, twins=twins)
         ]
-        self._plan.batches = batches[start_step:]
+        self._plan.batches = batches[start_step * self._shuffled.accumulate :]
         asked_s = time.perf_counter()
         for loaded in one_line_errors(self._loader):
             yield loaded, time.perf_counter() - asked_s

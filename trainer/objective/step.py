@@ -1,5 +1,6 @@
 """One training step, in the order of the paper: predict, predict the twin, compare, weigh."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from trainer.objective.correlation import SelfCorrelationLoss
 from trainer.objective.supervised import SupervisedLoss
-from trainer.objective.terms import LossTerms
+from trainer.objective.terms import LossTerms, mean_of
 from trainer.types import HandPrediction, PairedBatch
 
 
@@ -45,6 +46,21 @@ class StepLosses:
     recycled: LossTerms | None
     correlation: LossTerms | None
     drill: Float[Tensor, ""] | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence["StepLosses"]) -> "StepLosses":
+        """Return the losses of a step that was computed in parts of equally many photographs."""
+        if len(parts) == 1:
+            return parts[0]
+        drills = [part.drill for part in parts if part.drill is not None]
+        return cls(
+            total=torch.stack([part.total for part in parts]).mean(),
+            per_sample=torch.cat([part.per_sample for part in parts]),
+            original=mean_of([part.original for part in parts]),
+            recycled=mean_of([part.recycled for part in parts]),
+            correlation=mean_of([part.correlation for part in parts]),
+            drill=torch.stack(drills).mean() if drills else None,
+        )
 
     def plus_drill(self, cost: Float[Tensor, ""]) -> "StepLosses":
         """Return the losses of a step that learns from hands without pictures too."""

@@ -1,6 +1,6 @@
 """The terms of a comparison of hands, their weights, and the distances that they are made of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -70,6 +70,15 @@ class LossTerms(NamedTuple):
     def unweighted(self) -> dict[str, Float[Tensor, "*hands"]]:
         """Return the terms that this comparison has, by name, without their sum."""
         return {name: term for name, term in self._asdict().items() if name != "total" and term is not None}
+
+
+def mean_of(parts: Sequence[LossTerms | None]) -> LossTerms | None:
+    """Return the means over the parts of a step that have such terms, for the log; None if none has."""
+    known = [part for part in parts if part is not None]
+    if not known:
+        return None
+    columns = zip(*known, strict=True)
+    return LossTerms(*(None if column[0] is None else torch.stack(column).mean() for column in columns))  # type: ignore[arg-type]
 
 
 def mean_distance(

@@ -5,6 +5,7 @@ trainer/objective/step.py.
 """
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -110,11 +111,11 @@ class Learner:
             network, config, hand_model, terms=terms, norms=norms, visible=fabric.is_global_zero
         )
 
-    def step(self, loaded: LoadedBatch, *, number: int) -> StepLosses:
-        """Learn from one batch.
+    def step(self, *batches: LoadedBatch, number: int) -> StepLosses:
+        """Learn from some batches of equally many photographs, mostly one: their gradients are added up.
 
         Args:
-            loaded: Photographs and twins, on the CPU.
+            batches: Photographs and twins, on the CPU.
             number: Of the step in the run; dropout follows from it, so resuming needs no generator's state.
 
         Returns:
@@ -123,9 +124,29 @@ class Learner:
         Raises:
             TrainingError: The loss or its gradient is not finite; no weight has moved.
         """
-        torch.manual_seed(seed_of(self.config.seed, "step", number, self.fabric.global_rank))
         if not self._learning.training:
             self._learning.train()
+        self._wrapped_optimiser.zero_grad()
+        parts = []
+        for index, loaded in enumerate(batches):
+            is_last = index == len(batches) - 1
+            with nullcontext() if is_last else self._without_sharing():
+                losses = self._losses_of(loaded, number, self.fabric.global_rank * len(batches) + index)
+                self.fabric.backward(losses.total / len(batches) if len(batches) > 1 else losses.total)
+            parts.append(replace(losses, total=losses.total.detach()))
+        losses = StepLosses.joined(parts)
+        norm = self._clip()
+        names = tuple(name for loaded in batches for name in loaded.sample_ids)
+        self._require_finite(losses, norm, names, number=number)
+        self._wrapped_optimiser.step()
+        self.learning_rate.after_step()
+        if self._average is not None:
+            self._average.after_step(number)
+        return losses
+
+    def _losses_of(self, loaded: LoadedBatch, number: int, part: int) -> StepLosses:
+        """Predict and compare a batch; ``part`` is its place among those of all processes in this step."""
+        torch.manual_seed(seed_of(self.config.seed, "step", number, part))
         losses = recycle_step(
             self._module,
             self.fabric.to_device(loaded).normalised(),
@@ -133,19 +154,15 @@ class Learner:
             correlation=self._correlation,
             weights=self._weights,
         )
-        if self._drill is not None:
-            losses = losses.plus_drill(
-                self._drill(seed=seed_of(self.config.seed, "drill", number, self.fabric.global_rank))
-            )
-        self._wrapped_optimiser.zero_grad()
-        self.fabric.backward(losses.total)
-        norm = self._clip()
-        self._require_finite(losses, norm, loaded.sample_ids, number=number)
-        self._wrapped_optimiser.step()
-        self.learning_rate.after_step()
-        if self._average is not None:
-            self._average.after_step(number)
-        return replace(losses, total=losses.total.detach())
+        if self._drill is None:
+            return losses
+        return losses.plus_drill(self._drill(seed=seed_of(self.config.seed, "drill", number, part)))
+
+    def _without_sharing(self) -> AbstractContextManager[None]:
+        """Keep gradients to this process; the last batch of a step shares them all."""
+        if self.fabric.world_size == 1:
+            return nullcontext()
+        return self.fabric.no_backward_sync(self._module)
 
     def _clip(self) -> Tensor:
         """Shorten a gradient that is too long, and return the length that it had."""

@@ -142,6 +142,9 @@ class Trainer:
             world_size=fabric.world_size,
             pin_memory=fabric.device.type == "cuda",
         )
+        advice = self._loader.advice(meant=config.optimiser.photos_per_step)
+        if advice and fabric.is_global_zero:
+            logger.warning("%s", advice)
         self._learner = Learner(
             fabric,
             config,
@@ -191,7 +194,7 @@ class Trainer:
         """Train to the end of a round, from its beginning or from a checkpoint inside it."""
         round_index, photos_per_step = start.round_index, self._loader.photos_per_step
         steps = self._steps_of(round_index)
-        batches = self._loader.batches(round_index, start_step=start.step, twins=twins.folder)
+        loaded_steps = self._loader.steps(round_index, start_step=start.step, twins=twins.folder)
         self._state.staleness = dict(twins.staleness)
         bar = photo_bar(
             f"round {round_index + 1}/{self._config.rounds}",
@@ -200,8 +203,8 @@ class Trainer:
             visible=log is not None,
         )
         with Interruption() as interruption, bar:
-            for step, (loaded, wait_s) in zip(steps[start.step :], batches, strict=True):
-                losses = self._learner.step(loaded, number=step)
+            for step, (batches, wait_s) in zip(steps[start.step :], loaded_steps, strict=True):
+                losses = self._learner.step(*batches, number=step)
                 self._meter.add(losses)
                 bar.update(photos_per_step)
                 if log and step % LOG_EVERY_STEPS == 0:

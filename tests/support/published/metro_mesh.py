@@ -15,11 +15,11 @@ UP_MATRIX = csr_matrix(UP)
 
 def write_matrices(path: Path, *, down: list[Any], adjacency: list[Any], up: Any = UP_MATRIX) -> Path:
     """As METRO's file was written: lists of matrices, which NumPy turns into pickled arrays of objects."""
-    members = {}
-    for name, matrices in (("D", down), ("A", adjacency), ("U", [up])):
-        members[name] = np.empty(len(matrices), dtype=object)
-        members[name][:] = matrices
-    np.savez(path, **members)
+    given = {"D": down, "A": adjacency, "U": [up]}
+    files = {name: np.empty(len(matrices), dtype=object) for name, matrices in given.items()}
+    for name, matrices in given.items():
+        files[name][:] = matrices
+    np.savez(path, D=files["D"], A=files["A"], U=files["U"])
     return path
 
 

@@ -22,6 +22,24 @@ def test_processes_share_every_joint_batch_of_one_process() -> None:
     assert [first + second for first, second in zip(*ranks, strict=True)] == alone
 
 
+def test_accumulated_batches_are_those_of_as_many_processes() -> None:
+    """One process with two batches per step sees what two processes see, and two with two what four do."""
+    ranks = [ShuffledBatches(one(30), batch_size=3, seed=3, rank=rank, world_size=4) for rank in range(4)]
+    apart = [shuffled.batches(epoch=2, twins=None) for shuffled in ranks]
+    for world_size, accumulate in ((1, 4), (2, 2)):
+        together = [
+            ShuffledBatches(
+                one(30), batch_size=3, seed=3, rank=rank, world_size=world_size, accumulate=accumulate
+            )
+            for rank in range(world_size)
+        ]
+        assert {shuffled.steps_per_epoch for shuffled in together} == {2}
+        found = [shuffled.batches(epoch=2, twins=None) for shuffled in together]
+        for step in range(2):
+            here = slice(step * accumulate, (step + 1) * accumulate)
+            assert [batch for batches in found for batch in batches[here]] == [each[step] for each in apart]
+
+
 def test_every_epoch_has_its_own_order_and_every_photograph_once() -> None:
     shuffled = ShuffledBatches(one(12), batch_size=4, seed=3)
     orders = [[key.index for batch in shuffled.batches(epoch=e, twins=None) for key in batch] for e in (0, 1)]

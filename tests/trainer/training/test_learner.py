@@ -14,6 +14,7 @@ from shared.errors import TrainingError
 from shared.hand_model import load_hand_model
 from tests.support.repository import ROOT
 from tests.support.small_run import JOINT_READER, MADE, REGRESSOR, one_source, small_config, two_sources
+from tests.support.two_processes import with_twins
 from trainer.config.run import TrainConfig
 from trainer.data.loader import RoundLoader
 from trainer.networks.base import HandNetwork
@@ -113,6 +114,26 @@ def test_a_compiled_step_computes_what_a_plain_one_does(
         losses.append([learner.step(batch, number=n).total.item() for n, (batch, _) in enumerate(batches)])
         assert not any("_orig_mod" in name for name in learner.network.state_dict())
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_accumulated_batches_give_the_gradient_of_the_joined_batch(tmp_path: Path) -> None:
+    """Two batches of 3 against one of 6, where only some samples have twins."""
+    found = []
+    for batch_size, accumulate in ((6, 1), (3, 2)):
+        config = small_config(
+            tmp_path,
+            data__batch_size=batch_size,
+            optimiser__clip_norm=0.0,
+            optimiser__accumulate=accumulate,
+            model__backbone="test_convnext",  # batch statistics of halves are not those of the whole
+        )
+        learner, loader = learner_and_loader(config)
+        batches, _ = next(loader.steps(0, start_step=0, twins=None))
+        assert (len(batches), loader.photos_per_step, loader.steps_per_round) == (accumulate, 6, 2)
+        losses = learner.step(*map(with_twins, batches), number=0)
+        gradients = {name: value.grad for name, value in learner.network.named_parameters()}
+        found.append({**gradients, "total": losses.total, "per_sample": losses.per_sample})
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -184,6 +184,49 @@ def test_a_joint_reader_of_boxes_goes_through_rounds_with_twins(tmp_path: Path) 
     assert np.abs(wrists_ndc - true_ndc).max() < 1.5
 
 
+def test_accumulated_steps_count_once_and_are_the_same_after_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two batches of 2 in each of the 3 steps of a round; the second run is killed in its second round."""
+    ends = []
+    for folder, killed in ((tmp_path / "whole", False), (tmp_path / "cut", True)):
+        config = small_config(folder, rounds=2, data__batch_size=2, optimiser__accumulate=2)
+        if killed:
+            with monkeypatch.context() as patch:
+                killing_call(patch, Learner, "step", call=5)
+                with pytest.raises(Killed):
+                    train(config, renderer=PointRenderer(), resume=False)
+        report = train(config, renderer=PointRenderer(), resume=killed)
+        assert [record.steps for record in report.records] == [3, 3]
+        ends.append(folder / "run/checkpoints/round-0001")
+    whole, cut = ends
+    assert (whole / WEIGHTS).read_bytes() == (cut / WEIGHTS).read_bytes()
+    assert_same(load_state(cut)["engine"], load_state(whole)["engine"])
+
+
+@pytest.mark.parametrize(
+    ("meant", "said"),
+    [
+        (None, None),
+        (4, None),
+        (
+            8,
+            "from 4 photographs (processes: 1, batches of each: 1 of 4); the configuration is meant for 8",
+        ),
+        (8, "optimiser.accumulate = 2 makes it so"),
+        (6, "Choose another data.batch_size"),
+    ],
+)
+def test_a_step_with_other_photographs_than_were_meant_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, meant: int | None, said: str | None
+) -> None:
+    config = small_config(tmp_path, rounds=1, recycle=None, optimiser__photos_per_step=meant)
+    train(config, renderer=None, resume=False)
+    warned = [record.message for record in caplog.records if "photographs (processes" in record.message]
+    assert len(warned) == (said is not None)
+    assert all(said is not None and said in message for message in warned)
+
+
 def assert_same(found: Any, expected: Any) -> None:
     """Compare nested states bit by bit."""
     if isinstance(expected, torch.Tensor):
