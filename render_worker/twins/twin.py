@@ -20,7 +20,7 @@ from shared.colour import srgb_to_linear
 from shared.errors import RenderError
 from shared.seeds import rng_of, seed_of
 from shared.twins.sample import SyntheticLabels, SyntheticSample
-from shared.types import WeakPerspective
+from shared.types import Camera
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -31,7 +31,7 @@ class TwinRequest:
         sample_id: Name of the photograph that was predicted.
         verts_m: Predicted vertices, camera axes.
         joints_m: Predicted joints, in the same frame.
-        camera: Predicted camera of the whole photograph.
+        camera: Camera of the whole photograph, predicted or known.
         image_px: Side of the photograph, and of the twin.
         round_index: Round of the prediction; with the next one and the name it decides every random choice.
         run_seed: Seed of the run.
@@ -40,7 +40,7 @@ class TwinRequest:
     sample_id: str
     verts_m: Float32[np.ndarray, "verts 3"]
     joints_m: Float32[np.ndarray, "21 3"]
-    camera: WeakPerspective
+    camera: Camera
     image_px: int
     round_index: int
     run_seed: int

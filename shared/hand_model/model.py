@@ -56,7 +56,7 @@ FINGER_CHAINS: dict[str, tuple[int, ...]] = {
 }
 """The skinning joints of each finger, from base to end, in the order that both kinds of file share."""
 
-_MANO_FINGERTIPS: dict[Fingertips, tuple[int, ...]] = {
+MANO_FINGERTIPS: dict[Fingertips, tuple[int, ...]] = {
     "default": (744, 320, 443, 555, 672),  # FreiHAND's own
     "legacy": (745, 317, 445, 556, 673),  # METRO, Mesh Graphormer, FastMETRO
 }
@@ -95,6 +95,7 @@ class HandModel:
         pose_directions: The same as the file has them: what data sets multiply with their coefficients.
         joint_regressor: The 21 joints of `shared.skeleton` from *posed* vertices; rows sum to 1.
         anatomy: How the joints can turn, if the file says.
+        fingertips: Which of MANO's vertices are the tips; None if the file has joints of its own.
     """
 
     name: str
@@ -111,6 +112,7 @@ class HandModel:
     pose_directions: Float32[np.ndarray, "45 45"]
     joint_regressor: Float32[np.ndarray, "21 verts"]
     anatomy: Anatomy | None
+    fingertips: Fingertips | None = None
 
     @property
     def num_verts(self) -> int:
@@ -121,6 +123,14 @@ class HandModel:
     def num_shapes(self) -> int:
         """Number of shape coefficients."""
         return int(self.shape_dirs.shape[2])
+
+    def joint_regressor_with(self, fingertips: Fingertips) -> Float32[np.ndarray, "21 verts"]:
+        """Return the joints from posed vertices with other vertices of MANO as fingertips."""
+        assert self.fingertips is not None, "the model has joints of its own"
+        regressor = self.joint_regressor.copy()
+        for chain, vertex in zip(FINGERS.values(), MANO_FINGERTIPS[fingertips], strict=True):
+            regressor[chain[-1]] = np.eye(1, self.num_verts, vertex)
+        return regressor
 
     @cached_property
     def wrist_ring(self) -> tuple[int, ...]:
@@ -244,6 +254,7 @@ def _assemble(
         pose_directions=_float32(fields["hands_components"]),
         joint_regressor=_joint_regressor(fields, where=where, fingertips=fingertips),
         anatomy=anatomy,
+        fingertips=None if "joint_regressor" in fields else fingertips,
     )
 
 
@@ -257,7 +268,7 @@ def _joint_regressor(
                 remedy="Ask for the default ones.",
             )
         return _float32(fields["joint_regressor"])
-    chosen = _MANO_FINGERTIPS[fingertips]
+    chosen = MANO_FINGERTIPS[fingertips]
     num_verts = len(fields["v_template"])
     if num_verts <= max(chosen):
         raise HandModelError(

@@ -1,7 +1,10 @@
 """Prediction shards: the meshes that one render task draws, in one safetensors file.
 
-    tensors   verts_m (N, V, 3), joints_m (N, 21, 3), camera (N, 3) as scale, tx_m, ty_m; float32
+    tensors   verts_m (N, V, 3), joints_m (N, 21, 3), camera; float32
     metadata  shard, a JSON object: format, sample_ids, round, image_px
+
+A camera is either what networks predict, (N, 3) as scale, tx_m, ty_m; or the pinhole that a labelled hand was
+photographed with, (N, 4) as fx_px, fy_px, cx_px, cy_px, and then the points are where they are before it.
 
 Safetensors is read alike by every NumPy and PyTorch version and runs no code. The camera is that of the
 whole photograph, not of the network's crop, so that a render is a twin of the photograph.
@@ -21,10 +24,11 @@ from shared.errors import ShardError
 from shared.json_text import parse_json
 from shared.storage.files import write_durably
 from shared.twins.names import MAX_IMAGE_PX, MAX_ROUND, checked_names
-from shared.types import NUM_JOINTS, WeakPerspective
+from shared.types import NUM_JOINTS, Camera, Intrinsics, WeakPerspective
 
 FORMAT = "meshcycle-predictions-1"
 _KEY = "shard"
+_WEAK_NUMBERS, _PINHOLE_NUMBERS = 3, 4
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -33,9 +37,10 @@ class PredictionShard:
 
     Attributes:
         sample_ids: One name per hand.
-        verts_m: Vertices in camera axes, relative to any common point.
+        verts_m: Vertices in camera axes; relative to any common point if the cameras are weak-perspective.
         joints_m: The joints that belong to them, in the same frame.
-        cameras: scale, tx_m, ty_m of `WeakPerspective`, one row per hand.
+        cameras: One row per hand: scale, tx_m, ty_m of `WeakPerspective`, or fx_px, fy_px, cx_px, cy_px of
+            `Intrinsics`.
         round_index: Round whose model predicted them.
         image_px: Side of the square photograph.
     """
@@ -43,16 +48,27 @@ class PredictionShard:
     sample_ids: tuple[str, ...]
     verts_m: Float32[np.ndarray, "hands verts 3"]
     joints_m: Float32[np.ndarray, "hands 21 3"]
-    cameras: Float32[np.ndarray, "hands 3"]
+    cameras: Float32[np.ndarray, "hands numbers"]
     round_index: int
     image_px: int
 
     def __len__(self) -> int:
         return len(self.sample_ids)
 
-    def camera(self, row: int) -> WeakPerspective:
+    def camera(self, row: int) -> Camera:
         """Return the camera of one hand."""
-        return WeakPerspective(*(float(value) for value in self.cameras[row]))
+        numbers = [float(value) for value in self.cameras[row]]
+        if len(numbers) == _WEAK_NUMBERS:
+            return WeakPerspective(*numbers)
+        fx_px, fy_px, cx_px, cy_px = numbers
+        return Intrinsics(
+            fx_px=fx_px,
+            fy_px=fy_px,
+            cx_px=cx_px,
+            cy_px=cy_px,
+            width_px=self.image_px,
+            height_px=self.image_px,
+        )
 
 
 def write_predictions(path: Path, shard: PredictionShard) -> None:
@@ -109,7 +125,10 @@ def read_predictions(path: Path) -> PredictionShard:
     wanted = {
         "verts_m": (num_hands, *shard.verts_m.shape[1:2], 3),
         "joints_m": (num_hands, NUM_JOINTS, 3),
-        "camera": (num_hands, 3),
+        "camera": (
+            num_hands,
+            _PINHOLE_NUMBERS if shard.cameras.shape[1:] == (_PINHOLE_NUMBERS,) else _WEAK_NUMBERS,
+        ),
     }
     for name, values in (("verts_m", shard.verts_m), ("joints_m", shard.joints_m), ("camera", shard.cameras)):
         if values.dtype != np.float32:

@@ -13,7 +13,7 @@ from shared.errors import ShardError
 from shared.images import Rgb, decode_rgb
 from shared.records import Record
 from shared.twins.names import ImagePx, RoundIndex, SampleName
-from shared.types import NUM_JOINTS, WeakPerspective
+from shared.types import NUM_JOINTS, Camera
 
 LOOK_VERSION: Final = 8
 """To be raised whenever the same request gives another picture, for example in another light.
@@ -72,7 +72,7 @@ class SyntheticLabels(Record):
     sample_id: SampleName
     round_index: RoundIndex
     joints_m: Annotated[tuple[tuple[FiniteFloat, FiniteFloat, FiniteFloat], ...], Len(NUM_JOINTS, NUM_JOINTS)]
-    camera: WeakPerspective
+    camera: Camera
     image_px: ImagePx
     skin_rgb: tuple[float, float, float]
     background: BackgroundCrop

@@ -173,7 +173,8 @@ class RecycleConfig(Section):
     warmup_rounds: Count = 1
     """Rounds on photographs alone, before predictions are worth rendering. The paper does not say."""
     source: Literal["prediction", "ground_truth"] = "prediction"
-    """What is rendered; ``ground_truth`` renders the labels, once, before the first round (Table 3)."""
+    """What is rendered; ``ground_truth`` renders the labels, before every round as `refresh` says, with the
+    photographs' own cameras (Table 3)."""
     target: Literal["ground_truth", "rendered"] = "ground_truth"
     """Target of a twin: the photograph's labels, or the hand that was rendered. The paper does not say."""
     detach_original: bool = True
@@ -197,11 +198,11 @@ class RecycleConfig(Section):
         return 1 if self.mode == "overlap" else 0
 
     @model_validator(mode="after")
-    def _truth_is_drawn_once(self) -> Self:
-        if self.source == "ground_truth" and (self.mode != "alternate" or self.refresh.policy != "all"):
+    def _truth_neither_waits_nor_moves(self) -> Self:
+        if self.source == "ground_truth" and (self.mode != "alternate" or self.refresh.policy == "drift"):
             raise ValueError(
-                "the ground truth is drawn once, before the first round, so mode and refresh mean nothing: "
-                "leave them out"
+                "the ground truth waits for no network and never moves, so mode and a refresh by drift mean "
+                'nothing: leave them out, or take refresh = { policy = "fraction", share = 0.25 }'
             )
         return self
 

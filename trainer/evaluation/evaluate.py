@@ -10,9 +10,11 @@ import torch
 
 from shared.errors import CheckpointError, ConfigError, TrainingError
 from shared.freihand import FreiHandSplit
+from shared.hand_model.model import MANO_FINGERTIPS, Fingertips, HandModel
 from trainer.config.data import DataConfig
 from trainer.evaluation.metrics import score_hands, score_samples
 from trainer.evaluation.predict import HandPredictions, predict_split
+from trainer.evaluation.procrustes import aligned_mean_mm
 from trainer.evaluation.report import EvaluationReport
 from trainer.evaluation.submission import Submission, read_submission
 from trainer.evaluation.tta import predict_split_with_views
@@ -87,8 +89,31 @@ def evaluate_checkpoint(
     predicted = replace(predicted, joints_m=joints_m)
     submission = place_in_camera(predicted, split)
     predictor = f"{trained.source}{' with test-time augmentation' if tta else ''}"
-    report = score_submission(submission, split, predictor=predictor) if split.has_labels else None
-    return Evaluation(predicted, submission, report)
+    if not split.has_labels:
+        return Evaluation(predicted, submission, report=None)
+    report = score_submission(submission, split, predictor=predictor)
+    by_fingertips = score_fingertips(predicted, split, trained.hand_model)
+    return Evaluation(predicted, submission, replace(report, pa_mpjpe_mm_by_fingertips=by_fingertips))
+
+
+def score_fingertips(
+    predicted: HandPredictions, split: FreiHandSplit, hand_model: HandModel
+) -> dict[Fingertips, float]:
+    """Return PA-MPJPE for each definition of MANO's fingertips; none for a hand with joints of its own.
+
+    The labels are those of the split, so the same meshes get different numbers.
+    """
+    if hand_model.fingertips is None:
+        return {}
+    true_m = split.joints_m[_poses(split)].astype(np.float64)
+    joints_m = {
+        name: hand_model.joint_regressor_with(name).astype(np.float64) @ predicted.verts_m
+        for name in MANO_FINGERTIPS
+    }
+    return {
+        name: float(aligned_mean_mm(points_m, true_m, allow_reflection=True).mean())
+        for name, points_m in joints_m.items()
+    }
 
 
 def score_photographs(

@@ -27,13 +27,14 @@ class HandPredictions:
         sample_ids: Names of the photographs.
         verts_m: Vertices in camera axes, relative to the wrist.
         joints_m: Joints, in the same frame.
-        cameras: scale, tx_m, ty_m of the whole photograph's weak-perspective camera.
+        cameras: scale, tx_m, ty_m of the whole photograph's weak-perspective camera; labels in this form have
+            pinholes, see `trainer.recycle.ground_truth`.
     """
 
     sample_ids: tuple[str, ...]
     verts_m: Float32[np.ndarray, "hands verts 3"]
     joints_m: Float32[np.ndarray, "hands joints 3"]
-    cameras: Float32[np.ndarray, "hands 3"]
+    cameras: Float32[np.ndarray, "hands numbers"]
 
     def __len__(self) -> int:
         return len(self.sample_ids)

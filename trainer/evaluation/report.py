@@ -2,10 +2,12 @@
 
 import csv
 import io
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from shared.hand_model.model import MANO_FINGERTIPS, Fingertips
 from shared.storage.outputs import write_output
 from trainer.evaluation.metrics import HandScores, SampleScores, Scores, average, looks_mirrored
 
@@ -24,6 +26,16 @@ _ROWS: tuple[tuple[str, str, tuple[str | None, ...]], ...] = (
     ("AUC vertices", ".3f", ("pa_vert_auc", None, "vert_auc")),
 )
 """Name of a row, format, and the numbers after alignment, relative to the wrist, and in camera axes."""
+
+
+def fingertips_note(pa_mpjpe_mm: Mapping[Fingertips, float]) -> str:
+    """Say which number belongs to which definition: they differ by half a millimetre for the same meshes."""
+    vertices = {name: ", ".join(map(str, numbers)) for name, numbers in MANO_FINGERTIPS.items()}
+    return (
+        f"PA-MPJPE is {pa_mpjpe_mm['default']:.2f} mm with FreiHAND's fingertips (vertices "
+        f"{vertices['default']}) and {pa_mpjpe_mm['legacy']:.2f} mm with those of METRO, Mesh Graphormer and FastMETRO "
+        f"({vertices['legacy']}), which the numbers of these publications have."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +68,14 @@ class EvaluationReport:
         dataset: What was predicted.
         sample_ids: Names of the images.
         samples: Scores of every hand.
+        pa_mpjpe_mm_by_fingertips: For each definition of MANO's fingertips; empty where joints are given.
     """
 
     predictor: str
     dataset: str
     sample_ids: tuple[str, ...]
     samples: SampleScores
+    pa_mpjpe_mm_by_fingertips: Mapping[Fingertips, float] = field(default_factory=dict)
 
     @property
     def scores(self) -> HandScores:
@@ -88,6 +102,8 @@ class EvaluationReport:
         for title, form, columns in _ROWS:
             cells = [f"{scores[name]:{form}}" if name else "-" for name in columns]
             lines.append(f"{title:14}" + "".join(f"{cell:>14}" for cell in cells))
+        if self.pa_mpjpe_mm_by_fingertips:
+            lines.append(fingertips_note(self.pa_mpjpe_mm_by_fingertips))
         return "\n".join([*lines, *filter(None, [self.warning])])
 
     def to_json(self) -> dict[str, Any]:
@@ -97,6 +113,7 @@ class EvaluationReport:
             "dataset": self.dataset,
             "num_hands": len(self.sample_ids),
             "scores": asdict(self.scores),
+            "pa_mpjpe_mm_by_fingertips": dict(self.pa_mpjpe_mm_by_fingertips),
             "warning": self.warning,
         }
 

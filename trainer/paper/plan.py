@@ -158,5 +158,6 @@ def _recycling(variant: VariantName, recycle: RecycleConfig | None) -> RecycleCo
         case "correlation":
             return recycle
         case "ground_truth_renders":
-            once = {"source": "ground_truth", "mode": "alternate", "refresh": AllRefresh()}
-            return recycle.model_copy(update={"alpha": 0.0, "gamma": 0.0, **once})
+            refresh = AllRefresh() if recycle.refresh.policy == "drift" else recycle.refresh  # labels stay
+            drawn = {"source": "ground_truth", "mode": "alternate", "refresh": refresh}
+            return recycle.model_copy(update={"alpha": 0.0, "gamma": 0.0, **drawn})

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from shared.errors import ConfigError
 from shared.freihand import FreiHandSplit
+from shared.hand_model.model import Fingertips
 from shared.records import Section
 from shared.storage.files import write_durably
 from trainer.evaluation.evaluate import evaluate_checkpoint
@@ -38,6 +39,8 @@ class SetScores(Section):
     """Hands that were scored."""
     scores: dict[str, float]
     """Means over the hands; the names are those of `trainer.evaluation.metrics.Scores`."""
+    pa_mpjpe_mm_by_fingertips: dict[Fingertips, float] = Field(default_factory=dict)
+    """PA-MPJPE for each definition of MANO's fingertips; empty for a hand with joints of its own."""
     warning: str | None
     """What a reader of the numbers has to know."""
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from shared.hand_model.model import MANO_FINGERTIPS
 from shared.text_table import markdown_table
 from trainer.paper.plan import VARIANT_LABELS, AblationConfig, VariantName, planned_runs
 from trainer.paper.published import PublishedScores, published_scores
@@ -19,6 +20,14 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "pa_f15": ("F@15", ".3f"),
 }
 """Title and format of the numbers that the text shows; errors are in millimetres."""
+
+
+METROS_TIPS = "PA-MPJPE, METRO's tips"
+TIPS_NOTE = (
+    "PA-MPJPE has FreiHAND's own fingertips (vertices {default}); METRO, Mesh Graphormer and FastMETRO have "
+    "others ({legacy}), which alone changes it by about half a millimetre: the last column of a published set. "
+    "The paper does not say which it has; it builds on FastMETRO."
+).format(**{name: ", ".join(map(str, vertices)) for name, vertices in MANO_FINGERTIPS.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +73,12 @@ class AblationRow:
 
     def spread(self, name: str, metric: str) -> Spread | None:
         """Return a number on an evaluation set over the seeds that have it, if any."""
-        values = [run.scores[name].scores[metric] for run in self.runs if name in run.scores]
-        return Spread(tuple(values)) if values else None
+        return _spread_of([run.scores[name].scores[metric] for run in self.runs if name in run.scores])
+
+    def spread_with_metros_tips(self, name: str) -> Spread | None:
+        """Return PA-MPJPE on an evaluation set with the fingertips of METRO and FastMETRO, if it is known."""
+        known = [run.scores[name].pa_mpjpe_mm_by_fingertips for run in self.runs if name in run.scores]
+        return _spread_of([by_tips["legacy"] for by_tips in known if by_tips])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +99,16 @@ class AblationReport:
 
     def to_text(self) -> str:
         """Return a Markdown table, and below it what a reader has to know."""
-        titles = [f"{name}: {title}" for name in self.sets for title, _ in COLUMNS.values()]
+        titles = [
+            f"{name}: {title}"
+            for name, is_published in self.sets.items()
+            for title in (*(title for title, _ in COLUMNS.values()), *([METROS_TIPS] if is_published else []))
+        ]
         table = [["model", "variant", "seeds", "steps", *titles], *map(self._cells, self.rows)]
         over = "One seed," if self.num_seeds == 1 else f"Mean ± sd over {self.num_seeds} seeds, each"
         notes = [f"{over} at its checkpoint with the lowest held-out PA-MPJPE; errors in mm."]
+        if any(self.sets.values()):
+            notes.append(TIPS_NOTE)
         notes += [f"Failed: {failure}" for failure in self.failures]
         notes += [
             f"{finished.run} on {name}: {scores.warning}"
@@ -127,6 +146,9 @@ class AblationReport:
                 theirs = getattr(row.published, metric, None) if is_published else None
                 paper = f" (paper {theirs:{form}})" if theirs is not None else ""
                 cells.append((spread.to_text(form) if spread else NOT_YET) + paper)
+            if is_published:
+                spread = row.spread_with_metros_tips(name)
+                cells.append(spread.to_text(".2f") if spread else NOT_YET)
         return cells
 
     def _spreads(self, row: AblationRow, name: str) -> dict[str, dict[str, Any]]:
@@ -136,6 +158,10 @@ class AblationReport:
             for metric, spread in spreads.items()
             if spread is not None
         }
+
+
+def _spread_of(values: Sequence[float]) -> Spread | None:
+    return Spread(tuple(values)) if values else None
 
 
 def read_ablation(config: AblationConfig, *, failures: Sequence[str] = ()) -> AblationReport:

@@ -11,7 +11,7 @@ from trainer.data.sources import Source
 from trainer.evaluation.centre_crops import plain_crops
 from trainer.evaluation.predict import HandPredictions, predict_groups
 from trainer.networks.base import HandNetwork
-from trainer.recycle.ground_truth import ground_truth_predictions
+from trainer.recycle.ground_truth import ground_truth_hands
 from trainer.run.folder import RunFolder
 from trainer.run.processes import autocast_of
 from trainer.run.progress import photo_bar
@@ -66,13 +66,13 @@ class PredictionShards:
 
         self._write(round_index, predict)
 
-    def copy_labels(self) -> None:
-        """Write the labels as if the first round had predicted them."""
+    def copy_labels(self, round_index: int) -> None:
+        """Write the labels in the place of a round's predictions."""
 
         def look_up(source: Source, groups: Sequence[Group]) -> Iterator[HandPredictions]:
-            return (ground_truth_predictions(source.split, group) for group in groups)
+            return (ground_truth_hands(source.split, group) for group in groups)
 
-        self._write(0, look_up)
+        self._write(round_index, look_up)
 
     def _write(self, round_index: int, predict: Predict) -> None:
         """Write the missing shards of this process; a shard that has its name is complete."""

@@ -1,7 +1,8 @@
 """Twins for the rounds of a run: predict the training photographs, have the predictions rendered.
 
 Alternating, a round ends when its predictions are rendered. Overlapping, it ends when those of the round
-before are, and its own are rendered while the next round trains.
+before are, and its own are rendered while the next round trains. Labels that are drawn instead of predictions
+(Table 3) need no network: a round's twins are drawn before it begins, and stored under its own number.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -102,7 +103,7 @@ class Recycler:
             self._rendering.stop()
 
     def resume(self, start: CheckpointId) -> None:
-        """Prepare what the run needs before it trains: ground truth, and renders that a kill left unfinished.
+        """Prepare what the run needs before it trains: drawn labels, or renders that a kill left unfinished.
 
         Args:
             start: Where the run begins or resumes.
@@ -111,7 +112,8 @@ class Recycler:
             MeshcycleError: An error of the renderer.
         """
         if self._recycle is not None and self._recycle.source == "ground_truth":
-            self._render_ground_truth()
+            if not start.ended:
+                self._draw_labels(start.round_index)
             return
         newest = self._schedule.drawn_before(start.round_index)
         if self._rendering is not None:
@@ -154,6 +156,11 @@ class Recycler:
         Raises:
             MeshcycleError: An error of the renderer; overlapping, perhaps one of the round before.
         """
+        if self._recycle is not None and self._recycle.source == "ground_truth":
+            if round_index + 1 < self._schedule.rounds:
+                self._draw_labels(round_index + 1)
+                lap("render")
+            return self._counts(round_index + 1)
         is_drawn = self._schedule.is_drawn(round_index)
         newest = self._schedule.drawn_before(round_index + 1)
         if is_drawn:
@@ -175,12 +182,13 @@ class Recycler:
         if self._rendering is not None and self._recycle is not None and self._schedule.is_drawn(newest):
             self._run.forget_rounds(before=newest - self._recycle.keep_rounds + 1)
 
-    def _render_ground_truth(self) -> None:
-        """Have the labels rendered, once, as the twins of all rounds (Table 3)."""
-        self._shards.copy_labels()
+    def _draw_labels(self, round_index: int) -> None:
+        """Have the labels drawn as the twins of a round, as the refresh policy says; delete old rounds."""
+        self._shards.copy_labels(round_index)
         self._wait()
-        if self._rendering is not None:
-            self._rendering.begin(0, None)
+        if self._rendering is not None and self._recycle is not None:
+            self._rendering.begin(round_index, None)
+            self._run.forget_rounds(before=round_index - self._recycle.keep_rounds + 1)
         self._wait()
 
     def _counts(self, round_index: int) -> TwinCounts:

@@ -20,6 +20,7 @@ from shared.storage.files import write_durably
 from shared.twins.predictions import PredictionShard
 from shared.twins.rounds import ShardEntry, SyntheticRound
 from shared.twins.shards import read_versioned_json
+from shared.types import WeakPerspective
 from trainer.config.sections import DriftRefresh, FractionRefresh, RefreshConfig
 
 FORMAT = "meshcycle-refresh-2"
@@ -191,4 +192,6 @@ def _readable(
         except ShardError:
             continue  # it is drawn again
         camera = twin.labels.camera
+        if not isinstance(camera, WeakPerspective):  # a labelled hand, drawn through its own pinhole
+            continue
         yield name, (twin.verts_m, np.array([camera.scale, camera.tx_m, camera.ty_m], np.float32))

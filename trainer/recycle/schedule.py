@@ -22,7 +22,7 @@ class TwinSchedule:
         if self.recycle is None:
             return None
         if self.recycle.source == "ground_truth":
-            return 0  # where the labels are drawn
+            return round_index  # the labels, drawn for this round
         drawn = self.drawn_before(round_index)
         return drawn if drawn >= self.recycle.warmup_rounds - 1 else None
 

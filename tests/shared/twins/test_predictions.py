@@ -1,5 +1,6 @@
 """Prediction shards on the disk."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 from shared.errors import ShardError
 from shared.twins.predictions import PredictionShard, encode_predictions, read_predictions, write_predictions
-from shared.types import WeakPerspective
+from shared.types import Intrinsics, WeakPerspective
 
 
 @pytest.fixture
@@ -35,6 +36,16 @@ def test_what_is_written_is_read(shard: PredictionShard, tmp_path: Path) -> None
         np.testing.assert_array_equal(getattr(found, name), getattr(shard, name))
     assert found.camera(1) == WeakPerspective(9.0, 0.0, float(np.float32(-0.01)))
     assert [child.name for child in path.parent.iterdir()] == [path.name]
+
+
+def test_labelled_hands_keep_the_pinhole_that_photographed_them(
+    shard: PredictionShard, tmp_path: Path
+) -> None:
+    numbers = np.array([[480, 481, 111.5, 112.5], [490, 491, 110, 109]], dtype=np.float32)
+    write_predictions(tmp_path / "shard.safetensors", replace(shard, cameras=numbers))
+    assert read_predictions(tmp_path / "shard.safetensors").camera(0) == Intrinsics(
+        fx_px=480.0, fy_px=481.0, cx_px=111.5, cy_px=112.5, width_px=224, height_px=224
+    )
 
 
 def test_equal_predictions_are_equal_bytes(shard: PredictionShard) -> None:

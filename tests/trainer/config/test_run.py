@@ -141,7 +141,10 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_renders_alone_need_a_source_before_the_first_round(tmp_path: Path) -> None:
     """Table 3: alpha = 0 only makes sense with ground-truth meshes."""
     assert "recycle.alpha is 0" in complaint(tmp_path, RECYCLING + "alpha = 0\n")
-    load(tmp_path, RECYCLING + 'alpha = 0\nsource = "ground_truth"\n')
+    labels = RECYCLING + 'alpha = 0\nsource = "ground_truth"\n'
+    load(tmp_path, labels + 'refresh = { policy = "fraction", share = 0.25 }\n')
+    for meaningless in ('mode = "overlap"', 'refresh = { policy = "drift", threshold_mm = 2 }'):
+        assert "the ground truth waits for no network" in complaint(tmp_path, f"{labels}{meaningless}\n")
 
 
 def test_crops_that_do_not_fit_the_network_are_refused(tmp_path: Path) -> None:

@@ -17,13 +17,13 @@ from shared.seeds import rng_of
 from shared.twins.predictions import PredictionShard, write_predictions
 from shared.twins.rounds import SyntheticRound
 from tests.support.fakes import PointRenderer
+from tests.support.perfect_hands import perfect_predictions
 from tests.support.small_dataset import SIZE_PX, small_split
 from trainer.config.sections import AugmentConfig
 from trainer.data.augment import random_warp
 from trainer.data.dataset import HandDataset, collate, normalise
 from trainer.data.sampling import SampleKey
 from trainer.data.workers import BatchPlan, load_batches, one_line_errors
-from trainer.recycle.ground_truth import ground_truth_predictions
 
 INPUT_PX = 48
 
@@ -37,7 +37,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> FreiHandSplit:
 def twins(split: FreiHandSplit, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twins of all but the last sample; each shows the true hand moved by a centimetre."""
     folder = tmp_path_factory.mktemp("twins")
-    hands = ground_truth_predictions(split, range(4))
+    hands = perfect_predictions(split, range(4))
     cameras = hands.cameras + np.array([0, 0.01, 0], np.float32)
     shard = PredictionShard(
         sample_ids=hands.sample_ids,

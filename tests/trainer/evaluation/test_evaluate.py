@@ -15,6 +15,9 @@ from torch import Tensor
 from shared.errors import CheckpointError, DatasetError, DeviceError, HandModelError, TrainingError
 from shared.freihand import FreiHandSplit
 from shared.hand_model import load_hand_model
+from shared.hand_model.model import MANO_FINGERTIPS
+from tests.support.mano_files import write_mano_pickle
+from tests.support.perfect_hands import perfect_predictions
 from tests.support.small_dataset import SIZE_PX, labelled_hand, small_split
 from trainer.config.run import TrainConfig
 from trainer.config.toml import to_toml
@@ -23,9 +26,12 @@ from trainer.evaluation.evaluate import (
     Evaluation,
     evaluate_checkpoint,
     score_file,
+    score_fingertips,
     score_photographs,
     score_submission,
 )
+from trainer.evaluation.metrics import score_hands
+from trainer.evaluation.report import fingertips_note
 from trainer.evaluation.sheet import draw_evaluation_sheet
 from trainer.evaluation.submission import Submission, write_submission
 from trainer.networks.base import HandNetwork
@@ -300,3 +306,24 @@ class TestReport:
         (split.root / "evaluation_verts.json").unlink()
         with pytest.raises(DatasetError, match=r"expected evaluation_verts\.json"):
             score_file(tmp_path / "pred.json", FreiHandSplit(split.root, "evaluation"))
+
+
+def test_both_definitions_of_fingertips_are_told_where_mano_has_no_joints(tmp_path: Path) -> None:
+    """The same meshes, scored against the same labels: only the definition makes the difference."""
+    mano = load_hand_model(write_mano_pickle(tmp_path / "MANO_RIGHT.pkl"))
+    split = small_split(tmp_path / "data", "evaluation", num_images=3)
+    hands = perfect_predictions(split, range(3))
+    noise_m = np.random.default_rng(0).normal(size=hands.verts_m.shape, scale=0.004).astype(np.float32)
+    hands = replace(hands, verts_m=hands.verts_m + noise_m)
+    found = score_fingertips(hands, split, mano)
+    for name in MANO_FINGERTIPS:
+        model = load_hand_model(tmp_path / "MANO_RIGHT.pkl", fingertips=name)
+        expected = score_hands(
+            model.joint_regressor @ hands.verts_m, hands.verts_m, split.joints_m, split.verts_m
+        )
+        assert found[name] == pytest.approx(expected.pa_mpjpe_mm, rel=1e-5)
+    assert found["default"] != found["legacy"]
+    note = fingertips_note(found)
+    assert f"is {found['default']:.2f} mm with FreiHAND's fingertips (vertices 744," in note
+    assert f"and {found['legacy']:.2f} mm with those of METRO" in note
+    assert score_fingertips(hands, split, load_hand_model()) == {}

@@ -11,6 +11,7 @@ from shared.errors import DatasetError
 from shared.freihand import FreiHandSplit
 from shared.hand_model import load_hand_model
 from shared.types import WeakPerspective
+from tests.support.perfect_hands import fit_weak_perspective, perfect_predictions
 from tests.support.small_dataset import SIZE_PX, small_split
 from trainer.config.data import DataConfig
 from trainer.evaluation.centre_crops import BoxCrops
@@ -18,7 +19,6 @@ from trainer.evaluation.evaluate import score_photographs
 from trainer.evaluation.predict import predict_split
 from trainer.networks.base import HandNetwork
 from trainer.networks.regressor import HandRegressor
-from trainer.recycle.ground_truth import fit_weak_perspective, ground_truth_predictions
 from trainer.types import HandPrediction
 
 
@@ -33,7 +33,7 @@ class Oracle(HandNetwork):
     def __init__(self, split: FreiHandSplit, *, crop_px: int) -> None:
         super().__init__()
         self.unused = torch.nn.Parameter(torch.zeros(()))
-        hands = ground_truth_predictions(split, range(len(split)))
+        hands = perfect_predictions(split, range(len(split)))
         shift = np.array([0.1, -0.2, 0.3], np.float32)
         cameras = hands.cameras * np.array([SIZE_PX / crop_px, 1, 1], np.float32)
         cameras[:, 1:] -= shift[:2]
@@ -50,7 +50,7 @@ class Oracle(HandNetwork):
 
 def test_predictions_are_seen_from_the_wrist_and_by_the_whole_photograph(split: FreiHandSplit) -> None:
     found = predict_split(Oracle(split, crop_px=40), split, crop_px=40, input_px=32, batch_size=2)
-    expected = ground_truth_predictions(split, range(5))
+    expected = perfect_predictions(split, range(5))
     assert found.sample_ids == expected.sample_ids
     np.testing.assert_allclose(found.verts_m, expected.verts_m, atol=1e-6)
     np.testing.assert_allclose(found.joints_m, expected.joints_m, atol=1e-6)

@@ -9,7 +9,7 @@ from shared.errors import ConfigError
 from tests.support.repository import ROOT
 from tests.support.small_ablation import TINY, small_ablation
 from trainer.config.run import TrainConfig, load_config
-from trainer.config.sections import AllRefresh, RecycleConfig
+from trainer.config.sections import AllRefresh, FractionRefresh, RecycleConfig
 from trainer.paper.plan import AblationConfig, VariantName, load_ablation, planned_runs
 from trainer.paper.published import PublishedScores, published_scores
 
@@ -191,7 +191,7 @@ def test_renders_of_the_ground_truth_are_the_papers_table_3(tmp_path: Path) -> N
     assert published_scores(alone.model, run.variant) == PublishedScores(pa_mpvpe_mm=8.8)
 
 
-def test_labels_are_drawn_once_whatever_the_other_variants_draw() -> None:
+def test_labels_neither_wait_nor_drift_whatever_the_other_variants_do() -> None:
     config = load_ablation(PAPER)
     assert config.train.recycle is not None
     drifting = RecycleConfig.model_validate(
@@ -203,6 +203,14 @@ def test_labels_are_drawn_once_whatever_the_other_variants_draw() -> None:
     assert predictions == drifting
     assert labels is not None
     assert (labels.source, labels.mode, labels.refresh) == ("ground_truth", "alternate", AllRefresh())
+    in_turn = FractionRefresh(policy="fraction", share=0.5)
+    changes = {
+        "train": train.model_copy(update={"recycle": drifting.model_copy(update={"refresh": in_turn})})
+    }
+    config = config.model_copy(update={**changes, "variants": ("ground_truth_renders",)})
+    labels = planned_runs(config)[0].config.recycle
+    assert labels is not None
+    assert labels.refresh == in_turn
 
 
 def test_a_network_that_the_paper_does_not_have_has_no_published_row() -> None:

@@ -41,6 +41,7 @@ def finished(
                     fingerprint="",
                     num_hands=3,
                     scores={"pa_mpjpe_mm": error, "pa_mpvpe_mm": error + 1, "pa_f5": 0.5, "pa_f15": 0.9},
+                    pa_mpjpe_mm_by_fingertips={"default": error, "legacy": error - 0.5},
                     warning=warning,
                 )
             },
@@ -65,19 +66,25 @@ def test_the_table_is_that_of_the_paper_with_its_numbers_beside(tmp_path: Path) 
     assert cells(report, 0) == [
         *("model", "variant", "seeds", "steps"),
         *("plain: PA-MPJPE", "plain: PA-MPVPE", "plain: F@5", "plain: F@15"),
+        "plain: PA-MPJPE, METRO's tips",
     ]
     assert cells(report, 2) == [
         *("tiny", "original", "3 of 3", "12,000"),
         "6.20 ± 0.20 (paper 6.56)",
         "7.20 ± 0.20 (paper 7.34)",
         *("0.500 ± 0.000", "0.900 ± 0.000"),
+        "5.70 ± 0.20",
     ]
+    assert "fingertips (vertices 744, 320, 443, 555, 672)" in report.to_text()
+    assert "others (745, 317, 445, 556, 673)" in report.to_text()
     assert "Mean ± sd over 3 seeds" in report.to_text()
 
 
 def test_the_papers_numbers_stay_away_from_other_photographs(tmp_path: Path) -> None:
     rows = (row("original", finished(tmp_path, "original", 6.0), PublishedScores(6.56, 7.34)),)
-    assert "paper" not in AblationReport(rows, {"plain": False}, 1).to_text()
+    text = AblationReport(rows, {"plain": False}, 1).to_text()
+    assert "paper" not in text
+    assert "tips" not in text
 
 
 def test_what_is_missing_is_not_yet(tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ def test_so_many_rounds_of_warm_up_train_without_twins(mode: str, expected: list
     assert twins_of_all(schedule_of(4, warmup_rounds=3, mode=mode)) == expected
 
 
-def test_every_round_trains_with_the_same_renders_of_the_labels() -> None:
+def test_every_round_trains_with_renders_of_the_labels_that_are_its_own() -> None:
     schedule = schedule_of(3, source="ground_truth")
-    assert twins_of_all(schedule) == [0, 0, 0]
+    assert twins_of_all(schedule) == [0, 1, 2]
     assert not any(schedule.is_drawn(round_index) for round_index in range(3))
 
 

@@ -354,17 +354,38 @@ def test_longer_warm_up_renders_nothing_before_its_last_round(tmp_path: Path) ->
     assert [job.round_index for job in renderer.jobs] == [1]
 
 
-def test_renders_of_the_ground_truth_are_drawn_once_before_the_first_round(tmp_path: Path) -> None:
-    """Table 3: alpha = 0, gamma = 0, ground-truth meshes."""
+LABELS: dict[str, Any] = {"backgrounds": "x", "alpha": 0, "gamma": 0, "source": "ground_truth"}
+
+
+def test_the_ground_truth_is_drawn_before_every_round(tmp_path: Path) -> None:
+    """Table 3: alpha = 0, gamma = 0, ground-truth meshes; backgrounds are as new as those of predictions."""
     renderer = PointRenderer()
-    config = small_config(
-        tmp_path, recycle={"backgrounds": "x", "alpha": 0, "gamma": 0, "source": "ground_truth"}
-    )
-    report = train(config, renderer=renderer, resume=False)
-    assert [job.round_index for job in renderer.jobs] == [0]
+    report = train(small_config(tmp_path, recycle=LABELS), renderer=renderer, resume=False)
+    assert [job.round_index for job in renderer.jobs] == [0, 1, 2]
     assert all("recycled" in record.losses for record in report.records)
     assert not any("original" in record.losses for record in report.records)
-    assert len(SyntheticRound.open(tmp_path / "run/synthetic/round-0000")) == NUM_TRAINING
+    assert len(SyntheticRound.open(tmp_path / "run/synthetic/round-0002")) == NUM_TRAINING
+    assert not (tmp_path / "run/synthetic/round-0000").exists(), "two rounds are kept"
+
+
+def test_the_ground_truth_is_refreshed_in_turn_and_the_same_after_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recycle = LABELS | {"refresh": {"policy": "fraction", "share": 0.5}}
+    ends = []
+    for folder, killed in ((tmp_path / "whole", False), (tmp_path / "cut", True)):
+        config, renderer = small_config(folder, recycle=recycle), PointRenderer()
+        if killed:
+            with monkeypatch.context() as patch:
+                killing_call(patch, PointRenderer, "render_shard", call=5)
+                with pytest.raises(Killed):
+                    train(config, renderer=renderer, resume=False)
+        train(config, renderer=renderer, resume=killed)
+        ends.append((folder / "run/checkpoints/round-0002" / WEIGHTS).read_bytes())
+        kept = SyntheticRound.open(folder / "run/synthetic/round-0002").count_by_round()
+        assert sum(kept.values()) == NUM_TRAINING
+        assert 0 < kept[2] < NUM_TRAINING
+    assert ends[0] == ends[1]
 
 
 def test_several_epochs_make_a_round(tmp_path: Path) -> None:
