@@ -33,8 +33,8 @@ def fingertips_note(pa_mpjpe_mm: Mapping[Fingertips, float]) -> str:
     vertices = {name: ", ".join(map(str, numbers)) for name, numbers in MANO_FINGERTIPS.items()}
     return (
         f"PA-MPJPE is {pa_mpjpe_mm['default']:.2f} mm with FreiHAND's fingertips (vertices "
-        f"{vertices['default']}) and {pa_mpjpe_mm['legacy']:.2f} mm with those of METRO, Mesh Graphormer and FastMETRO "
-        f"({vertices['legacy']}), which the numbers of these publications have."
+        f"{vertices['default']}) and {pa_mpjpe_mm['legacy']:.2f} mm with those of METRO, Graphormer and "
+        f"FastMETRO ({vertices['legacy']}), which the numbers of these publications have."
     )
 
 

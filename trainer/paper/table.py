@@ -25,7 +25,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
 METROS_TIPS = "PA-MPJPE, METRO's tips"
 TIPS_NOTE = (
     "PA-MPJPE has FreiHAND's own fingertips (vertices {default}); METRO, Mesh Graphormer and FastMETRO have "
-    "others ({legacy}), which alone changes it by about half a millimetre: the last column of a published set. "
+    "others ({legacy}), which alone changes it by half a millimetre: the last column of a published set. "
     "The paper does not say which it has; it builds on FastMETRO."
 ).format(**{name: ", ".join(map(str, vertices)) for name, vertices in MANO_FINGERTIPS.items()})
 
