@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 def attend(
@@ -24,11 +25,37 @@ def attend(
     return gathered
 
 
+def attend_alike(
+    attention: nn.MultiheadAttention,
+    tokens: Float[Tensor, "1 tokens dim"],
+    *,
+    batch: int,
+    forbidden: Bool[Tensor, "tokens tokens"],
+) -> Float[Tensor, "batch_or_1 tokens dim"]:
+    """Return what tokens that are the same for a whole batch gather from one another.
+
+    It is computed once. In training, what is dropped differs from image to image, but not what it is dropped
+    from: projections, products and softmax are still computed once, and their gradients too.
+    """
+    if not (attention.training and attention.dropout > 0):
+        return attend(attention, tokens, tokens, tokens, forbidden=forbidden)
+    num_heads, num_tokens = attention.num_heads, tokens.shape[1]
+    projected = functional.linear(tokens[0], attention.in_proj_weight, attention.in_proj_bias)
+    queries, keys, values = projected.unflatten(1, (3, num_heads, -1)).permute(1, 2, 0, 3)
+    logits = queries @ keys.transpose(1, 2) * queries.shape[2] ** -0.5
+    looks = logits.masked_fill(forbidden, float("-inf")).softmax(dim=2)
+    dropped = functional.dropout(looks[:, None].expand(-1, batch, -1, -1), attention.dropout)
+    gathered = (dropped.reshape(num_heads, batch * num_tokens, num_tokens) @ values).transpose(0, 1)
+    projected_back: Tensor = attention.out_proj(gathered.reshape(batch, num_tokens, -1))
+    return projected_back
+
+
 @contextmanager
 def recorded_attention(network: nn.Module) -> Iterator[dict[str, Float[Tensor, "batch heads queries keys"]]]:
     """Collect the attention maps of every forward pass inside the context, by name of the module.
 
-    A later pass replaces the maps of an earlier one. The network must not be compiled.
+    A later pass replaces the maps of an earlier one. The network must not be compiled. A layer whose tokens
+    are the same for the whole batch has one map for all of it.
 
     Example:
         >>> layer = nn.MultiheadAttention(8, 2, batch_first=True)

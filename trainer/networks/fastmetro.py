@@ -102,9 +102,7 @@ class FastMetro(HandNetwork):
         tokens = Encoded(
             camera=self.cam_token_embed.weight.expand(images.shape[0], -1, -1),
             image=features.flatten(2).transpose(1, 2),
-            points=torch.cat([self.joint_token_embed.weight, self.vertex_token_embed.weight]).expand(
-                images.shape[0], -1, -1
-            ),
+            points=torch.cat([self.joint_token_embed.weight, self.vertex_token_embed.weight])[None],
         )
         rows, columns = features.shape[2:]
         tokens = self._transform(self.transformer_1, tokens, rows, columns)

@@ -50,4 +50,5 @@ def joint_attention(
     """
     with recorded_attention(network) as maps:
         network(images)
-    return maps[layer].mean(dim=1)[:, :NUM_JOINTS, NUM_JOINTS : NUM_JOINTS + num_coarse]
+    looks = maps[layer].mean(dim=1)[:, :NUM_JOINTS, NUM_JOINTS : NUM_JOINTS + num_coarse]
+    return looks.expand(len(images), -1, -1)

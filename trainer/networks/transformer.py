@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from trainer.networks.attention import attend
+from trainer.networks.attention import attend, attend_alike
 
 _TEMPERATURE = 10000.0
 
@@ -22,12 +22,13 @@ class Encoded(NamedTuple):
     Attributes:
         camera: The camera token.
         image: The image tokens.
-        points: The joint and vertex tokens.
+        points: The joint and vertex tokens; before the first decoder they are the same for all images, and
+            there once.
     """
 
     camera: Float[Tensor, "batch 1 dim"]
     image: Float[Tensor, "batch cells dim"]
-    points: Float[Tensor, "batch points dim"]
+    points: Float[Tensor, "batch_or_1 points dim"]
 
 
 class EncoderDecoder(nn.Module):
@@ -139,8 +140,12 @@ class _DecoderLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, points: Tensor, image: Tensor, positions: Tensor, forbidden: Tensor) -> Tensor:
-        values = self.norm1(points)
-        points = points + self.dropout(attend(self.self_attn, values, values, values, forbidden=forbidden))
+        values, batch = self.norm1(points), image.shape[0]
+        if points.shape[0] == batch:
+            gathered = attend(self.self_attn, values, values, values, forbidden=forbidden)
+        else:
+            gathered = attend_alike(self.self_attn, values, batch=batch, forbidden=forbidden)
+        points = points + self.dropout(gathered.expand(batch, -1, -1))
         queries = self.norm2(points)
         points = points + self.dropout(attend(self.multihead_attn, queries, image + positions, image))
         hidden = self.dropout(torch.relu(self.linear1(self.norm3(points))))

@@ -23,8 +23,8 @@ class SupervisedLoss(nn.Module):
     """Distance between a prediction (J, V, cam) and the labels (J*, V*, and p* in the image).
 
     Both hands are compared relative to their own wrists. Joint tokens count beside the joints regressed from
-    the mesh, and a coarse mesh shares the weight of the fine one. Edges and normals are FastMETRO's; heat
-    maps are compared where a network has them.
+    the mesh, and a coarse mesh shares the weight of the fine one. Edges and normals are FastMETRO's, and left
+    out where they weigh nothing; heat maps are compared where a network has them.
 
     Args:
         faces: Triangles of the mesh, for edges and normals.
@@ -75,12 +75,15 @@ class SupervisedLoss(nn.Module):
             for joints_m in _joint_sets(prediction)
         )
 
-        edges = edge_length_loss(hand.verts_m, target.verts_m, self.faces)
-        normals = face_normal_loss(hand.verts_m, target.verts_m, self.faces)
-
         # Eq. 10: L_supervised = w_J L_J + w_V L_V + w_P L_P, and FastMETRO's w_E L_E + w_N L_N
         total = weights.joints * joints + weights.verts * verts + weights.projected * projected
-        total = total + weights.edges * edges + weights.normals * normals
+        edges = normals = None
+        if weights.edges > 0:
+            edges = edge_length_loss(hand.verts_m, target.verts_m, self.faces)
+            total = total + weights.edges * edges
+        if weights.normals > 0:
+            normals = face_normal_loss(hand.verts_m, target.verts_m, self.faces)
+            total = total + weights.normals * normals
 
         # Not of the paper: w_H L_H, for networks that look for each joint in a heat map
         heat = None

@@ -48,8 +48,8 @@ class LossTerms(NamedTuple):
         joints: 3D keypoints.
         verts: Mesh vertices.
         projected: Keypoints in the image.
-        edges: Lengths of edges; None in the self-correlation.
-        normals: Directions of faces; None in the self-correlation.
+        edges: Lengths of edges; None in the self-correlation, and without weight.
+        normals: Directions of faces; None likewise.
         heat: Heat maps; None in the self-correlation, and for networks without them. Not of the paper.
     """
 

@@ -91,7 +91,9 @@ class Learner:
         self.network = self._average.network if self._average else network
         if config.compute.compile:
             network.compile()
-        self.optimiser = build_optimiser(network.parameters(), config.optimiser)
+        self.optimiser = build_optimiser(
+            network.parameters(), config.optimiser, in_one_pass=config.compute.precision != "16-mixed"
+        )
         self.learning_rate = LearningRate(self.optimiser, config.optimiser, num_steps=num_steps)
         self._module, self._wrapped_optimiser = fabric.setup(network, self.optimiser)
         recycle = config.recycle

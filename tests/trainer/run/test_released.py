@@ -33,7 +33,9 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_own_mesh(tmp_path / "mano_downsampling.npz", model=open_hand(), up=up, order=np.arange(195))
     network = build_network(config_of(tmp_path, TINY_FASTMETRO).model, open_hand())
     torch.manual_seed(1)
-    state = {name: value + 0.01 * torch.rand(value.shape) for name, value in network.state_dict().items()}
+    state = network.state_dict()
+    for value in state.values():
+        value.add_(0.01 * torch.rand(value.shape) if value.is_floating_point() else 1)
     torch.save(state, tmp_path / "state_dict.bin")
     return tmp_path / "state_dict.bin"
 
