@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 import numpy as np
 from tqdm import tqdm
 
-from render_worker.bench.frames import noise_photographs, template_twin
+from render_worker.bench.frames import noise_photographs, template_twin, weak_camera
 from render_worker.bench.memory import unshared_memory_mb
 from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.camera import hand_box
@@ -269,7 +269,8 @@ def _write_predictions(folder: Path, hand_model: HandModel, *, shards: int, hand
     """Write prediction shards, without waiting for the disk as a run does."""
     folder.mkdir()
     twins = [template_twin(hand_model, number, _IMAGE_PX) for number in range(hands)]
-    cameras = np.array([(t.camera.scale, t.camera.tx_m, t.camera.ty_m) for t in twins], np.float32)
+    seen = [weak_camera(twin) for twin in twins]
+    cameras = np.array([(each.scale, each.tx_m, each.ty_m) for each in seen], np.float32)
     verts_m, joints_m = np.stack([t.verts_m for t in twins]), np.stack([t.joints_m for t in twins])
     for number in tqdm(range(shards), desc="writing predictions", unit=" shards", leave=False, disable=None):
         names = tuple(f"{number * hands + row:010d}" for row in range(hands))

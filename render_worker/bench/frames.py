@@ -222,6 +222,12 @@ def template_twin(model: HandModel, number: int, image_px: int) -> TwinRequest:
     )
 
 
+def weak_camera(twin: TwinRequest) -> WeakPerspective:
+    """Return the camera of a twin of `template_twin`, which is of the kind that networks predict."""
+    assert isinstance(twin.camera, WeakPerspective)
+    return twin.camera
+
+
 def render_request(twin: TwinRequest, *, seed: int = 0) -> RenderRequest:
     """Return the rendering of a twin alone, in a bright colour that shows every error."""
     light = choose_light(rng_of(twin.sample_id, "light"))

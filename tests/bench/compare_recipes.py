@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from render_worker.bench.frames import noise_photographs, render_request, template_twin
+from render_worker.bench.frames import noise_photographs, render_request, template_twin, weak_camera
 from render_worker.bench.quality import CONVERGED_SAMPLES, hand_psnr_db, render_all
 from render_worker.blender.scene import HandScene
 from render_worker.picture.camera import to_blender
@@ -74,7 +74,8 @@ def write_hands(num_hands: int, path: Path) -> None:
     model = load_hand_model()
     mesh = CappedMesh.of(model)
     twins = [template_twin(model, number, SIZE_PX) for number in range(num_hands)]
-    shifts = [np.array([twin.camera.tx_m, twin.camera.ty_m, 0], np.float32) for twin in twins]
+    cameras = [weak_camera(twin) for twin in twins]
+    shifts = [np.array([camera.tx_m, camera.ty_m, 0], np.float32) for camera in cameras]
     verts = [
         to_blender(mesh.with_cap(twin.verts_m + shift)) for twin, shift in zip(twins, shifts, strict=True)
     ]
@@ -82,7 +83,7 @@ def write_hands(num_hands: int, path: Path) -> None:
         path,
         verts=np.stack(verts),
         faces=mesh.faces,
-        ortho_scale=[2 / twin.camera.scale for twin in twins],
+        ortho_scale=[2 / camera.scale for camera in cameras],
         num_converged=min(num_hands, 3),
     )
 
