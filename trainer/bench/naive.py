@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from statistics import median
 
 import torch
 from torch import Tensor
@@ -97,6 +98,22 @@ def random_batch(batch_size: int, input_px: int, *, num_verts: int) -> LoadedBat
         twin_rows=torch.arange(batch_size),
         sample_ids=tuple(map(str, range(batch_size))),
     )
+
+
+def paired_seconds(works: Mapping[str, Callable[[], object]], *, calls: int) -> dict[str, float]:
+    """Return the median duration of a call of each, taken in turn, until the device has finished.
+
+    What else a machine does then meets all of them alike.
+    """
+    durations_s: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(WARM_UP_STEPS + calls):
+        for name, work in works.items():
+            started_s = time.perf_counter()
+            work()
+            _finish_kernels()
+            if number >= WARM_UP_STEPS:
+                durations_s[name].append(time.perf_counter() - started_s)
+    return {name: median(found) for name, found in durations_s.items()}
 
 
 def seconds_per_call(work: Callable[[], object], *, calls: int) -> float:

@@ -1,13 +1,15 @@
-"""How fast training is: our step beside a naive one, for every network, and the share of data loading.
+"""How fast training is: our step beside two others, for every network, and the share of data loading.
 
 A sample is a photograph with its twin; a step is both passes, the losses, backward, and the optimiser. The
-naive step is what the published programs do: 32 bits, one kernel at a time, a pass for the photographs and
-another for the twins, and a Python loop that raises the coarse mesh of one sample after the other.
+naive step is our network, trained as the published programs do it: 32 bits, one kernel at a time, a pass for
+the photographs and another for the twins, and a Python loop that raises the coarse mesh of one sample after
+the other. The reference is the network of the publication too, for FastMETRO (`trainer.bench.reference`). All
+are measured in turn, so that whatever else the machine does meets them alike.
 """
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +18,10 @@ import torch
 
 from shared.errors import ConfigError
 from shared.hand_model import HandModel, load_hand_model
-from trainer.bench.naive import measure_loading, naive_step, random_batch, seconds_per_call
+from trainer.bench.naive import measure_loading, naive_step, paired_seconds, random_batch
+from trainer.bench.reference import reference_step
 from trainer.config.run import TrainConfig
+from trainer.networks.fastmetro import FastMetroModel
 from trainer.networks.named import NETWORKS
 from trainer.run.processes import build_fabric
 from trainer.training.learner import Learner
@@ -34,6 +38,7 @@ class NetworkSpeed:
         parameters: Numbers that are learnt.
         naive_samples_per_s: Of the naive step.
         samples_per_s: Of our step.
+        reference_samples_per_s: Of the publication's step; None for networks other than FastMETRO.
         loaded_samples_per_s: Photographs that data loading alone delivers; None without a data set.
         data_wait_share: Share of training spent waiting for them; None without a data set.
     """
@@ -42,6 +47,7 @@ class NetworkSpeed:
     parameters: int
     naive_samples_per_s: float
     samples_per_s: float
+    reference_samples_per_s: float | None
     loaded_samples_per_s: float | None
     data_wait_share: float | None
 
@@ -78,15 +84,20 @@ class TrainingBench:
         lines = [
             f"{self.device}, {self.threads} threads; batches of {self.batch_size} photographs with twins, "
             f"{self.input_px} px; ours in {self.precision}{compiled}; samples per second:",
-            f"{'network':<26}{'parameters':>12}{'naive':>9}{'ours':>9}{'':>7}{'loading':>10}{'waiting':>9}",
+            f"{'network':<26}{'parameters':>12}{'reference':>11}{'naive':>9}{'ours':>9}"
+            f"{'/ reference':>13}{'/ naive':>9}{'loading':>10}{'waiting':>9}",
         ]
         for speed in self.speeds:
             gain = f"x{speed.samples_per_s / speed.naive_samples_per_s:.2f}"
+            theirs = speed.reference_samples_per_s
+            reference = "" if theirs is None else f"{theirs:.2f}"
+            over_reference = "" if theirs is None else f"x{speed.samples_per_s / theirs:.2f}"
             loaded = "" if speed.loaded_samples_per_s is None else f"{speed.loaded_samples_per_s:.0f}"
             waiting = "" if speed.data_wait_share is None else f"{speed.data_wait_share:.0%}"
             lines.append(
-                f"{speed.network:<26}{speed.parameters / 1e6:>10.1f} M{speed.naive_samples_per_s:>9.2f}"
-                f"{speed.samples_per_s:>9.2f}{gain:>7}{loaded:>10}{waiting:>9}"
+                f"{speed.network:<26}{speed.parameters / 1e6:>10.1f} M{reference:>11}"
+                f"{speed.naive_samples_per_s:>9.2f}{speed.samples_per_s:>9.2f}{over_reference:>13}{gain:>9}"
+                f"{loaded:>10}{waiting:>9}"
             )
         return "\n".join(lines)
 
@@ -162,16 +173,19 @@ def _measure(
     name: str, config: TrainConfig, model: HandModel, *, steps: int, with_data: bool
 ) -> NetworkSpeed:
     batch = random_batch(config.data.batch_size, config.data.input_px, num_verts=model.num_verts)
-    naive_s = seconds_per_call(naive_step(config, model, batch), calls=steps)
     engine = Learner(build_fabric(config), config, model, num_steps=1000)
-    ours_s = seconds_per_call(lambda: engine.step(batch, number=0), calls=steps)
+    works: dict[str, Callable[[], object]] = {"naive": naive_step(config, model, batch)}
+    if isinstance(config.model, FastMetroModel):
+        works["reference"] = reference_step(config, model, batch)
+    seconds = paired_seconds({**works, "ours": lambda: engine.step(batch, number=0)}, calls=steps)
     loading = measure_loading(engine, config, steps=steps) if with_data else (None, None)
     size = config.data.batch_size
     return NetworkSpeed(
         network=name,
         parameters=sum(value.numel() for value in engine.network.parameters()),
-        naive_samples_per_s=size / naive_s,
-        samples_per_s=size / ours_s,
+        naive_samples_per_s=size / seconds["naive"],
+        samples_per_s=size / seconds["ours"],
+        reference_samples_per_s=size / seconds["reference"] if "reference" in seconds else None,
         loaded_samples_per_s=loading[0],
         data_wait_share=loading[1],
     )

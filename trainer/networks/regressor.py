@@ -3,7 +3,8 @@
 The layer does not place every vertex by itself, which makes ragged meshes until a long training has smoothed
 them, and those are what recycling draws. It places the 16 bones of the hand model, each by any affine map,
 and the vertices follow by their skin weights, as they do in the model itself; shape coefficients come on
-top. All that is linear, can express every posed hand up to half a millimetre, and learns faster.
+top. All that is linear and learns faster. Its floor, the nearest that it comes to posed hands, is 0.16 mm on
+average and 4.75 mm at the worst vertex.
 """
 
 from typing import Literal
@@ -95,7 +96,9 @@ def bone_basis(hand_model: HandModel) -> Float32[np.ndarray, "verts modes"]:
 
 
 class RegressorModel(NetworkSection):
-    """An image backbone with one linear layer to vertices and camera, as in the paper's ablation."""
+    """An image backbone with one linear layer to the camera and the hand model's bones, which move the
+    vertices. The paper's ablation has such a layer too, and does not say what comes out of it.
+    """
 
     name: Literal["regressor"] = "regressor"
     """Which network."""
