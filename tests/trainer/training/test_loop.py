@@ -17,12 +17,12 @@ from shared.twins.predictions import read_predictions
 from shared.twins.rounds import SyntheticRound
 from tests.support.fakes import PointRenderer
 from tests.support.kill_points import Killed, killing_call
+from tests.support.perfect_hands import perfect_predictions
 from tests.support.small_hands import TINY_BACKBONE
 from tests.support.small_run import JOINT_READER, NUM_IMAGES, small_config
 from trainer.evaluation import evaluate
 from trainer.networks.base import HandNetwork
 from trainer.recycle import prediction_shards
-from trainer.recycle.ground_truth import ground_truth_predictions
 from trainer.run.checkpoint import STATE, WEIGHTS, load_state
 from trainer.run.folder import RunFolder
 from trainer.run.log import RunLog
@@ -179,7 +179,7 @@ def test_a_joint_reader_of_boxes_goes_through_rounds_with_twins(tmp_path: Path) 
     (shard, *_) = sorted((tmp_path / "run/predictions/round-0000").iterdir())
     predicted = read_predictions(shard)
     split = FreiHandSplit(config.data.all_sources[0].root, "training")
-    true = ground_truth_predictions(split, [int(name) for name in predicted.sample_ids])
+    true = perfect_predictions(split, [int(name) for name in predicted.sample_ids])
     wrists_ndc, true_ndc = (each.cameras[:, :1] * each.cameras[:, 1:] for each in (predicted, true))
     assert np.abs(wrists_ndc - true_ndc).max() < 1.5
 
