@@ -9,7 +9,7 @@ the released names, so that this step and ours start from the same weights, and 
 import copy
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -57,13 +57,11 @@ def reference_loss(
 ) -> Float[Tensor, ""]:
     """Return the paper's loss with all weights 1, from two passes; every photograph has a twin."""
     original, recycled = network(data.photos.contiguous()), network(data.twins.contiguous())
-    correlation = SelfCorrelationLoss(weights)(original, recycled).total.mean()
     ids = network.coarse_vert_ids
-    return (
-        _supervised(original, data.target, faces, ids, weights)
-        + _supervised(recycled, data.twin_target, faces, ids, weights)
-        + correlation
-    )
+    photographs = _supervised(original, data.target, faces, ids, weights)
+    twins = _supervised(recycled, data.twin_target, faces, ids, weights)
+    total: Tensor = photographs + twins + SelfCorrelationLoss(weights)(original, recycled).total.mean()
+    return total
 
 
 class ReferenceFastMetro(nn.Module):
@@ -82,10 +80,15 @@ class ReferenceFastMetro(nn.Module):
         super().__init__()
         self.num_joints = ours.num_joints
         self.backbone = copy.deepcopy(ours.backbone)
-        names = ("conv_1x1", "cam_token_embed", "joint_token_embed", "vertex_token_embed", "xyz_regressor")
-        names += ("dim_reduce_enc_cam", "dim_reduce_enc_img", "dim_reduce_dec", "cam_predictor")
-        for name in names:
-            self.add_module(name, copy.deepcopy(getattr(ours, name)))
+        self.conv_1x1 = copy.deepcopy(ours.conv_1x1)
+        self.cam_token_embed = copy.deepcopy(ours.cam_token_embed)
+        self.joint_token_embed = copy.deepcopy(ours.joint_token_embed)
+        self.vertex_token_embed = copy.deepcopy(ours.vertex_token_embed)
+        self.dim_reduce_enc_cam = copy.deepcopy(ours.dim_reduce_enc_cam)
+        self.dim_reduce_enc_img = copy.deepcopy(ours.dim_reduce_enc_img)
+        self.dim_reduce_dec = copy.deepcopy(ours.dim_reduce_dec)
+        self.xyz_regressor = copy.deepcopy(ours.xyz_regressor)
+        self.cam_predictor = copy.deepcopy(ours.cam_predictor)
         self.transformer_1 = _Transformer(ours.transformer_1)
         self.transformer_2 = _Transformer(ours.transformer_2)
         for name in ("coarse_vert_ids", "forbidden", "joint_regressor"):
@@ -131,13 +134,9 @@ class _Transformer(nn.Module):
     def __init__(self, ours: EncoderDecoder) -> None:
         super().__init__()
         layers = ours.encoder.layers
-        first = layers[0]
-        sizes = _Sizes(
-            first.self_attn.embed_dim,
-            first.self_attn.num_heads,
-            first.linear1.out_features,
-            first.dropout.p,
-        )
+        attention = cast("nn.MultiheadAttention", layers[0].self_attn)
+        hidden, dropout = cast("nn.Linear", layers[0].linear1), cast("nn.Dropout", layers[0].dropout)
+        sizes = _Sizes(attention.embed_dim, attention.num_heads, hidden.out_features, dropout.p)
         self.encoder = _Stack([_EncoderLayer(sizes) for _ in layers], sizes.dim)
         self.decoder = _Stack([_DecoderLayer(sizes) for _ in layers], sizes.dim)
 
