@@ -181,9 +181,10 @@ def write_onnx(network: nn.Module, path: Path, *, input_px: int, metadata: dict[
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
     """Hide what the exporter says about its own insides, and nothing else."""
-    log = logging.getLogger("onnxscript")
-    level = log.level
-    log.setLevel(logging.ERROR)  # "Skipping constant folding for op Split", once per attention
+    logs = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir")]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)  # "Skipping constant folding for op Split", once per attention
     try:
         with warnings.catch_warnings():
             # PyTorch 2.12 copies tree specs in a way that it has itself deprecated.
@@ -192,7 +193,8 @@ def _quiet_exporter() -> Iterator[None]:
             )
             yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 def _metadata(trained: TrainedHand) -> dict[str, str]:

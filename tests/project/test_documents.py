@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,13 +140,14 @@ def test_the_demonstration_of_the_readme_runs(tmp_path: Path, monkeypatch: pytes
         assert count == 1, key
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "demo.toml").write_text(config.replace("[render]", "[render]\nworkers = 1"))
+    shutil.copytree(ROOT / "docs" / "photographs", tmp_path / "docs" / "photographs")
     monkeypatch.chdir(tmp_path)
     for each in EVERYTHING:
         if each.page == "README.md" and not each.is_licensed and each.line.startswith("meshcycle"):
             arguments = shlex.split(f"{each.line} {TINY.get(each.line.split()[1], '')}")[1:]
             result = CliRunner().invoke(main, arguments, catch_exceptions=False)
             assert result.exit_code == 0, f"{each.line}: {result.stderr}"
-    wanted = {"evaluation.png", "pred.json", "twins.png", "curves.png", "twins.html"}
+    wanted = {"evaluation.png", "pred.json", "twins.png", "curves.png", "twins.html", "photographs.png"}
     assert wanted <= {path.name for path in Path("demo").iterdir()}
 
 

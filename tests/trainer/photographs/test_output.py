@@ -92,8 +92,8 @@ def test_the_parameters_make_the_mesh_again(side: Side) -> None:
         torch.tensor([stored["shape"]], dtype=torch.float32),
     )
     verts_m = posed.verts_m[0].numpy() * mirror + stored["shift_m"]
-    assert np.linalg.norm(verts_m - hand.verts_m, axis=1).mean() < 2e-4
-    assert stored["residual_mm"] < 0.2
+    assert np.linalg.norm(verts_m - hand.verts_m, axis=1).mean() < 3e-4
+    assert stored["residual_mm"] < 0.3
 
 
 def test_a_row_has_a_value_for_every_column() -> None:
