@@ -64,7 +64,7 @@ def bench_train(
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure training: our step beside a naive one and that of FastMETRO.
+    """Measure training: our step beside published ones.
 
     NETWORKS are names of networks to measure; all of them if left out.
     """
