@@ -23,6 +23,8 @@ DAMAGED_ARCHIVE: Final = (
 )
 """What the libraries raise about a zip, and about arrays, that is damaged, encrypted or hostile."""
 
+_LONGEST: Final = 300
+"""Of a message; some libraries put what they have read into theirs."""
 MOST_BYTES: Final = 1 << 28
 """Of all that is read from one archive; MANO has 5 MB."""
 
@@ -76,4 +78,4 @@ def read_array(content: bytes) -> np.ndarray[Any, Any]:
 
 def in_one_line(error: BaseException) -> str:
     """Return what an error says, or its name."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:_LONGEST]

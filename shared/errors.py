@@ -5,6 +5,8 @@ sentence of its own. They are kept apart, so that whoever reports an error in an
 texts apart.
 """
 
+_LONGEST_LINE = 2000
+
 
 class MeshcycleError(Exception):
     """Base of every error that the command line prints without a traceback.
@@ -17,11 +19,18 @@ class MeshcycleError(Exception):
     """
 
     def __init__(self, message: str, remedy: str = "") -> None:
+        message = "\n".join(map(_shortened, message.split("\n")))
         super().__init__(message, remedy)
         self.message, self.remedy = message, remedy
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}" if self.remedy else self.message
+
+
+def _shortened(line: str) -> str:
+    """Leave the middle out of what damaged files put into a message: 100 kilobytes at times."""
+    half = _LONGEST_LINE // 2
+    return line if len(line) <= _LONGEST_LINE else f"{line[:half]} … {line[-half:]}"
 
 
 class ConfigError(MeshcycleError):

@@ -32,7 +32,7 @@ DAMAGED_PICTURE: Final = (
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
 """What Pillow lets through about damaged and hostile pictures."""
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # there are limits of our own
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong is told by errors, and limits are our own
 
 _TAG: Final = 0x0112
 _EXIF_IFD: Final = 0x8769

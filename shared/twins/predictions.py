@@ -103,7 +103,7 @@ def read_predictions(path: Path) -> PredictionShard:
                 raise ShardError(
                     (
                         f"{path}: expected a prediction shard of format {FORMAT}, found "
-                        f"{metadata.get('format', 'none')}."
+                        f"{metadata.get('format', 'none')!s:.60}."
                     ),
                     remedy="Predict again with this release.",
                 )

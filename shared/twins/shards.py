@@ -308,7 +308,7 @@ def read_versioned_json(path: Path, *, expected_format: str) -> object:
     found = content.get("format", "none") if isinstance(content, dict) else "no object"
     if found != expected_format:
         raise ShardError(
-            f"{path}: expected format {expected_format}, found {found}.",
+            f"{path}: expected format {expected_format}, found {found!s:.60}.",
             remedy="Render the round again with this release.",
         )
     return content

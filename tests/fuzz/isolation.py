@@ -53,6 +53,7 @@ def outcome_of(read: Callable[[], object], wanted: object = None) -> tuple[Outco
 def _said_by(read: Callable[[], object], wanted: object) -> str:
     size_bytes = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()  # noqa: PTH123, SIM115
     resource.setrlimit(resource.RLIMIT_AS, (size_bytes + _MEMORY_BYTES, resource.RLIM_INFINITY))
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # as `shared.images` has it outside of pytest
     try:
         found = read()
     except MeshcycleError as error:

@@ -119,7 +119,7 @@ def _twin(sample: Any) -> str:
     assert rgb.dtype == np.uint8
     assert rgb.ndim == 3
     _require_finite(sample.verts_m, sample.joints_m, *sample.labels.skin_rgb)
-    return _digest(rgb, sample.verts_m, sample.joints_m) + sample.labels.sample_id
+    return f"{_digest(rgb, sample.verts_m, sample.joints_m)} {sample.labels.sample_id}"
 
 
 def _right_checksums(folder: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from shared.archives import read_arrays
+from shared.errors import ShardError
 from shared.json_text import parse_json
 
 
@@ -74,3 +75,12 @@ def test_objects_are_refused() -> None:
 def test_text_that_no_parser_can_take_is_a_value_error(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         parse_json(text)
+
+
+def test_a_message_stays_readable_whatever_a_file_puts_into_it() -> None:
+    """A damaged zip has kilobytes for the name of a member, and zipfile says all of them."""
+    told = str(ShardError(f"a.tar: expected a shard, found {'x' * 200_000}.", "Render it again."))
+    assert len(told) < 2100
+    assert told.startswith("a.tar: expected a shard, found xxx")
+    assert told.endswith("x. Render it again.")
+    assert str(ShardError("one\ntwo")) == "one\ntwo"

@@ -155,6 +155,7 @@ def left(fields: dict[str, Any]) -> dict[str, Any]:
         ({"v_template": np.zeros((6890, 3))}, "expected shapedirs of size 6890 x 3 x 10, found 778 x 3 x 10"),
         ({"posedirs": np.zeros((778, 3, 207))}, "expected posedirs of size 778 x 3 x 135"),
         ({"hands_mean": np.full(45, np.nan)}, "expected finite numbers in hands_mean"),
+        ({"hands_mean": np.full(45, 1e300)}, "expected finite numbers in hands_mean"),
         ({"f": np.full((1538, 3), 778)}, "expected faces of 778 vertices"),
         ({"kintree_table": np.full((2, 16), 15)}, "expected parents before their children"),
         ({"f": open_hand_fields()["f"][:, ::-1]}, "expected faces that look outwards"),

@@ -162,6 +162,13 @@ def test_another_version_is_refused_before_anything_else(tar_path: Path) -> None
         read_index(tar_path)
 
 
+def test_a_format_of_any_length_is_told_in_a_line(tar_path: Path) -> None:
+    index_path(tar_path).write_text(json.dumps({"format": "meshcycle-synthetic-" + "9" * 5000}))
+    with pytest.raises(ShardError, match=r"found meshcycle-synthetic-9+\.") as told:
+        read_index(tar_path)
+    assert len(str(told.value)) < 500
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "", "\xff"])
 def test_an_index_that_is_no_json_object_is_refused(tar_path: Path, content: str) -> None:
     index_path(tar_path).write_text(content, encoding="latin-1")

@@ -1,6 +1,8 @@
 """Curves of runs, from their metrics."""
 
 import json
+import os
+import warnings
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ def write_run(path: Path, *, rounds: int, recycles: bool) -> Path:
                 "photos_per_s": 40.0,
                 "data_wait_share": 0.1,
                 "losses": losses,
-                "scores": {"pa_mpjpe_mm": 9.0 - number, "pa_mpvpe_mm": 8.0 - number},
+                "scores": {"pa_mpjpe_mm": 9.0 - number, "pa_mpvpe_mm": 8.0 - number, "pa_f15": 0.9},
                 "rendered": 0,
                 "quarantined": 0,
                 "wall_s": {"train": 4.0, "evaluate": 1.0} | ({"render": 9.0} if recycles else {}),
@@ -50,6 +52,16 @@ def test_a_run_without_a_finished_round_is_named(tmp_path: Path) -> None:
     (tmp_path / "young").mkdir()
     with pytest.raises(ConfigError, match="young: expected a run that has finished a round"):
         draw_curves([tmp_path / "young"], tmp_path / "curves.png")
+
+
+@pytest.mark.parametrize("name", [b"a$b^{$c", b"$x$ \\frac{", b"run-\xff", "\u202e手".encode(), b"%s & {x}"])
+def test_whatever_a_run_is_called_its_curves_are_drawn(tmp_path: Path, name: bytes) -> None:
+    """Matplotlib takes dollar signs for formulas, and some names are no UTF-8."""
+    run = write_run(tmp_path / os.fsdecode(name), rounds=2, recycles=True)
+    for suffix in ("png", "svg"):
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of letters that no font has
+            draw_curves([run], tmp_path / f"curves.{suffix}")
+        assert (tmp_path / f"curves.{suffix}").stat().st_size > 10_000
 
 
 def test_an_unknown_picture_format_is_refused(tmp_path: Path) -> None:

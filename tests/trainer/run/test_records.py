@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,14 @@ def test_what_is_no_round_is_refused_in_one_line(tmp_path: Path) -> None:
     """A line of another release, or a damaged one, would otherwise end the next table with a traceback."""
     run = RunFolder(tmp_path)
     good = asdict(record(0, rendered=0))
-    for change in ({"losses": {}}, {"losses": 3}, {"scores": {}}, {"wall_s": None}, {"round": "x"}):
+    changes: list[dict[str, Any]] = [
+        {"losses": {}},
+        {"losses": 3},
+        {"scores": {}},
+        {"wall_s": None},
+        {"round": "x"},
+    ]
+    for change in changes:
         run.metrics.write_text(json.dumps(good) + "\n" + json.dumps(good | change) + "\n")
         with pytest.raises(CheckpointError, match="expected a finished round in every line") as told:
             read_records(run)

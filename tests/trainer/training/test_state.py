@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from trainer.run.processes import build_fabric
 from trainer.training.learner import Learner
 from trainer.training.loss_meter import LossMeter
 from trainer.training.state import CheckpointManager, LoopState
+
+STATES = ("engine", "meter", "standing")
+NOTHING: tuple[Any, ...] = (None, 3, [])
 
 
 @pytest.fixture
@@ -45,8 +49,8 @@ def changed(**values: Any) -> Callable[[dict[str, Any]], Any]:
 @pytest.mark.parametrize(
     "change",
     [
-        *(without(name) for name in ("engine", "meter", "standing", "format")),
-        *(changed(**{name: value}) for name in ("engine", "meter", "standing") for value in (None, 3, [])),
+        *(without(name) for name in (*STATES, "format")),
+        *(changed(**{name: value}) for name, value in product(STATES, NOTHING)),
         lambda state: state | {"engine": without(min(state["engine"]))(state["engine"])},
         lambda state: state | {"engine": dict.fromkeys(state["engine"], 3)},
         lambda state: state | {"standing": state["standing"] | {"best_mm": "x"}},
