@@ -66,7 +66,8 @@ def _parse(path: Path, *, rows: int | None, columns: int) -> Annotation:
     try:
         for text in _pieces(path):
             skeleton += text.translate(None, _NUMBERS_AND_BLANKS) + b","
-            pieces.append(np.fromstring(text.translate(None, b"[] \t\r\n"), sep=",").astype(np.float32))
+            with np.errstate(over="ignore"):  # what becomes infinite is refused below
+                pieces.append(np.fromstring(text.translate(None, b"[] \t\r\n"), sep=",").astype(np.float32))
     except ValueError as error:
         raise DatasetError(
             f"{path}: expected nested JSON lists of numbers, {error}.",

@@ -131,7 +131,8 @@ def _points(
 ) -> Float32[np.ndarray, "hands points 3"]:
     wanted = f"{name} of size {' x '.join(map(str, shape))} in the order of the images"
     try:
-        points = np.array(content, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what becomes infinite is refused below
+            points = np.array(content, dtype=np.float32)
     except (ValueError, TypeError, OverflowError) as error:
         raise DatasetError(
             f"{path}: expected {wanted}, found unequal lists or no numbers.",
