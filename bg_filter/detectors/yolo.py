@@ -39,7 +39,7 @@ class YoloDetector:
     is_recorded = False
 
     def __init__(self, settings: DetectorSettings, *, device: str = "auto") -> None:
-        self.device = _device(device)
+        self.device = device_named(device)
         self._num_threads = torch.get_num_threads()
         self._networks = [_Network(name, settings, self.device) for name in settings.weights]
         self.identity = ", ".join(network.identity for network in self._networks)
@@ -207,7 +207,7 @@ def _first_sentence(error: Exception) -> str:
     return lines[0].removeprefix("ERROR ❌️ ").split(". ")[0].rstrip(".")
 
 
-def _device(name: str) -> torch.device:
+def device_named(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

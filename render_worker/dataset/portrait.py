@@ -80,22 +80,9 @@ class PortraitRequest:
         Raises:
             RenderError: The hand cannot be seen.
         """
-        hand, camera, realism = self.hand, self.hand.camera, self.realism
-        hand_box(hand.verts_m, camera, width_px=camera.width_px, height_px=camera.height_px)
-        seed = seed_of(self.seed, "portrait", hand.index if self.film is None else self.film)
-        other = self.other
-        figure = pose_body(
-            context.mesh,
-            hand.verts_m,
-            hand.joints_m,
-            arm=choose_arm(rng_of(seed, "arm")) if realism.forearm else None,
-            thing=_thing(context, hand, realism, rng_of(seed, "thing")) if self.film is None else None,
-            other=None if other is None else Other(other.verts_m, other.joints_m, rng_of(seed, "other")),
-        )
-        rng = rng_of(seed, "skin")
-        tone = choose_tone(rng)
-        asked = _lit(self, figure, _colours(figure, tone, rng, realism), seed)
-        layer = context.scene.render(asked)
+        camera, realism = self.hand.camera, self.realism
+        seed = self._seed
+        layer, tone = self.draw(context)
         background = choose_background(
             context.photographs, rng_of(seed, "background"), image_px=camera.width_px
         )
@@ -117,6 +104,36 @@ class PortraitRequest:
             ),
             mask_jpeg=_grey_jpeg(_silhouette(layer, behind.shape[:2])),
         )
+
+    def draw(self, context: RenderContext) -> tuple[HandLayer, tuple[float, float, float]]:
+        """Render what stands before the background.
+
+        Returns:
+            What was rendered, not yet exposed, and the tone of its skin in sRGB.
+
+        Raises:
+            RenderError: The hand cannot be seen.
+        """
+        hand, camera, realism = self.hand, self.hand.camera, self.realism
+        hand_box(hand.verts_m, camera, width_px=camera.width_px, height_px=camera.height_px)
+        seed = self._seed
+        other = self.other
+        figure = pose_body(
+            context.mesh,
+            hand.verts_m,
+            hand.joints_m,
+            arm=choose_arm(rng_of(seed, "arm")) if realism.forearm else None,
+            thing=_thing(context, hand, realism, rng_of(seed, "thing")) if self.film is None else None,
+            other=None if other is None else Other(other.verts_m, other.joints_m, rng_of(seed, "other")),
+        )
+        rng = rng_of(seed, "skin")
+        tone = choose_tone(rng)
+        asked = _lit(self, figure, _colours(figure, tone, rng, realism), seed)
+        return context.scene.render(asked), tone
+
+    @property
+    def _seed(self) -> int:
+        return seed_of(self.seed, "portrait", self.hand.index if self.film is None else self.film)
 
 
 def _thing(
