@@ -56,11 +56,17 @@ def open_renderer(
     return RenderPool(settings, model, backgrounds, address=address)
 
 
-def hand_detector(weights: str, *, sides: Sides, margin: float, confidence: float, device: str) -> HandFinder:
-    """Lend the background filter's detector to the trainer."""
+def hand_detector(
+    weights: str | None, *, sides: Sides | None, margin: float, confidence: float | None, device: str
+) -> HandFinder:
+    """Lend the background filter's detectors to the trainer."""
+    if weights is None:
+        from bg_filter.detectors.own_hands import OwnHandFinder
+
+        return OwnHandFinder(sides=sides, margin=margin, confidence=confidence, device=device)
     from bg_filter.detectors.hands import HandDetector
 
-    return HandDetector(weights, sides=sides, margin=margin, confidence=confidence, device=device)
+    return HandDetector(weights, sides=sides or "right", margin=margin, confidence=confidence, device=device)
 
 
 def turntable(model: HandModel, settings: RenderSettings) -> Turntable:

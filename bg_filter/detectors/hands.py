@@ -19,6 +19,7 @@ from shared.seams.hand_finder import HandSquare, Sides, sides_of
 _HAND = re.compile(r"(?<![a-z])hands?(?![a-z])")
 _SIDE = re.compile(r"(?<![a-z])(left|right)(?![a-z])")
 _INPUT_PX = 640
+_CONFIDENCE = 0.25
 _OPTION = "--detector"
 
 
@@ -32,7 +33,7 @@ class HandDetector:
         weights: A file, or a name that ultralytics downloads.
         sides: Which hands they are, where the name of the class does not say.
         margin: Side of the square around a hand, in longer sides of its box.
-        confidence: Least score of a hand.
+        confidence: Least score of a hand; None for what suits most networks.
         device: ``cpu``, ``cuda``, ``cuda:1``, ..., or ``auto`` for a GPU where there is one.
 
     Raises:
@@ -40,11 +41,18 @@ class HandDetector:
     """
 
     def __init__(
-        self, weights: str, *, sides: Sides, margin: float, confidence: float = 0.25, device: str = "auto"
+        self,
+        weights: str,
+        *,
+        sides: Sides,
+        margin: float,
+        confidence: float | None = None,
+        device: str = "auto",
     ) -> None:
         self._sides, self._margin = sides, margin
         chosen = None if device == "auto" else device  # ultralytics' own word for it
-        self._options = {"conf": confidence, "imgsz": _INPUT_PX, "device": chosen, "verbose": False}
+        least = _CONFIDENCE if confidence is None else confidence
+        self._options = {"conf": least, "imgsz": _INPUT_PX, "device": chosen, "verbose": False}
         with quiet_ultralytics():
             self._network = _load(weights_file(weights, option=_OPTION))
         names: dict[int, str] = self._network.names

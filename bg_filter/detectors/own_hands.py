@@ -21,7 +21,7 @@ from bg_filter.detectors.weights import quiet_ultralytics
 from bg_filter.detectors.yolo import PADDING, device_named
 from shared.errors import BackgroundError
 from shared.images import Rgb
-from shared.seams.hand_finder import HandSquare
+from shared.seams.hand_finder import HandSquare, Sides, sides_of
 from shared.types import Side
 
 WEIGHTS: Final = Path(__file__).with_name("own_hands.safetensors")
@@ -57,6 +57,7 @@ class OwnHandFinder:
 
     Args:
         margin: Side of the square around a hand, in longer sides of its box.
+        sides: Which hands they are, whatever the network says; None believes it.
         confidence: Least score of a hand.
         device: ``cpu``, ``cuda``, ``cuda:1``, ..., or ``auto`` for a GPU where there is one.
         weights: A file that ``tools/hand_finder`` exported.
@@ -70,19 +71,22 @@ class OwnHandFinder:
         self,
         *,
         margin: float,
-        confidence: float = CONFIDENCE,
+        sides: Sides | None = None,
+        confidence: float | None = None,
         device: str = "auto",
         weights: Path = WEIGHTS,
     ) -> None:
-        self._margin, self._confidence = margin, confidence
+        self._margin, self._sides = margin, sides
+        self._confidence = CONFIDENCE if confidence is None else confidence
         self._device = device_named(device)
         self._network = load_network(weights).to(self._device)
 
     def find(self, rgb: Rgb) -> list[HandSquare]:
         """Return the squares around the hands, the most confident first."""
         return [
-            HandSquare.around_box(hand.box, margin=self._margin, side=hand.side, confidence=hand.confidence)
+            HandSquare.around_box(hand.box, margin=self._margin, side=side, confidence=hand.confidence)
             for hand in self.detect(rgb)
+            for side in ((hand.side,) if self._sides is None else sides_of(self._sides))
         ]
 
     @torch.inference_mode()
@@ -147,8 +151,9 @@ def _apart(corners: Float[Tensor, "boxes 4"]) -> list[int]:
     for each in range(len(corners)):
         if kept:
             others = corners[kept]
-            low, high = torch.maximum(others[:, :2], corners[each, :2]), torch.minimum(
-                others[:, 2:], corners[each, 2:]
+            low, high = (
+                torch.maximum(others[:, :2], corners[each, :2]),
+                torch.minimum(others[:, 2:], corners[each, 2:]),
             )
             shared = (high - low).clamp(min=0).prod(dim=1)
             if bool((shared / (areas[kept] + areas[each] - shared) > _MOST_OVERLAP).any()):

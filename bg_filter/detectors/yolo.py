@@ -1,4 +1,4 @@
-"""Finding people with ultralytics' networks: the one file of the filter that loads PyTorch.
+"""Finding people with ultralytics' networks: one of the two files of the filter that load PyTorch.
 
 Only the network is theirs. What counts is the highest score that any box gives to a wanted class, so boxes
 need not compete with each other, and a box that looks still more like something else counts too: a missed
@@ -208,6 +208,11 @@ def _first_sentence(error: Exception) -> str:
 
 
 def device_named(name: str) -> torch.device:
+    """Return a device, a GPU for ``auto`` where there is one.
+
+    Raises:
+        DeviceError: It does not exist here.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

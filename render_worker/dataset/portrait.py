@@ -93,7 +93,7 @@ class PortraitRequest:
         if rng.random() < realism.shadow:
             behind = _shadowed(behind, layer, rng)
         traces = choose_traces(realism, rng)
-        noise_rng = rng if self.film is None else rng_of(seed, "frame", hand.index)
+        noise_rng = rng if self.film is None else rng_of(seed, "frame", self.hand.index)
         picture = traces.leave(composite(layer, behind).pixels, noise_rng)
         best = context.settings.jpeg_quality
         return Portrait(

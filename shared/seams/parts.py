@@ -45,15 +45,22 @@ class OpenHandDetector(Protocol):
     """Loads a network that finds hands in photographs."""
 
     def __call__(
-        self, weights: str, *, sides: Sides, margin: float, confidence: float, device: str
+        self,
+        weights: str | None,
+        *,
+        sides: Sides | None,
+        margin: float,
+        confidence: float | None,
+        device: str,
     ) -> HandFinder:
         """Return a finder of hands.
 
         Args:
-            weights: A file, or a name that is downloaded.
-            sides: Which hands they are, where the network does not say.
+            weights: A file, or a name that is downloaded; None for the finder that comes with the package.
+            sides: Which hands they are, whatever that finder says, or where other weights do not say it;
+                None believes that finder, and expects right hands of those.
             margin: Side of the square around a hand, in longer sides of its box.
-            confidence: Least score of a hand.
+            confidence: Least score of a hand; None for what suits the network.
             device: ``cpu``, ``cuda`` or ``auto``.
         """
         ...

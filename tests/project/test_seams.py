@@ -39,7 +39,13 @@ class Lent:
         self.is_closed = True
 
     def detector(
-        self, weights: str, *, sides: Sides, margin: float, confidence: float, device: str
+        self,
+        weights: str | None,
+        *,
+        sides: Sides | None,
+        margin: float,
+        confidence: float | None,
+        device: str,
     ) -> "MiddleFinder":
         self.asked.append(f"{weights} {sides} {margin} {confidence} {device}")
         return MiddleFinder()
@@ -66,19 +72,29 @@ class Views:
         path.write_text(f"{len(verts_m)} vertices, left: {is_left}")
 
 
-def test_predict_uses_the_detector_and_the_turntable_that_it_is_lent(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ([], "None None 1.5 None cpu"),
+        (["--side", "left"], "None left 1.5 None cpu"),
+        (["--detector", "hands.pt", "--confidence", "0.4"], "hands.pt None 1.5 0.4 cpu"),
+    ],
+)
+def test_predict_uses_the_detector_and_the_turntable_that_it_is_lent(
+    tmp_path: Path, options: list[str], asked: str
+) -> None:
     lent = Lent()
     run, photograph = write_run(tmp_path / "run", TINY_REGRESSOR), tmp_path / "hand.png"
     Image.new("RGB", (60, 40), (90, 90, 90)).save(photograph)
     arguments = ["predict", str(photograph), "--checkpoint", str(run), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(
         main,
-        [*arguments, "--detector", "hands.pt", "--confidence", "0.4", "--device", "cpu", "--view"],
+        [*arguments, *options, "--device", "cpu", "--view"],
         obj=replace(PARTS, hand_detector=lent.detector, turntable=lent.turntable),
         catch_exceptions=False,
     )
     assert result.exit_code == 0, result.stderr
-    assert lent.asked == ["hands.pt right 1.5 0.4 cpu"]
+    assert lent.asked == [asked]
     assert (tmp_path / "out" / "hand-0-left.gif").read_text() == "778 vertices, left: True"
 
 

@@ -43,9 +43,10 @@ def _train(asked: argparse.Namespace) -> None:
 
 
 def _score(asked: argparse.Namespace) -> None:
+    from bg_filter.detectors.own_hands import WEIGHTS
     from tools.hand_finder.score import score
 
-    print(score(asked.assets, weights=asked.weights).to_text())
+    print(score(asked.assets, weights=asked.weights or WEIGHTS, on_training_data=asked.trained_on))
 
 
 def _export(asked: argparse.Namespace) -> None:
@@ -78,7 +79,10 @@ def _options() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
 
     score = steps.add_parser("score", parents=[assets], help="recall, sides, false alarms, time")
-    score.add_argument("--weights", help="other weights than the shipped ones")
+    score.add_argument("--weights", type=Path, help="an exported file, instead of the shipped one")
+    score.add_argument(
+        "--trained-on", action="store_true", help="what was trained on, at many confidences, to choose one"
+    )
     score.set_defaults(run=_score)
 
     export = steps.add_parser("export", help="write the file that the package ships")

@@ -92,7 +92,9 @@ def _render_some(out: Path, seed: int, numbers: list[int]) -> int:
         coverage = rgba[..., 3:]
         colours = encode_srgb8((rgba[..., :3] / np.maximum(coverage, 1e-4)).clip(0, 1))
         tile = np.zeros((TILE_PX, TILE_PX, 4), np.uint8)
-        tile[layer.box.rows, layer.box.columns] = np.dstack([colours, np.rint(255 * coverage).astype(np.uint8)])
+        tile[layer.box.rows, layer.box.columns] = np.dstack(
+            [colours, np.rint(255 * coverage).astype(np.uint8)]
+        )
         px = project_px(hand.verts_m, hand.camera, size_px=TILE_PX)
         low, high = (px.min(0) + 0.5).clip(0, TILE_PX), (px.max(0) + 0.5).clip(0, TILE_PX)
         file = io.BytesIO()

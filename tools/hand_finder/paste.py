@@ -52,7 +52,9 @@ def paste_cutout(
         box = (cutout.rgba.shape[1] - box[2], box[1], cutout.rgba.shape[1] - box[0], box[3])
     left, top, right, bottom = (scale * side for side in box)
     small = cv2.resize(
-        np.ascontiguousarray(rgba), (columns, rows), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        np.ascontiguousarray(rgba),
+        (columns, rows),
+        interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC,
     )
     height, width = picture.shape[:2]
     for _ in range(_TRIES):
@@ -72,7 +74,11 @@ def _place(
     (width, height), (rows, columns) = size, coverage.shape
     left, top, right, bottom = box
     x = rng.uniform(-left, max(width - right, -left)) if right - left < width else (width - left - right) / 2
-    y = rng.uniform(-top, max(height - bottom, -top)) if bottom - top < height else (height - top - bottom) / 2
+    y = (
+        rng.uniform(-top, max(height - bottom, -top))
+        if bottom - top < height
+        else (height - top - bottom) / 2
+    )
     if rng.random() < 0.12:  # a hand that is cut by the edge
         x, y = x + rng.normal() * 0.15 * (right - left), y + rng.normal() * 0.15 * (bottom - top)
     if rng.random() > _ENDS_INSIDE_SHARE:
@@ -97,12 +103,16 @@ def _onto_canvas(small: np.ndarray, size: tuple[int, int], x: int, y: int) -> np
     return canvas
 
 
-def _blend(picture: Rgb, layer: np.ndarray, tone: tuple[float, float, float], rng: np.random.Generator) -> Rgb:
+def _blend(
+    picture: Rgb, layer: np.ndarray, tone: tuple[float, float, float], rng: np.random.Generator
+) -> Rgb:
     coverage: Float32[np.ndarray, "height width"] = layer[..., 3].astype(np.float32) / 255
     mean_rgb = tuple(float(value) / 255 for value in picture.mean(axis=(0, 1)))
     seen = seen_colour(tone, rng, background_rgb=(mean_rgb[0], mean_rgb[1], mean_rgb[2]))
     around = srgb_to_linear(np.array(mean_rgb)) + 0.02
-    gains = srgb_to_linear(np.array(seen)) / srgb_to_linear(np.array(tone)) * (around / around.mean()) ** _TINT
+    gains = (
+        srgb_to_linear(np.array(seen)) / srgb_to_linear(np.array(tone)) * (around / around.mean()) ** _TINT
+    )
     if rng.random() < _SHADOW_SHARE:
         angle, far_px = rng.uniform(0, 2 * np.pi), rng.uniform(2, 40)
         picture = cast_shadow(

@@ -82,7 +82,12 @@ def _write_some(ingredients: Path, out: Path, seed: int, numbers: range) -> int:
 def yolo_line(side: Side, box: Corners, width: int, height: int) -> str:
     """Return a line of a label file."""
     left, top, right, bottom = box
-    shares = ((left + right) / 2 / width, (top + bottom) / 2 / height, (right - left) / width, (bottom - top) / height)
+    shares = (
+        (left + right) / 2 / width,
+        (top + bottom) / 2 / height,
+        (right - left) / width,
+        (bottom - top) / height,
+    )
     return " ".join([str(int(side == "right")), *(f"{share:.5f}" for share in shares)]) + "\n"
 
 

@@ -72,7 +72,9 @@ def _run(root: Path, weights: str, **options: Any) -> Path:
     from ultralytics.engine import trainer
 
     data_utils.check_font = lambda *_: None  # it would download one, to draw with
-    trainer.BaseTrainer.read_results_csv = lambda _: {}  # the only use of polars, for the checkpoint's history
+    trainer.BaseTrainer.read_results_csv = (
+        lambda _: {}
+    )  # the only use of polars, for the checkpoint's history
     network = YOLO(weights)
     network.train(
         **options,

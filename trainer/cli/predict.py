@@ -27,9 +27,9 @@ _LENGTH = FiniteRange(0, 1e6, above=True)
 
 @click.command(
     epilog=examples(
-        "meshcycle predict hand.jpg --out hands --box 820 410 300 360",
-        "meshcycle predict holiday --out hands --detector yolov8n-oiv7.pt --side both",
-        "meshcycle predict left.mp4 --checkpoint RUN --out hands --side left",
+        "meshcycle predict holiday --out hands",
+        "meshcycle predict hand.jpg --out hands --box 820 410 300 360 --side left",
+        "meshcycle predict hands.mp4 --checkpoint RUN --out hands --confidence 0.6",
     )
 )
 @click.argument("source", metavar="IMAGE|FOLDER|VIDEO", type=click.Path(exists=True, path_type=Path))
@@ -43,22 +43,22 @@ _LENGTH = FiniteRange(0, 1e6, above=True)
     metavar="X Y W H",
     help="Left, top, width and height in pixels of a hand; repeat it for more.",
 )
-@click.option("--detector", help="Find hands with these YOLO weights, such as yolov8n-oiv7.pt.")
+@click.option("--crop", is_flag=True, help="Expect one hand in the middle of every picture, as in FreiHAND.")
+@click.option(
+    "--detector",
+    help="Find hands with these YOLO weights, such as yolov8n-oiv7.pt, instead of our own.",
+)
 @click.option(
     "--confidence",
     type=SHARE,
-    default=0.25,
-    show_default=True,
-    help="Least score of a hand that the detector finds.",
+    help="Least score of a hand that is found. Default: what suits the detector.",
 )
 @click.option(
     "--side",
     "sides",
     type=click.Choice(["right", "left", "both"]),
     multiple=True,
-    default=["right"],
-    show_default=True,
-    help="Which hand it is, once or per box; both tries each.",
+    help="Which hand it is, once or per box; both tries each. Default: what the detector says, else right.",
 )
 @click.option(
     "--margin",
@@ -122,8 +122,9 @@ def predict(
     checkpoint: Location,
     out: Path,
     boxes: tuple[tuple[float, float, float, float], ...],
+    crop: bool,
     detector: str | None,
-    confidence: float,
+    confidence: float | None,
     sides: tuple[Literal["right", "left", "both"], ...],
     margin: float | None,
     mesh_format: Literal["obj", "ply", "glb"],
@@ -142,10 +143,11 @@ def predict(
 ) -> None:
     """Predict the hands in your own photographs or video.
 
-    Without --box and --detector, the hand is expected in the middle, as in FreiHAND. For every
-    picture, an overlay (NAME-overlay.png) is written, a mesh per hand, and NAME.json with joints, vertices,
-    place, pose, shape, and camera in pixels of the picture. A video gets an overlay in MP4, and a line of
-    JSON per frame; its hands keep their identity, and do not tremble.
+    Hands are found, and told left from right, by a small network that comes with meshcycle
+    (docs/hand_finder.md), unless --box, --crop or --detector says otherwise. For every picture, an overlay
+    (NAME-overlay.png) is written, a mesh per hand, and NAME.json with joints, vertices, place, pose, shape,
+    and camera in pixels of the picture. A video gets an overlay in MP4, and a line of JSON per frame; its
+    hands keep their identity, and do not tremble.
 
     Exit code 3 if some files of a folder could not be used.
     """
@@ -154,8 +156,8 @@ def predict(
     from trainer.photographs.predict import predict_photographs
     from trainer.run.trained import load_trained
 
-    if boxes and detector:
-        raise click.UsageError("Give --box or --detector, not both.")
+    if bool(boxes) + crop + bool(detector) > 1:
+        raise click.UsageError("Give one of --box, --crop and --detector.")
     if len(sides) > 1 and not boxes:
         raise click.UsageError("Give --side once; only boxes can have one each.")
     released = released_as(network, coarse_mesh)
@@ -163,13 +165,17 @@ def predict(
     margin = margin or trained.margin
     finder: HandFinder
     if boxes:
-        finder = GivenBoxes(boxes, sides, margin=margin)
-    elif detector:
-        finder = parts.hand_detector(
-            detector, sides=sides[0], margin=margin, confidence=confidence, device=device
-        )
+        finder = GivenBoxes(boxes, sides or ("right",), margin=margin)
+    elif crop:
+        finder = CentreCrop(trained.crop_share, sides[0] if sides else "right")
     else:
-        finder = CentreCrop(trained.crop_share, sides[0])
+        finder = parts.hand_detector(
+            detector,
+            sides=sides[0] if sides else None,
+            margin=margin,
+            confidence=confidence,
+            device=device,
+        )
     draw_view = _view_with(parts.turntable(trained.hand_model, trained.config.render)) if view else None
     options = PredictOptions(
         mesh_format=mesh_format,

@@ -162,7 +162,7 @@ def test_the_command_reports_and_its_exit_code_tells_of_skipped_files(
     run: Path, album: Path, tmp_path: Path
 ) -> None:
     arguments = ["predict", str(album), "--checkpoint", str(run), "--out", str(tmp_path / "out"), "--json"]
-    arguments += ["--device", "cpu", "--side", "left"]
+    arguments += ["--device", "cpu", "--crop", "--side", "left"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 3
     said = json.loads(result.stdout)
@@ -175,7 +175,8 @@ def test_the_command_reports_and_its_exit_code_tells_of_skipped_files(
 @pytest.mark.parametrize(
     ("extra", "expected"),
     [
-        (["--box", "1", "2", "3", "4", "--detector", "hands.pt"], "not both"),
+        (["--box", "1", "2", "3", "4", "--detector", "hands.pt"], "one of --box"),
+        (["--crop", "--detector", "hands.pt"], "one of --box"),
         (["--side", "left", "--side", "right"], "only boxes"),
         (["--box", "900", "0", "3", "4"], "beside it"),
         (["--detector", "nowhere.pt"], "Check --detector"),
