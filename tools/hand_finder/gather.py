@@ -1,6 +1,7 @@
 """Gathers the ingredients of the training pictures in one folder of small files."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -51,7 +52,7 @@ def gather(out: Path, *, cutouts: Path, hand_photos: Path, scenes: Path) -> dict
         file = f"places/{path.stem}.jpg"
         _write_small(path, out / file)
         places.append(file)
-    index = {"cutouts": made, "photographs": taken, "places": places}
+    index: dict[str, Sequence[object]] = {"cutouts": made, "photographs": taken, "places": places}
     (out / INDEX).write_text(json.dumps(index))
     return {name: len(some) for name, some in index.items()}
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,15 +68,11 @@ def train(
 def _run(root: Path, weights: str, **options: Any) -> Path:
     """Train with ultralytics, without its network traffic, and return the last weights."""
     os.environ |= {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_CONFIG_DIR": str(root)}
-    from ultralytics import YOLO
-    from ultralytics.data import utils as data_utils
-    from ultralytics.engine import trainer
-
+    data_utils: Any = import_module("ultralytics.data.utils")
+    trainer: Any = import_module("ultralytics.engine.trainer")
     data_utils.check_font = lambda *_: None  # it would download one, to draw with
-    trainer.BaseTrainer.read_results_csv = (
-        lambda _: {}
-    )  # the only use of polars, for the checkpoint's history
-    network = YOLO(weights)
+    trainer.BaseTrainer.read_results_csv = lambda _: {}  # all that polars is for, a history
+    network = import_module("ultralytics").YOLO(weights)
     network.train(
         **options,
         project=str(root),
