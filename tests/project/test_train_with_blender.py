@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray leaves
 @pytest.mark.blender
 def test_twins_drawn_by_blender_while_the_next_round_trains_are_trained_with(tmp_path: Path) -> None:
     backgrounds = write_backgrounds(tmp_path / "backgrounds")
-    refresh = {"policy": "drift", "threshold_mm": float("inf")}
+    refresh = {"policy": "drift", "threshold_mm": 1000.0}
     config = small_config(
         tmp_path, rounds=4, recycle={"backgrounds": str(backgrounds), "mode": "overlap", "refresh": refresh}
     )

@@ -138,7 +138,7 @@ class TestPolicies:
         for tar in tars:
             assert (found / tar).read_bytes() == (alternating / tar).read_bytes()
 
-    def test_an_infinite_threshold_draws_once_and_what_is_lost_is_tried_again(self, tmp_path: Path) -> None:
+    def test_a_threshold_of_a_metre_draws_once_and_what_is_lost_is_tried_again(self, tmp_path: Path) -> None:
         class LosesThreeTwinsAtFirst(PointRenderer):
             """Skips samples 3 to 5 in the first round that it renders."""
 
@@ -147,7 +147,7 @@ class TestPolicies:
                 return super().render_round(job, stop=stop)
 
         renderer = LosesThreeTwinsAtFirst()
-        run_dir = run(tmp_path, renderer, refresh={"policy": "drift", "threshold_mm": float("inf")})
+        run_dir = run(tmp_path, renderer, refresh={"policy": "drift", "threshold_mm": 1000.0})
         first, second, third, last = records_of(run_dir)
         lost = first.quarantined
         assert lost > 0
