@@ -125,7 +125,6 @@ COVERED_BY = {
     "trainer/networks/base.py": "trainer/networks/test_all_networks.py",
     "trainer/networks/coarse/section.py": "trainer/networks/test_build.py",
     "trainer/networks/config.py": "trainer/networks/test_build.py",
-    "trainer/networks/named.py": "trainer/run/test_released.py",
     "trainer/networks/template_tokens.py": "trainer/networks/test_metro.py",
     "trainer/networks/token_encoder.py": "trainer/networks/test_metro.py",
     "trainer/paper/attention_figure.py": "trainer/paper/test_figures.py",
