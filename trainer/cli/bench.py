@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
@@ -13,9 +13,6 @@ from shared.cli.report import report
 from shared.seams.parts import Parts
 from shared.storage.location import Location
 from trainer.cli.options import checkpoint_option, config_argument, renderer_for
-
-if TYPE_CHECKING:
-    from shared.seams.hand_finder import HandFinder
 
 
 @click.command(
@@ -141,7 +138,7 @@ def bench_round(
 )
 @click.argument("folder", metavar="FOLDER", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @checkpoint_option
-@click.option("--detector", help="Find hands with these YOLO weights. Default: in the middle.")
+@click.option("--detector", help="Find hands with these YOLO weights. Default: the finder that is shipped.")
 @click.option("--count", type=COUNT, default=50, show_default=True, help="Pictures at most.")
 @click.option(
     "--cores",
@@ -172,15 +169,10 @@ def bench_predict(
     from trainer.bench.predict import bench_predict as run
     from trainer.export import require_export_packages
     from trainer.photographs.files import list_photographs
-    from trainer.photographs.finders import CentreCrop
     from trainer.run.trained import load_trained
 
     require_export_packages()
     trained = load_trained(checkpoint, device="cpu")
-    finder: HandFinder = CentreCrop(trained.crop_share, "right")
-    if detector is not None:
-        finder = parts.hand_detector(
-            detector, sides="right", margin=trained.margin, confidence=0.25, device="cpu"
-        )
+    finder = parts.hand_detector(detector, sides=None, margin=trained.margin, confidence=0.25, device="cpu")
     paths = list_photographs(folder, without=folder / "hands")[:count]
     report(run(trained, paths, finder, cores=cores), as_json=as_json)
