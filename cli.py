@@ -7,8 +7,6 @@ registered. A command parses, calls one function, and reports. What it calls is 
 
 from __future__ import annotations
 
-import logging
-import os
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +21,7 @@ from render_worker.cli.kernels import render_kernels
 from render_worker.cli.render import render
 from shared.cli.doctor_command import doctor
 from shared.cli.group import EXIT_CODES, ErrorReportingGroup
+from shared.cli.log import tell_people
 from shared.cli.surroundings import require_surroundings
 from shared.seams.check import Check
 from shared.seams.parts import Parts, Turntable
@@ -85,6 +84,7 @@ def hands_to_draw(model: HandModel, wanted: HandsWanted) -> Mapping[SplitName, H
 
 CHECKS = (
     Check("Python", "shared.cli.doctor:python_version"),
+    Check("names", "shared.cli.own_names:own_names"),
     Check("PyTorch", "trainer.checks:torch_works"),
     Check("GPU, PyTorch", "trainer.checks:torch_gpus"),
     Check("Blender", "render_worker.checks:blender"),
@@ -126,12 +126,11 @@ PARTS = Parts(
     epilog=EXIT_CODES,
 )
 @click.version_option(package_name="meshcycle")
-def main() -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Say more, also what libraries say.")
+def main(*, verbose: bool) -> None:
     """Train 3D hand networks on photographs and on renders of their own predictions."""
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    tell_people(verbose=verbose)
     require_surroundings()
-    # PyTorch's threads would otherwise spin while they wait, on cores that Blender and data loading need.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @main.group()
@@ -145,8 +144,9 @@ for command in (filter_backgrounds, backgrounds, import_dataset, train, evaluate
     main.add_command(command)
 for command in (make_photographs, make_dataset, make_versions, render, render_workers, render_kernels):
     main.add_command(command)
-for command in (ablate, figure, doctor):
-    main.add_command(command)
+main.add_command(ablate)
+main.add_command(figure)
+main.add_command(doctor)
 
 
 if __name__ == "__main__":

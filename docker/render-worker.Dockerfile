@@ -9,11 +9,16 @@ RUN python -m venv /opt/meshcycle \
     && python locked_subset.py requirements.lock render-worker.in > render-worker.lock \
     && /opt/meshcycle/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r render-worker.lock
 COPY pyproject.toml README.md LICENSE cli.py ./
+COPY configs configs
+COPY tools/built_from.py tools/
+COPY meshcycle meshcycle
 COPY shared shared
 COPY trainer trainer
 COPY render_worker render_worker
 COPY bg_filter bg_filter
-RUN /opt/meshcycle/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .
+# Of the sources, for the provenance of runs: --build-arg COMMIT=$(git rev-parse HEAD)
+ARG COMMIT=""
+RUN MESHCYCLE_COMMIT=$COMMIT /opt/meshcycle/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .
 # Blender's wheel has no CUDA kernels for A100 (sm_80) and H100 (sm_90), whose driver would compile them in every new
 # container. The assembler comes with Triton and stays behind. Minutes on a core each; "" leaves them out.
 ARG GPU_GENERATIONS="sm_80 sm_90"

@@ -8,11 +8,16 @@ COPY requirements.lock ./
 RUN python -m venv /opt/meshcycle \
     && /opt/meshcycle/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE cli.py ./
+COPY configs configs
+COPY tools/built_from.py tools/
+COPY meshcycle meshcycle
 COPY shared shared
 COPY trainer trainer
 COPY render_worker render_worker
 COPY bg_filter bg_filter
-RUN /opt/meshcycle/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .
+# Of the sources, for the provenance of runs: --build-arg COMMIT=$(git rev-parse HEAD)
+ARG COMMIT=""
+RUN MESHCYCLE_COMMIT=$COMMIT /opt/meshcycle/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .
 
 FROM python:3.13.9-slim-bookworm
 # What Blender's and OpenCV's wheels load from the system.

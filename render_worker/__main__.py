@@ -10,24 +10,16 @@ A bug in the pool is never needed to see a bug in the scene. The request is JSON
     settings     fields of `shared.seams.renderer.RenderSettings`
 """
 
-import io
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float32
-from PIL import Image
 from pydantic import ValidationError
 
-from render_worker.picture.mesh import CappedMesh
-from render_worker.requests import RenderContext
-from render_worker.twins.twin import TwinRequest
-from render_worker.worker import start_blender
+from render_worker.one_hand import HandPainter
 from shared.errors import ConfigError, MeshcycleError
 from shared.hand_model import load_hand_model
-from shared.hand_model.axes import PALM_TO_CAMERA
 from shared.ranges import Seed
 from shared.records import Record
 from shared.seams.renderer import RenderSettings
@@ -49,24 +41,6 @@ class HandRequest(Record):
     settings: RenderSettings = RenderSettings()
 
 
-@dataclass(frozen=True, slots=True)
-class _OnePhotograph:
-    """A background database of one photograph."""
-
-    encoded: bytes
-    name: str
-    fingerprint: str = ""
-
-    def __len__(self) -> int:
-        return 1
-
-    def key(self, position: int) -> str:
-        return self.name if position == 0 else ""
-
-    def image_bytes(self, position: int) -> bytes:
-        return self.encoded if position == 0 else b""
-
-
 def main(request_path: Path, out: Path) -> None:
     """Render the hand of a request file.
 
@@ -82,37 +56,17 @@ def main(request_path: Path, out: Path) -> None:
             remedy=_USAGE,
         )
     require_replaceable(out)
-    model = load_hand_model()
-    if request.verts_m is None:
-        verts_m = (model.template_m - model.template_m.mean(axis=0)) @ PALM_TO_CAMERA.T
-    else:
-        verts_m = np.array(request.verts_m, dtype=np.float32)
-        if verts_m.shape != model.template_m.shape:
-            raise ConfigError(
-                (
-                    f"{request_path}: expected verts_m of the hand model's {len(model.template_m)} vertices, "
-                    f"found {len(verts_m)}."
-                ),
-                remedy="Correct the request, or leave them out.",
-            )
-    background = _background(request_path, request)
-    mesh = CappedMesh.of(model)
-    context = RenderContext(
-        scene=start_blender(mesh, request.settings),
-        mesh=mesh,
-        photographs=background,
-        settings=request.settings,
-    )
-    twin = TwinRequest(
-        sample_id=request_path.stem,
-        verts_m=verts_m,
-        joints_m=(model.joint_regressor @ verts_m).astype(np.float32),
-        camera=request.camera or _camera_around(verts_m),
+    photograph = None if request.background is None else request_path.parent / request.background
+    painter = HandPainter(load_hand_model(), request.settings)
+    drawn = painter.draw(
+        None if request.verts_m is None else np.array(request.verts_m, dtype=np.float32),
+        camera=request.camera,
+        background=photograph,
         image_px=request.image_px,
-        round_index=0,
-        run_seed=request.seed,
+        seed=request.seed,
+        name=request_path.stem,
     )
-    write_output(out, [twin.render(context).jpeg])
+    write_output(out, [drawn.jpeg])
 
 
 def _read(path: Path) -> HandRequest:
@@ -130,30 +84,6 @@ def _read(path: Path) -> HandRequest:
             f"{path}: expected a request, but {where}: {first['msg']}.",
             remedy=_USAGE,
         ) from error
-
-
-def _background(request_path: Path, request: HandRequest) -> _OnePhotograph:
-    if request.background is None:
-        file = io.BytesIO()
-        Image.new("RGB", (request.image_px, request.image_px), (128, 128, 128)).save(file, "PNG")
-        return _OnePhotograph(file.getvalue(), name="grey")
-    path = request_path.parent / request.background
-    try:
-        return _OnePhotograph(path.read_bytes(), name=path.name)
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: expected a photograph, found {error.strerror}.",
-            remedy="Correct the request.",
-        ) from error
-
-
-def _camera_around(verts_m: Float32[np.ndarray, "verts 3"]) -> WeakPerspective:
-    """Return a camera that shows the whole hand, with a margin."""
-    low, high = verts_m[:, :2].min(axis=0), verts_m[:, :2].max(axis=0)
-    middle = (low + high) / 2
-    return WeakPerspective(
-        scale=1.6 / float((high - low).max()), tx_m=-float(middle[0]), ty_m=-float(middle[1])
-    )
 
 
 if __name__ == "__main__":

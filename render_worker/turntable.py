@@ -26,6 +26,8 @@ _FILLED: Final = 0.86
 """Share of the picture that the hand may fill, in whatever view."""
 _LIGHT: Final = Light(direction=(-0.48, -0.66, -0.58), angle_deg=8.0, key=0.72, fill=0.42)
 _MS_PER_TURN: Final = 4000
+_SAMPLES: Final = 64
+"""Per pixel at least: what passes for grain in a twin would be speckles that dance from view to view."""
 
 
 class Turntable:
@@ -53,7 +55,8 @@ class Turntable:
         start_scene: SceneStarter = start_blender,
     ) -> None:
         self._mesh = CappedMesh.of(hand_model)
-        self._scene: Scene = start_scene(self._mesh, settings)
+        smooth = settings.model_copy(update={"samples": max(_SAMPLES, settings.samples)})
+        self._scene: Scene = start_scene(self._mesh, smooth)
         self._size_px, self._num_views = size_px, num_views
 
     def views(
@@ -76,11 +79,10 @@ class Turntable:
     def save(self, path: Path, verts_m: Float32[np.ndarray, "verts 3"], *, is_left: bool = False) -> None:
         """Write one turn as an animated GIF."""
         frames = [Image.fromarray(view) for view in self.views(verts_m, is_left=is_left)]
-        # One palette for all frames: with one each, the paper would flicker.
-        palette = frames[0].quantize(256, dither=Image.Dither.NONE)
-        first, *others = (
-            frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames
-        )
+        # One palette, of all frames: with one each, the paper would flicker. Dithering would speckle shades.
+        strip = Image.fromarray(np.concatenate([np.asarray(frame) for frame in frames]))
+        palette = strip.quantize(256, dither=Image.Dither.NONE)
+        first, *others = (frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames)
         duration_ms = _MS_PER_TURN // self._num_views
         file = io.BytesIO()
         first.save(file, "GIF", save_all=True, append_images=others, duration=duration_ms, loop=0)

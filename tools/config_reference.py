@@ -9,7 +9,8 @@ from pydantic import BaseModel, TypeAdapter
 
 from shared.storage.files import write_durably
 from trainer.config.run import TrainConfig
-from trainer.networks.config import ModelConfig
+from trainer.networks.config import OwnModel
+from trainer.networks.imported import ImportedModel
 from trainer.paper.plan import AblationConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
@@ -45,11 +46,14 @@ def page() -> str:
     """Return the whole page."""
     parts = [INTRODUCTION, "## Training runs: `meshcycle train`\n"]
     parts += _model(TrainConfig, skip=("model",))
-    networks = TypeAdapter(ModelConfig).json_schema()
+    networks = TypeAdapter(OwnModel).json_schema()
     definitions = _without_names_of_values(networks["$defs"], networks["$defs"])
     for name, reference in networks["discriminator"]["mapping"].items():
         schema = definitions[reference.rsplit("/", maxsplit=1)[-1]]
         parts.append(_section(f'[model] with name = "{name}"', schema))
+    imported = ImportedModel.model_json_schema()
+    imported = _without_names_of_values(imported, imported["$defs"])
+    parts.append(_section('[model] with name = "package.module:Name"', imported))
     parts.append("## Ablations: `meshcycle ablate`\n")
     parts += _model(AblationConfig, skip=("train",), only=("AblatedModel", "EvaluationSet"))
     return "\n".join(parts)
@@ -136,6 +140,8 @@ def _kind(value: dict[str, Any]) -> str:
         return "tables" if _definition(value["items"]) else f"list of {_kind(value['items'])}"
     if value.get("format") == "path":
         return "path"
+    if value.get("type") == "object":
+        return "a table"
     limits = [f"{word} {_number(value[name])}" for name, word in CONSTRAINTS.items() if name in value]
     return " ".join((TYPES[value["type"]], *limits))
 

@@ -16,6 +16,7 @@ from ray._private import services
 from ray._private import worker as ray_worker
 from ray._private.authentication.authentication_token_setup import _enable_token_auth
 from ray.exceptions import AuthenticationError
+from ray.job_config import JobConfig
 
 from render_worker.ray_farm.head import require_head
 from render_worker.ray_farm.ray_token import make_token, require_token
@@ -119,11 +120,22 @@ def _from_a_thread_that_stays(start: Callable[[], object]) -> None:
         started.result()
 
 
+class _JobOfOurOwn(JobConfig):
+    """A job whose workers import what is installed.
+
+    Ray would have them look first in the working directory of the trainer, where any ``shared/`` may lie.
+    """
+
+    def _serialize(self) -> str:
+        self._py_driver_sys_path = []
+        return super()._serialize()
+
+
 def _init(**options: Any) -> Any:
     # Ray prints what happens to its processes on stdout, which is for results; the pool says it in one line.
     ray_worker.print_to_stdstream = lambda *_, **__: None
     handler = signal.getsignal(signal.SIGTERM)
-    context = ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    context = ray.init(log_to_driver=False, logging_level=logging.ERROR, job_config=_JobOfOurOwn(), **options)
     if current_thread() is main_thread():
         signal.signal(signal.SIGTERM, handler)  # Ray's own ends the process with its exit code and a stack
     return context

@@ -186,7 +186,7 @@ class _RoundUnderWay:
     def render_missing(self, paths: Sequence[Path]) -> int:
         """Render and write all shards that are not complete, and return how many pictures that took."""
         rendered = quarantined = 0
-        bar = FrameBar(f"Rendering round {self._job.round_index}")
+        bar = FrameBar(f"Rendering round {self._job.round_index + 1}")
         with logging_redirect_tqdm(), bar:
             for request, answer in self._renderer.render(self._requests(paths, bar)):
                 if self._stop is not None and self._stop.is_set():

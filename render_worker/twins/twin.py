@@ -17,9 +17,10 @@ from render_worker.picture.request import HandLayer, RenderRequest
 from render_worker.picture.skin_tone import choose_tone, seen_colour
 from render_worker.requests import RenderContext
 from shared.colour import srgb_to_linear
-from shared.errors import RenderError
+from shared.errors import ConfigError, RenderError
+from shared.import_path import load_by_path
 from shared.seeds import rng_of, seed_of
-from shared.twins.sample import SyntheticLabels, SyntheticSample
+from shared.twins.sample import Light, SyntheticLabels, SyntheticSample
 from shared.types import Camera
 
 
@@ -57,7 +58,7 @@ class TwinRequest:
         background = choose_background(
             context.photographs, rng_of(seed, "background"), image_px=self.image_px
         )
-        light = choose_light(rng_of(seed, "light"))
+        light = _lit(context.settings.light, rng_of(seed, "light"))
         colour_rgb = background.mean_rgb
         if context.settings.hand_colour == "skin":
             rng = rng_of(seed, "skin")
@@ -92,6 +93,19 @@ class TwinRequest:
             labels=labels,
             extras=_extras(context, asked),
         )
+
+
+def _lit(own: str | None, rng: np.random.Generator) -> Light:
+    """Choose a light, by a function of another package if there is one."""
+    if own is None:
+        return choose_light(rng)
+    light = load_by_path(own, key="render.light")(rng)
+    if not isinstance(light, Light):
+        raise ConfigError(
+            f"render.light: expected {own} to return a Light, found {type(light).__name__}.",
+            remedy="Return shared.twins.sample.Light.",
+        )
+    return light
 
 
 def _extras(context: RenderContext, asked: RenderRequest) -> dict[str, bytes]:

@@ -98,7 +98,9 @@ def png_path(name: str, help_text: str) -> Decorator:
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of text.")
 hand_model_option = file_path(
-    "--hand-model", help_text="MANO_RIGHT.pkl, or an .npz with its fields. Default: the embedded open hand."
+    "--hand-model",
+    help_text="File of the hand model: MANO_RIGHT.pkl as published, or an .npz with the same fields. "
+    "Default: that of the run, or the embedded open hand.",
 )
 ray_address_option = click.option(
     "--ray-address", help="HEAD:PORT of a render farm. Default: render on this machine."

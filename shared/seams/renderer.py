@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol
 
 from pydantic import Field
 
+from shared.import_path import ImportPath
 from shared.records import Section
 from shared.twins.rounds import ShardEntry
 
@@ -40,6 +41,9 @@ class RenderSettings(Section):
     """Cycles samples per pixel. The paper does not say."""
     hand_colour: Literal["background", "skin"] = "background"
     """Colour of a twin's hand: the mean of its background, as the paper has it, or a tone of skin."""
+    light: ImportPath | None = None
+    """Light of your own: ``package.module:Name`` of a function from a generator of random numbers to a
+    `shared.twins.sample.Light`. Render workers need the package too (docs/own_parts.md)."""
     workers: int | None = Field(default=None, ge=1, le=100_000)
     """Blender processes at most; if left out, all that a farm offers, or on this machine alone one per core,
     or `workers_per_gpu` for each GPU."""
@@ -62,7 +66,8 @@ class RenderSettings(Section):
 
     def picture_fields(self) -> dict[str, object]:
         """Return the settings that can change a picture, so that a shard made with others is unusable."""
-        return self.model_dump(mode="json", exclude=_NOT_IN_THE_PICTURE)
+        fields = self.model_dump(mode="json", exclude=_NOT_IN_THE_PICTURE)
+        return {name: value for name, value in fields.items() if name != "light" or value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

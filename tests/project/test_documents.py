@@ -26,7 +26,7 @@ FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL, LICENSED = "sh", "sh licensed"
 MADE = ("demo/",)
 """What `make demo` leaves, which README asks for first."""
-HARMLESS = ("git", "eval", "export", "docker", "kubectl", "ssh", "scp", "ray")
+HARMLESS = ("git", "eval", "export", "docker", "kubectl", "ssh", "scp", "ray", "pip")
 """Programs that documents may show and that are not ours to check."""
 TINY = {
     "filter-backgrounds": "--weights recorded",

@@ -12,7 +12,8 @@ from shared.cli.options import as_json, examples, existing_folder, pass_parts, r
 from shared.cli.report import report
 from shared.seams.parts import Parts
 from shared.storage.location import Location
-from trainer.cli.options import checkpoint_option, config_argument, renderer_for
+from trainer.cli.config_options import config_argument
+from trainer.cli.options import checkpoint_option, renderer_for
 
 
 @click.command(

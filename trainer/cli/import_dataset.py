@@ -1,7 +1,7 @@
 """The command that writes other datasets in FreiHAND's layout; what it calls is imported inside it."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 from click.core import ParameterSource
@@ -10,6 +10,15 @@ from shared.cli.numbers import COUNT, FiniteRange
 from shared.cli.options import as_json, examples, file_path, output_path
 from shared.cli.report import report
 from trainer.import_dataset.registry import FREIHAND, READERS, open_reader
+
+
+class DatasetType(click.Choice[str]):
+    """One of the known datasets, or the import path of a reader."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Let import paths pass; they are looked at when they are used."""
+        return value if ":" in str(value) else super().convert(value, param, ctx)
+
 
 _NOT_FOR_FREIHAND = ("left_hand_model", "protocol", "evaluation", "every", "margin", "joints")
 
@@ -25,7 +34,7 @@ _NOT_FOR_FREIHAND = ("left_hand_model", "protocol", "evaluation", "every", "marg
         "--hand-model data/MANO_RIGHT.pkl --joints mesh --every 5",
     )
 )
-@click.argument("dataset", type=click.Choice([*READERS, FREIHAND]))
+@click.argument("dataset", type=DatasetType([*READERS, FREIHAND]))
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @output_path("Folder of the dataset; an unfinished import is continued.", required=True)
 @file_path(
@@ -79,7 +88,8 @@ def import_dataset(
 ) -> None:
     """Write another hand dataset in FreiHAND's layout.
 
-    SOURCE is the folder of HO-3D, DexYCB, InterHand2.6M or FreiHAND. Every hand gets a crop of 224 pixels
+    SOURCE is the folder of HO-3D, DexYCB, InterHand2.6M or FreiHAND, or of a dataset with a reader of your
+    own, which is given by its import path, package.module:Name. Every hand gets a crop of 224 pixels
     with a camera that belongs to it; left hands are mirrored. Meshes are made from MANO parameters. FreiHAND
     is only unpacked. A table says what was left out and why. An interrupted import is continued by the same
     command.

@@ -43,6 +43,7 @@ from shared.storage.location import Location
 @click.option(
     "--worst", is_flag=True, help="Show the samples whose rendered hand is farthest from its label."
 )
+@click.option("--shards", "lists_shards", is_flag=True, help="List every shard, and how it was made.")
 @existing_folder("--data", "Folder of the photographs. Default: that of the run.")
 @hand_model_option
 @as_json
@@ -54,11 +55,12 @@ def inspect(
     count: int,
     gallery_count: int,
     worst: bool,
+    lists_shards: bool,
     data: Path | None,
     hand_model: Path | None,
     as_json: bool,
 ) -> None:
-    """List synthetic shards, and show what is in them.
+    """Sum up the twins of a run, and show them.
 
     Every argument is a shard (.tar), a folder with shards, a run, or the URL of a folder or run. With
     --curves, it may be a run without twins. A strip of the sheet shows the photograph, the prediction on it,
@@ -69,7 +71,7 @@ def inspect(
     from trainer.inspection.shards import INSPECTED, inspect_shards
 
     folders = [fetch(path, only=INSPECTED) for path in paths]
-    inspection = inspect_shards(folders, baselines=curves is not None)
+    inspection = inspect_shards(folders, baselines=curves is not None, lists_shards=lists_shards)
     report(inspection, as_json=as_json)
     if curves is not None:
         from trainer.inspection.curves import draw_curves

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from trainer.run.trained import TrainedHand
     from trainer.training.loop import RendererFor
 
-config_argument = click.argument(
-    "config_path", metavar="CONFIG", type=click.Path(dir_okay=False, path_type=Path)
-)
-
 OPEN_MODEL: Final = Path("open")
 """What stands for the open model wherever a run can be given."""
 RUN_HELP: Final = "A run, whose best checkpoint is taken, or one checkpoint; a folder or a URL."

@@ -20,9 +20,9 @@ from shared.cli.report import report
 from shared.seams.parts import Parts
 from shared.skeleton import JOINT_NAMES
 from shared.storage.location import Location
+from trainer.cli.config_options import config_argument, set_option
 from trainer.cli.options import (
     coarse_mesh_option,
-    config_argument,
     device_option,
     load_runs,
     network_option,
@@ -35,8 +35,8 @@ from trainer.cli.options import (
 
 @click.command(
     epilog=examples(
-        "meshcycle ablate configs/ablation_realhands.toml",
-        "meshcycle ablate configs/ablation_freihand.toml --table --json",
+        "meshcycle ablate configs/ablation_realhands.toml --workers 4 --set seeds=[0,1]",
+        "meshcycle ablate ablation_freihand --table --json",
         "torchrun --nproc-per-node 4 --no-python meshcycle ablate configs/ablation_freihand.toml",
     )
 )
@@ -44,11 +44,26 @@ from trainer.cli.options import (
 @click.option(
     "--table", "table_only", is_flag=True, help="Print the table of what has finished; train nothing."
 )
+@set_option
+@click.option(
+    "--workers",
+    type=WholeRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Runs to train at a time on this machine, each on a GPU or on a share of the cores.",
+)
 @ray_address_option
 @as_json
 @pass_parts
 def ablate(
-    parts: Parts, /, config_path: Path, table_only: bool, ray_address: str | None, as_json: bool
+    parts: Parts,
+    /,
+    config_path: Path,
+    table_only: bool,
+    changes: tuple[str, ...],
+    workers: int,
+    ray_address: str | None,
+    as_json: bool,
 ) -> None:
     """Train and score the variants of the paper's tables.
 
@@ -60,11 +75,12 @@ def ablate(
     from trainer.paper.plan import load_ablation
     from trainer.paper.table import read_ablation
 
-    config = load_ablation(config_path)
+    config = load_ablation(config_path, changes=changes)
     if table_only:
         result = read_ablation(config)
     else:
-        result = run(config, renderer_for=renderer_for(parts, ray_address))
+        opener = renderer_for(parts, ray_address)
+        result = run(config, renderer_for=opener, workers=workers, ray_address=ray_address)
     report(result, as_json=as_json)
 
 
@@ -106,11 +122,12 @@ def recycle(
     as_json: bool,
     **settings: object,
 ) -> None:
-    """Draw meshes, their renders, and meshes of these (Fig. 2, 4).
+    """Draw meshes, their renders, and meshes of these.
 
-    A right hand is expected in the middle of every PHOTOGRAPH. Each run predicts it, Blender renders
-    the prediction on a background as in training, and the run predicts that render. All runs get the same
-    background and light. The mean distance between both meshes is printed below, and on stdout.
+    These are Figures 2 and 4 of the paper. A right hand is expected in the middle of every PHOTOGRAPH. Each
+    run predicts it, Blender renders the prediction on a background as in training, and the run predicts that
+    render. All runs get the same background and light. The mean distance between both meshes is printed
+    below, and on stdout.
     """
     from trainer.paper.recycle_figure import draw_recycle_figure
     from trainer.paper.square_photographs import common_hand_model
@@ -166,7 +183,7 @@ def attention(
     hand_model: Path | None,
     as_json: bool,
 ) -> None:
-    """Draw the attention between joints and vertices (Fig. 3).
+    """Draw the attention between joints and vertices (Figure 3).
 
     A right hand is expected in the middle of every PHOTOGRAPH. Attention is averaged over the heads of a
     layer and drawn over the predicted mesh. Networks without attention between points are refused.

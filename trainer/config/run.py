@@ -1,6 +1,12 @@
-"""One training run as a TOML file. Relative paths are relative to the working directory, as in a shell."""
+"""One training run as a TOML file.
+
+Relative paths are relative to the working directory, as in a shell; the copy that a run stores has absolute
+ones.
+
+"""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -11,6 +17,7 @@ from shared.records import Section
 from shared.seams.renderer import RenderSettings
 from shared.storage.location import is_url
 from trainer.config.data import DataConfig
+from trainer.config.places import Place
 from trainer.config.sections import (
     AugmentConfig,
     CheckpointConfig,
@@ -32,7 +39,7 @@ class TrainConfig(Section):
 
     run_dir: Path
     """Folder for everything that the run writes."""
-    mirror: str | None = None
+    mirror: Place | None = None
     """URL such as ``s3://bucket/run``, or folder, that gets a copy of checkpoints, predictions and twins
     after every round. A run with an empty run_dir resumes from there."""
     rounds: int = Field(default=200, ge=1, le=100_000)
@@ -52,6 +59,19 @@ class TrainConfig(Section):
     render: RenderSettings = RenderSettings()
     compute: ComputeConfig = ComputeConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+
+    @classmethod
+    def read(cls, path: Path | str, *, changes: Sequence[str] = ()) -> Self:
+        """Read a TOML file.
+
+        Args:
+            path: The file.
+            changes: Other values for some keys, as in ``optimiser.learning_rate=3e-4``.
+
+        Raises:
+            ConfigError: It cannot be used; the message names every key that is wrong.
+        """
+        return read_toml(Path(path), cls, changes=changes)
 
     @field_validator("run_dir")
     @classmethod
@@ -138,4 +158,4 @@ def load_config(path: Path) -> TrainConfig:
     Raises:
         ConfigError: The file cannot be used; the message names every key that is wrong.
     """
-    return read_toml(path, TrainConfig)
+    return TrainConfig.read(path)

@@ -4,9 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from shared.import_path import ImportPath
 from shared.ranges import Count, Share, Weight
 from shared.records import Section
-from shared.storage.location import Location
+from trainer.config.places import Place
 
 type BoxScale = Annotated[float, Field(ge=0.1, le=20)]
 """Side of a crop, in longer sides of a hand's box."""
@@ -82,6 +83,9 @@ class LossConfig(Section):
     """Lengths of the mesh's edges."""
     normals: Weight = 10.0
     """Edges against the true normals of their faces."""
+    extra: dict[ImportPath, Weight] = Field(default_factory=dict)
+    """Terms of your own and their weights, as in ``extra = { "mypackage.losses:bend" = 10 }``: functions of a
+    prediction and its labels that return one number per hand (docs/own_parts.md)."""
     heat: Weight = 20.0
     """Heat maps against a hill of one cell about each joint. Not of the paper: only joint_reader has them."""
 
@@ -159,7 +163,7 @@ type RefreshConfig = Annotated[AllRefresh | FractionRefresh | DriftRefresh, Fiel
 class RecycleConfig(Section):
     """The second pass. Leave the whole table out to train the baseline."""
 
-    backgrounds: Location
+    backgrounds: Place
     """Database that ``filter-backgrounds`` wrote: a folder that every render worker can read, or a URL such
     as ``s3://bucket/backgrounds``, which every machine fetches once."""
     alpha: Weight = 1.0
@@ -172,6 +176,9 @@ class RecycleConfig(Section):
     below alpha and beta: at 1, absolute distances cancel the labels (see `SelfCorrelationLoss`)."""
     warmup_rounds: Count = 1
     """Rounds on photographs alone, before predictions are worth rendering. The paper does not say."""
+    start_below_mm: float | None = Field(default=None, gt=0, le=1000)
+    """Render predictions from the first round on whose held-out PA-MPJPE is below this, so that nothing is
+    drawn that is not a hand yet; until then all is as in the warm-up. The paper does not say."""
     source: Literal["prediction", "ground_truth"] = "prediction"
     """What is rendered; ``ground_truth`` renders the labels, before every round as `refresh` says, with the
     photographs' own cameras (Table 3)."""

@@ -2,7 +2,9 @@
 
 import difflib
 import json
+import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +13,53 @@ from pydantic import BaseModel, ValidationError
 from shared.errors import ConfigError
 from shared.regular_file import read_regular_file
 
+_HOW_TO_SET = "Write, for example, --set optimiser.learning_rate=3e-4."
 
-def read_toml[Config: BaseModel](path: Path, kind: type[Config]) -> Config:
+
+def read_toml[Config: BaseModel](path: Path, kind: type[Config], *, changes: Sequence[str] = ()) -> Config:
     """Read a file as a configuration of the given kind.
+
+    Args:
+        path: The file.
+        kind: What it has to be.
+        changes: ``table.key=value`` each, in place of what the file says. A value is TOML, or else text.
 
     Raises:
         ConfigError: The file is not there, is not TOML, has an unknown key or an impossible value.
     """
+    where = f"{path} with {', '.join(changes)}" if changes else str(path)
     try:
-        return kind.model_validate(tomllib.loads(read_regular_file(path).decode()))
+        tables = tomllib.loads(read_regular_file(path).decode())
+        for text in changes:
+            _change(tables, text)
+        return kind.model_validate(tables)
     except OSError as error:
         raise ConfigError(f"{path}: expected a configuration file, {error.strerror}.") from error
     except ValidationError as error:
-        raise ConfigError(describe(error, kind, where=str(path))) from error
+        raise ConfigError(describe(error, kind, where=where)) from error
     except (ValueError, RecursionError) as error:  # no TOML, a number of 5,000 digits, or 1,000 tables deep
         raise ConfigError(f"{path}: expected TOML, {error}.") from error
+
+
+def _change(tables: dict[str, Any], text: str) -> None:
+    """Set a key to another value, in place."""
+    dotted_key, equals, value = text.partition("=")
+    *names, key = dotted_key.strip().split(".")
+    if not equals or not key:
+        raise ConfigError(f"--set {text}: expected KEY=VALUE, found none.", remedy=_HOW_TO_SET)
+    table = tables
+    for name in names:
+        inner = table.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(
+                f"--set {text}: expected a table {name}, found {inner!r}.",
+                remedy=_HOW_TO_SET,
+            )
+        table = inner
+    try:
+        table[key] = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        table[key] = value.strip()
 
 
 def describe(error: ValidationError, kind: type[BaseModel], *, where: str) -> str:
@@ -89,7 +123,11 @@ def to_toml(config: BaseModel) -> str:
 
 
 def _assignments(table: dict[str, Any]) -> str:
-    return "\n".join(f"{key} = {_value(value)}" for key, value in table.items())
+    return "\n".join(f"{_key(key)} = {_value(value)}" for key, value in table.items())
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[\w-]+", key, re.ASCII) else _value(key)
 
 
 def _value(value: object) -> str:
@@ -98,7 +136,7 @@ def _value(value: object) -> str:
     Two things are not: characters written as two surrogates, and the bare control character 127.
     """
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_value(inner)}" for key, inner in value.items()) + " }"
+        return "{ " + ", ".join(f"{_key(key)} = {_value(inner)}" for key, inner in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
     if isinstance(value, float):

@@ -3,7 +3,6 @@
 Names only, so that the command line can list them without importing NumPy.
 """
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +18,8 @@ READERS: Final[dict[str, str]] = {
 }
 """Name on the command line, and the class that reads it: a `trainer.import_dataset.reader.DatasetReader`."""
 
+_MEMBERS: Final = ("title", "protocols", "uses_left_model", "hands", "labels", "photograph")
+
 FREIHAND: Final = "freihand"
 """It has the layout already, and is copied; see `trainer.import_dataset.freihand`."""
 
@@ -27,7 +28,7 @@ def open_reader(name: str, source: Path, protocol: str | None = None) -> "Datase
     """Return what reads a dataset.
 
     Args:
-        name: One of `READERS`.
+        name: One of `READERS`, or ``package.module:Name`` of a reader of your own.
         source: Folder that holds the dataset.
         protocol: One of its own ways to split; None takes the first.
 
@@ -35,8 +36,14 @@ def open_reader(name: str, source: Path, protocol: str | None = None) -> "Datase
         ConfigError: It has no such way.
         DatasetError: The folder holds something else.
     """
-    module, _, class_name = READERS[name].partition(":")
-    kind: type[DatasetReader] = getattr(importlib.import_module(module), class_name)
+    from shared.import_path import load_by_path  # loads pydantic
+
+    kind: type[DatasetReader] = load_by_path(READERS.get(name, name), key="import-dataset")
+    if missing := [member for member in _MEMBERS if not hasattr(kind, member)]:
+        raise ConfigError(
+            f"import-dataset: expected {name} to read a dataset, found no {', '.join(missing)} in it.",
+            remedy="Give it all members of trainer.import_dataset.reader.DatasetReader.",
+        )
     if protocol is None:
         return kind(source)
     if protocol not in kind.protocols:

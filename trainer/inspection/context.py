@@ -6,11 +6,12 @@ from pathlib import Path
 from shared.errors import ConfigError, HandModelError
 from shared.freihand import FreiHandSplit
 from shared.hand_model import HandModel, load_hand_model
-from trainer.config.run import TrainConfig, load_config
+from trainer.config.run import TrainConfig
 from trainer.data.sources import open_split
 from trainer.inspection.named_photographs import NamedPhotographs
 from trainer.inspection.shards import Inspection
-from trainer.run.folder import CONFIG, run_of
+from trainer.run.folder import run_of
+from trainer.run.stored_config import read_config
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +45,7 @@ def context_of(
         HandModelError: The shards were drawn with another hand model.
     """
     run_dir = run_of(inspection.rows[0].path) if inspection.rows else None
-    config = load_config(run_dir / CONFIG) if run_dir else None
+    config = read_config(run_dir, run_dir=run_dir) if run_dir else None
     model = load_hand_model(hand_model or (config.hand_model if config else None))
     for row in inspection.rows:
         drawn = row.provenance.hand_model_sha256

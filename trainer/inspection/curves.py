@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from shared.errors import ConfigError
 from shared.storage.outputs import write_output
@@ -21,6 +21,7 @@ type Runs = Mapping[str, Sequence[RoundRecord]]
 COLOURS = ("#2f6fde", "#e4572e", "#17a673", "#9b5de5", "#f2a900", "#5c677d")
 ERRORS = {"PA-MPJPE": ("pa_mpjpe_mm", "-"), "PA-MPVPE": ("pa_mpvpe_mm", "--")}
 PASSES = {"original": "-", "recycled": "--", "correlation": ":"}
+_TICKS = 12
 WIDTH_IN, HEIGHT_IN, DPI = 13.5, 4.0, 130
 
 
@@ -83,6 +84,9 @@ def _draw_losses(axes: Axes, runs: Runs) -> None:
                 rounds, values = zip(*points, strict=True)
                 axes.plot(rounds, values, style, color=colour, marker="o", ms=3, label=f"{run}: {name}")
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=_TICKS))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     _finish(axes, title="weighted loss of each pass", unit="")
 
 

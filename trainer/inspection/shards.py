@@ -11,7 +11,8 @@ from shared.twins.rounds import MANIFEST, SyntheticRound
 from shared.twins.sample import Provenance
 from shared.twins.shards import index_path, read_index
 from trainer.config.run import load_config
-from trainer.run.folder import CONFIG, RunFolder, run_of
+from trainer.run.folder import RunFolder, run_of
+from trainer.run.stored_config import CONFIG
 
 INSPECTED = ("*.tar", "*.json", "*.jsonl", "*.toml")
 """Files of a run that are needed here."""
@@ -72,7 +73,8 @@ class RoundRow:
         twins = self.twins
         ages = ", ".join(f"{count} x {age}" for age, count in self.staleness.items())
         return (
-            f"{twins.directory.name}: {self.num_drawn} twins drawn, {len(twins) - self.num_drawn} kept, "
+            f"round {twins.manifest.round_index + 1}: {self.num_drawn} twins drawn, "
+            f"{len(twins) - self.num_drawn} kept, "
             f"{len(twins.quarantined)} quarantined; staleness in rounds: {ages or 'none'}"
         )
 
@@ -96,17 +98,24 @@ class Inspection:
         rows: The complete shards.
         rounds: The committed rounds that they belong to.
         unfinished: Tars without an index, which a renderer is writing or was killed over.
+        lists_shards: Whether people want to read about every shard.
     """
 
     rows: tuple[ShardRow, ...]
     rounds: tuple[RoundRow, ...]
     unfinished: tuple[Path, ...]
+    lists_shards: bool = False
 
     def to_text(self) -> str:
-        """Return the table, the sum and the rounds below it, and what is wrong below that."""
-        table = [_HEADER, *(_cells(row) for row in self.rows), self._sum()]
-        lines = text_table(table, left={_HEADER.index(name) for name in _LEFT_ALIGNED})
+        """Return the rounds and their sum, shard by shard if that is wanted, and what is wrong below that."""
+        lines = []
+        if self.lists_shards or not self.rounds:
+            table = [_HEADER, *(_cells(row) for row in self.rows), self._sum()]
+            lines = text_table(table, left={_HEADER.index(name) for name in _LEFT_ALIGNED})
         lines += [row.to_text() for row in self.rounds]
+        if self.rounds and not self.lists_shards:
+            num_bytes = sum(row.num_bytes for row in self.rows)
+            lines.append(f"{len(self.rows)} shards, {_megabytes(num_bytes)}; --shards lists them")
         lines += [f"unfinished: {path} has no {index_path(path).name}" for path in self.unfinished]
         reasons = [
             f"quarantined: {name} of {row.path.name}: {why}"
@@ -151,12 +160,15 @@ class Inspection:
         return cells + ("",) * (len(_HEADER) - len(cells))
 
 
-def inspect_shards(paths: Sequence[Path], *, baselines: bool = False) -> Inspection:
+def inspect_shards(
+    paths: Sequence[Path], *, baselines: bool = False, lists_shards: bool = False
+) -> Inspection:
     """Look at shards, at rounds of shards, or at runs.
 
     Args:
         paths: Tars, or folders that hold tars at any depth.
         baselines: Runs that have trained without twins may be among them.
+        lists_shards: Tell people about every shard.
 
     Raises:
         ShardError: There are none, or one is damaged or of another version.
@@ -177,6 +189,7 @@ def inspect_shards(paths: Sequence[Path], *, baselines: bool = False) -> Inspect
         rows=tuple(_row(tar, shown.get(tar)) for tar in whole),
         rounds=rounds,
         unfinished=tuple(tar for tar in tars if tar not in set(whole)),
+        lists_shards=lists_shards,
     )
 
 
@@ -251,7 +264,7 @@ def _cells(row: ShardRow) -> tuple[str, ...]:
     made = row.provenance
     return (
         f"{row.path.parent.name}/{row.path.name}",
-        str(made.round_index),
+        str(made.round_index + 1),
         str(row.num_samples),
         "" if row.num_shown is None else str(row.num_shown),
         str(len(row.quarantined)),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from shared.hand_model import HandModel
 from shared.records import Section
+from trainer.networks.start_weights import StartPlace
 from trainer.types import HandPrediction
 
 
@@ -64,6 +65,9 @@ class NetworkSection(Section):
     box_margin: float | None = Field(default=None, ge=0.1, le=20)
     """The network sees squares about hands instead of the middles of photographs: their sides, in longer
     sides of the box around a hand's joints. 1.3 is good where a finder gives such boxes."""
+    weights: StartPlace | None = None
+    """Start from these: a run, a checkpoint, packed weights or a state dict, or ``open``, the open model
+    (docs/model.md). Tensors of equal name and shape are taken, the others are listed."""
 
     @property
     def published_mesh(self) -> Path | None:

@@ -1,15 +1,14 @@
 """FastMETRO (Cho et al. 2022): one token per joint and per coarse vertex, decoded from image tokens.
 
 The names of all parameters are those of the released weights, which therefore load as they are
-(`trainer.networks.released_weights`); constants are buffers that no checkpoint holds.
+(`trainer.networks.start_weights`); constants are buffers that no checkpoint holds.
 """
 
-from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,7 +17,6 @@ from trainer.networks.backbones import feature_backbone
 from trainer.networks.base import HandNetwork, Surroundings
 from trainer.networks.coarse.mesh import CoarseMesh
 from trainer.networks.coarse.section import CoarseMeshSection
-from trainer.networks.released_weights import load_released_weights
 from trainer.networks.transformer import Encoded, EncoderDecoder, sine_positions
 from trainer.types import HandPrediction
 
@@ -166,30 +164,15 @@ class FastMetroModel(CoarseMeshSection):
     dims: tuple[_TokenSize, _TokenSize] = (512, 128)
     """Token sizes of the two transformers, multiples of the number of heads; smaller ones suit machines
     without a GPU."""
-    weights: Path | None = None
-    """A released state dict to start from, of the same size and backbone; it needs its own `coarse_mesh`."""
-
-    @model_validator(mode="after")
-    def _tokens_stand_for_known_vertices(self) -> Self:
-        if self.weights is not None and self.coarse_mesh is None:
-            raise ValueError(
-                "weights: expected METRO's mano_downsampling.npz as coarse_mesh beside them, found none, "
-                "so that their tokens would stand for other vertices. Add the key coarse_mesh"
-            )
-        return self
 
     def build(self, given: Surroundings) -> FastMetro:
-        """Build the network on the CPU, with released weights if there are any to start from."""
-        starts_anew = not given.from_checkpoint
-        network = FastMetro(
+        """Build the network on the CPU."""
+        return FastMetro(
             given.hand_model,
             self.mesh_for(given),
             backbone=self.backbone,
-            pretrained=self.pretrained and starts_anew and self.weights is None,
+            pretrained=self.pretrained and not given.from_checkpoint,
             num_layers=NUM_LAYERS[self.size],
             dims=self.dims,
             dropout=self.dropout,
         )
-        if self.weights is not None and starts_anew:
-            load_released_weights(network, self.weights)
-        return network

@@ -5,7 +5,6 @@ is its place, and a map of depths, which is read where the heat is; `MeshLifter`
 mesh. The camera is not predicted: it is the one that lays the mesh on the places.
 """
 
-from pathlib import Path
 from typing import ClassVar, Final, Literal, NamedTuple
 
 import torch
@@ -20,7 +19,6 @@ from shared.skeleton import WRIST
 from trainer.networks.base import HandNetwork, NetworkSection, Surroundings
 from trainer.networks.feature_pyramid import STRIDES, FeaturePyramid
 from trainer.networks.mesh_lifter import MeshLifter, fit_camera
-from trainer.networks.packed_weights import load_packed, read_packed
 from trainer.types import HandPrediction
 
 _LEAST_SPREAD: Final = 1e-3
@@ -161,9 +159,6 @@ class JointReaderModel(NetworkSection):
     """A network of torchvision that is a sequence of layers, such as ``mobilenet_v2`` or ``resnet18``."""
     pretrained: bool = True
     """Start from ImageNet weights, which are downloaded once into $TORCH_HOME."""
-    weights: Path | None = None
-    """Packed weights to start from instead; ``open`` is the open model that comes with the package
-    (docs/model.md)."""
     channels: int = Field(default=96, ge=1, le=8192)
     """Of the feature maps that places are read from."""
     frozen_stride: int = Field(default=4, ge=0, le=32)
@@ -182,17 +177,13 @@ class JointReaderModel(NetworkSection):
     """Hands that are posed for this at the start of every run: 40,000 take 190 MB and half a minute."""
 
     def build(self, given: Surroundings) -> JointReader:
-        """Build the network on the CPU, with packed weights if there are any to start from."""
-        packed = None if self.weights is None or given.from_checkpoint else read_packed(self.weights)
-        network = JointReader(
+        """Build the network on the CPU."""
+        return JointReader(
             given.hand_model,
             backbone=self.backbone,
-            pretrained=self.pretrained and not given.from_checkpoint and packed is None,
+            pretrained=self.pretrained and not given.from_checkpoint,
             channels=self.channels,
             frozen_stride=self.frozen_stride,
             fold_batch_norm=self.fold_batch_norm,
             tries_turns=self.tries_turns,
         )
-        if packed is not None:
-            load_packed(network, packed, given.hand_model)
-        return network

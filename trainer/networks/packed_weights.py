@@ -6,6 +6,7 @@ every command knows as ``open``.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +20,6 @@ from shared.hand_model import HandModel
 from shared.json_text import parse_json
 from shared.records import Record
 from shared.twins.names import ImagePx
-from trainer.networks.released_weights import load_by_name
 
 OPEN: Final = "open"
 """The name of the weights that are shipped."""
@@ -27,6 +27,9 @@ OPEN_FILE: Final = Path(__file__).with_name("open_model.safetensors")
 FORMAT: Final = "meshcycle-weights-1"
 FRAME: Final = "metres from the wrist; x right, y down, z forward; ndc -1 to 1 across the crop, y down"
 """Of the points and the camera that every network predicts."""
+
+
+_MOST_NAMES: Final = 6
 
 
 class HandModelName(Record):
@@ -151,6 +154,41 @@ def load_packed(network: nn.Module, packed: PackedWeights, hand_model: HandModel
         where=str(packed.path),
         remedy=f"Configure the network that was packed: {json.dumps(packed.about.network)}.",
     )
+
+
+def load_by_name(network: nn.Module, found: Mapping[str, Tensor], *, where: str, remedy: str) -> None:
+    """Load a state dict of which every name must fit, in both directions.
+
+    Args:
+        network: Changed in place, and only if everything fits.
+        found: Tensors by name.
+        where: What errors call them.
+        remedy: What errors say to do.
+
+    Raises:
+        CheckpointError: They are of another network; the message lists names.
+    """
+    expected = network.state_dict()
+    shared = expected.keys() & found.keys()
+    problems = {
+        "missing": sorted(expected.keys() - found.keys()),
+        "unexpected": sorted(found.keys() - expected.keys()),
+        "of another shape": sorted(name for name in shared if expected[name].shape != found[name].shape),
+    }
+    if any(problems.values()):
+        listed = "; ".join(
+            f"{len(names)} {what} ({_list(names)})" for what, names in problems.items() if names
+        )
+        raise CheckpointError(
+            f"{where}: expected the weights of this {type(network).__name__}, found {listed}.",
+            remedy=remedy,
+        )
+    network.load_state_dict(dict(found))
+
+
+def _list(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _packed(value: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 Nothing is averaged over the batch here: a sample without a twin must not count among those with one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from jaxtyping import Float, Int, Int64
@@ -17,6 +17,7 @@ from trainer.types import HandPrediction, HandTarget
 
 type Verts = Float[Tensor, "hands verts 3"]
 type Faces = Int64[Tensor, "faces 3"]
+type ExtraTerm = Callable[[HandPrediction, HandTarget], Float[Tensor, " hands"]]
 
 
 class SupervisedLoss(nn.Module):
@@ -32,6 +33,8 @@ class SupervisedLoss(nn.Module):
         norms: Elementwise distances of joints, vertices and projections.
         projected_outside: Whether joints outside of the crop count where they are projected.
         coarse_vert_ids: Vertices that the network's coarse mesh keeps, if it has one.
+        extra: Further terms and their weights. They are called with the hand, relative to its wrist, and its
+            labels, and return one number per hand.
     """
 
     faces: Faces
@@ -45,8 +48,10 @@ class SupervisedLoss(nn.Module):
         norms: TermNorms = L1_NORMS,
         projected_outside: bool = True,
         coarse_vert_ids: Int64[Tensor, " coarse"] | None = None,
+        extra: Sequence[tuple[ExtraTerm, float]] = (),
     ) -> None:
         super().__init__()
+        self.extra = tuple(extra)
         self.weights = weights
         self.norms = norms
         self.projected_outside = projected_outside
@@ -90,7 +95,12 @@ class SupervisedLoss(nn.Module):
         if prediction.heat_logits is not None:
             heat = heat_map_loss(prediction.heat_logits, target.joints_ndc)
             total = total + weights.heat * heat
-        return LossTerms(total, joints, verts, projected, edges, normals, heat)
+
+        added = None
+        if self.extra:
+            added = _summed(weight * term(hand, target) for term, weight in self.extra)
+            total = total + added
+        return LossTerms(total, joints, verts, projected, edges, normals, heat, added)
 
     def _projected(
         self, found_ndc: Float[Tensor, "hands joints 2"], wanted_ndc: Float[Tensor, "hands joints 2"]

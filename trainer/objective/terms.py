@@ -51,6 +51,7 @@ class LossTerms(NamedTuple):
         edges: Lengths of edges; None in the self-correlation, and without weight.
         normals: Directions of faces; None likewise.
         heat: Heat maps; None in the self-correlation, and for networks without them. Not of the paper.
+        extra: Weighted sum of terms that other packages add; None without any.
     """
 
     total: Float[Tensor, "*hands"]
@@ -60,6 +61,7 @@ class LossTerms(NamedTuple):
     edges: Float[Tensor, "*hands"] | None = None
     normals: Float[Tensor, "*hands"] | None = None
     heat: Float[Tensor, "*hands"] | None = None
+    extra: Float[Tensor, "*hands"] | None = None
 
     def mean(self) -> "LossTerms | None":
         """Return the means over all hands, without a graph, for the log; None if there is no hand."""

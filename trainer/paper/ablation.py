@@ -1,15 +1,16 @@
 """Trains and scores everything that a table like the paper's Table 2 needs, and resumes where it stopped."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from shared.errors import TrainingError
+from shared.errors import ConfigError, TrainingError
 from shared.freihand.label_check import check_labels
 from shared.hand_model import HandModel, load_hand_model
 from shared.processes import is_first_process, num_processes
 from trainer.networks.build import build_network
 from trainer.paper.plan import AblationConfig, PlannedRun, planned_runs
 from trainer.paper.scores import EvaluationData, FinishedRun, forget_scores, read_run, score_run
+from trainer.paper.side_by_side import EndedRun, SideBySide
 from trainer.paper.table import AblationReport, read_ablation
 from trainer.run.folder import RunFolder, require_same
 from trainer.training.loop import RendererFor, train
@@ -17,7 +18,13 @@ from trainer.training.loop import RendererFor, train
 logger = logging.getLogger(__name__)
 
 
-def ablate(config: AblationConfig, *, renderer_for: RendererFor) -> AblationReport:
+def ablate(
+    config: AblationConfig,
+    *,
+    renderer_for: RendererFor,
+    workers: int = 1,
+    ray_address: str | None = None,
+) -> AblationReport:
     """Train every run that is not finished, score every run that is not scored, and return the table.
 
     Calling it again resumes from the latest checkpoint of the run that was interrupted. A run whose loss
@@ -28,6 +35,8 @@ def ablate(config: AblationConfig, *, renderer_for: RendererFor) -> AblationRepo
     Args:
         config: What to compare.
         renderer_for: Opens the renderer of a run; it is closed when the run ends.
+        workers: Runs that train at a time. More than one train in processes of their own.
+        ray_address: Of the render farm of these processes.
 
     Raises:
         MeshcycleError: Something that the user can act on, most of it before the first run begins.
@@ -37,7 +46,7 @@ def ablate(config: AblationConfig, *, renderer_for: RendererFor) -> AblationRepo
     runs = planned_runs(config)
     sets = {name: EvaluationData.open(each) for name, each in config.evaluation.items()}
     finished = _finished(runs, sets, hand_model)
-    done = {each.run for each in finished}
+    done = [each.run for each in finished]
     left = [run for run in runs if run not in done]
     logger.info("%d runs, of which %d are finished.", len(runs), len(finished))
     if is_first_process():
@@ -45,18 +54,13 @@ def ablate(config: AblationConfig, *, renderer_for: RendererFor) -> AblationRepo
             score_run(each, sets)
     _try_parts(left, hand_model, renderer_for)
     failures = []
-    for num_left, run in zip(reversed(range(len(left))), left, strict=True):
-        logger.info("Training %s in %s.", run, run.config.run_dir)
-        try:
-            _train(run, renderer_for)
-        except TrainingError as error:
-            if num_processes() > 1:  # which may be waiting inside the step that failed here
-                raise
-            failures.append(f"{run}: {error}")
+    ended = _one_by_one(left, renderer_for) if workers == 1 else _at_once(left, workers, ray_address)
+    for num_left, outcome in zip(reversed(range(len(left))), ended, strict=True):
+        if outcome.failure is not None:
+            failures.append(f"{outcome.run}: {outcome.failure}")
             logger.warning("Failed: %s", failures[-1])
-            continue
-        if is_first_process():
-            logger.info("%s. Left: %d.", score_and_describe(run, sets), num_left)
+        elif is_first_process():
+            logger.info("%s. Left: %d.", score_and_describe(outcome.run, sets), num_left)
     return read_ablation(config, failures=failures)
 
 
@@ -86,10 +90,36 @@ def _try_parts(runs: Sequence[PlannedRun], hand_model: HandModel, renderer_for: 
             pass
 
 
-def _train(run: PlannedRun, renderer_for: RendererFor) -> None:
-    forget_scores(run)
-    with renderer_for(run.config) as renderer:
-        train(run.config, renderer=renderer, resume=True)
+def _one_by_one(runs: Sequence[PlannedRun], renderer_for: RendererFor) -> Iterator[EndedRun]:
+    """Train in this process."""
+    for run in runs:
+        logger.info("Training %s in %s.", run, run.config.run_dir)
+        forget_scores(run)
+        try:
+            with renderer_for(run.config) as renderer:
+                train(run.config, renderer=renderer, resume=True)
+        except TrainingError as error:
+            if num_processes() > 1:  # which may be waiting inside the step that failed here
+                raise
+            yield EndedRun(run, str(error))
+        else:
+            yield EndedRun(run, None)
+
+
+def _at_once(runs: Sequence[PlannedRun], workers: int, ray_address: str | None) -> Iterator[EndedRun]:
+    """Train in processes of their own.
+
+    Raises:
+        ConfigError: This is one of the processes of torchrun.
+    """
+    if num_processes() > 1:
+        raise ConfigError(
+            "--workers: expected one process that starts the others, found those of torchrun.",
+            remedy="Leave torchrun out, or --workers.",
+        )
+    for run in runs:
+        forget_scores(run)
+    yield from SideBySide(workers, ray_address).train(runs)
 
 
 def score_and_describe(run: PlannedRun, sets: Mapping[str, EvaluationData]) -> str:

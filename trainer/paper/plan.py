@@ -1,5 +1,6 @@
 """What an ablation trains: models, variants and seeds as a TOML file, and the runs that follow from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -113,13 +114,17 @@ class PlannedRun:
         return f"{self.model}, {VARIANT_LABELS[self.variant]}, seed {self.seed}"
 
 
-def load_ablation(path: Path) -> AblationConfig:
+def load_ablation(path: Path, *, changes: Sequence[str] = ()) -> AblationConfig:
     """Read the configuration of an ablation.
+
+    Args:
+        path: The file.
+        changes: Other values for some keys, as in ``train.optimiser.learning_rate=3e-4``.
 
     Raises:
         ConfigError: The file cannot be used; the message names every key that is wrong.
     """
-    return read_toml(path, AblationConfig)
+    return read_toml(path, AblationConfig, changes=changes)
 
 
 def planned_runs(config: AblationConfig) -> tuple[PlannedRun, ...]:

@@ -81,6 +81,7 @@ class FinishedRun:
         wall_s: Duration of all its stages.
         best_round: Round of its best checkpoint, counted from 0.
         scores: Of that checkpoint by evaluation set, as far as they are known.
+        recycled_since: First round that trained with twins; None without any.
     """
 
     run: PlannedRun
@@ -88,6 +89,17 @@ class FinishedRun:
     wall_s: float
     best_round: int
     scores: Mapping[str, SetScores]
+    recycled_since: int | None = None
+
+    @property
+    def warning(self) -> str | None:
+        """What a reader has to know about the best round."""
+        if self.recycled_since is None or self.best_round >= self.recycled_since:
+            return None
+        return (
+            f"{self.run}: the best round, {self.best_round + 1}, came before recycling, which began in round "
+            f"{self.recycled_since + 1}; its scores are those of photographs alone."
+        )
 
     @property
     def checkpoint(self) -> Path:
@@ -122,6 +134,7 @@ def read_run(run: PlannedRun) -> FinishedRun | None:
         wall_s=sum(sum(record.wall_s.values()) for record in records),
         best_round=best_round,
         scores={name: scores for name, scores in stored.items() if scores.checkpoint == checkpoint},
+        recycled_since=next((record.round for record in records if "recycled" in record.losses), None),
     )
 
 

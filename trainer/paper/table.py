@@ -104,12 +104,13 @@ class AblationReport:
             for name, is_published in self.sets.items()
             for title in (*(title for title, _ in COLUMNS.values()), *([METROS_TIPS] if is_published else []))
         ]
-        table = [["model", "variant", "seeds", "steps", *titles], *map(self._cells, self.rows)]
+        table = [["model", "variant", "seeds", "steps", "best round", *titles], *map(self._cells, self.rows)]
         over = "One seed," if self.num_seeds == 1 else f"Mean ± sd over {self.num_seeds} seeds, each"
         notes = [f"{over} at its checkpoint with the lowest held-out PA-MPJPE; errors in mm."]
         if any(self.sets.values()):
             notes.append(TIPS_NOTE)
         notes += [f"Failed: {failure}" for failure in self.failures]
+        notes += [run.warning for row in self.rows for run in row.runs if run.warning]
         notes += [
             f"{finished.run} on {name}: {scores.warning}"
             for row in self.rows
@@ -139,7 +140,8 @@ class AblationReport:
 
     def _cells(self, row: AblationRow) -> list[str]:
         steps = " / ".join(dict.fromkeys(f"{finished.steps:,}" for finished in row.runs)) or NOT_YET
-        cells = [row.model, VARIANT_LABELS[row.variant], f"{len(row.runs)} of {self.num_seeds}", steps]
+        best = " / ".join(str(finished.best_round + 1) for finished in row.runs) or NOT_YET
+        cells = [row.model, VARIANT_LABELS[row.variant], f"{len(row.runs)} of {self.num_seeds}", steps, best]
         for name, is_published in self.sets.items():
             for metric, (_, form) in COLUMNS.items():
                 spread = row.spread(name, metric)
@@ -196,5 +198,7 @@ def _run_json(finished: FinishedRun) -> dict[str, Any]:
         "steps": finished.steps,
         "wall_s": finished.wall_s,
         "best_round": finished.best_round,
+        "recycled_since": finished.recycled_since,
+        "warning": finished.warning,
         "scores": {name: scores.model_dump() for name, scores in finished.scores.items()},
     }

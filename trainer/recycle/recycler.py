@@ -68,6 +68,7 @@ class Recycler:
         config: Of the run.
         sources: What the run learns from; some or all of them get twins.
         renderer: Needed by the first process of a run that recycles.
+        good_since: Tells the first round that was good enough to be drawn, see `TwinSchedule`.
 
     Raises:
         ConfigError: The run recycles and there is no renderer.
@@ -81,9 +82,10 @@ class Recycler:
         sources: Sequence[Source],
         *,
         renderer: Renderer | None,
+        good_since: Callable[[], int | None] = lambda: 0,
     ) -> None:
         self._run, self._recycle = run, config.recycle
-        self._schedule = TwinSchedule(config.recycle, config.rounds)
+        self._schedule = TwinSchedule(config.recycle, config.rounds, good_since=good_since)
         self._shards = PredictionShards(fabric, run, config, sources)
         self._rendering: RoundRenderer | None = None
         if config.recycle is not None and fabric.is_global_zero:

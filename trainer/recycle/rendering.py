@@ -17,7 +17,8 @@ from trainer.config.run import TrainConfig
 from trainer.config.sections import RecycleConfig
 from trainer.recycle.background_task import BackgroundTask
 from trainer.recycle.refresh import PLAN, RefreshPlan, plan_refresh, read_plan, write_plan
-from trainer.run.folder import CONFIG, RunFolder
+from trainer.run.folder import RunFolder
+from trainer.run.stored_config import CONFIG
 
 type Render = tuple[float, RenderReport]
 """How many seconds it took, and what the renderer said about it."""

@@ -9,7 +9,6 @@ round-0003-step-00000500/   inside a round, deleted when the round has ended
     provenance.json     commit, lock and versions
 """
 
-import hashlib
 import json
 import re
 import shutil
@@ -27,6 +26,8 @@ from torch import Tensor, nn
 from shared.errors import CheckpointError
 from shared.json_text import parse_json
 from shared.storage.files import flush_to_disk, sha256_of
+from trainer.networks.build import coarse_mesh_hash
+from trainer.networks.start_weights import COARSE_MESH
 
 WEIGHTS = "model.safetensors"
 STATE = "state.pt"
@@ -35,7 +36,6 @@ FORMAT = "meshcycle-checkpoint-1"
 
 _DAMAGED_REMEDY = "Copy it again, or delete this checkpoint: training resumes from the one before."
 
-_COARSE_MESH = "coarse_mesh"
 _UNFINISHED = ".unfinished"
 
 _NAME = re.compile(r"round-(\d{4,})(?:-step-(\d{8,}))?")
@@ -93,6 +93,7 @@ def save_checkpoint(
         aside.mkdir(parents=True)
         save_file(weights, aside / WEIGHTS, metadata=_coarse_mesh(network) or {"format": FORMAT})
         torch.save({"format": FORMAT, **state}, aside / STATE)
+        shutil.copymode(aside / STATE, aside / WEIGHTS)  # safetensors lets nobody else read what it writes
         for name, text in texts.items():
             (aside / name).write_text(text, encoding="utf-8")
         sums = {name: sha256_of(aside / name) for name in (WEIGHTS, STATE)}
@@ -138,8 +139,8 @@ def load_weights(network: nn.Module, folder: Path) -> None:
             ),
             remedy="Use the configuration beside the checkpoint.",
         )
-    found = _coarse_mesh(network).get(_COARSE_MESH)
-    wanted_mesh = trained_with.get(_COARSE_MESH, found)
+    found = _coarse_mesh(network).get(COARSE_MESH)
+    wanted_mesh = trained_with.get(COARSE_MESH, found)
     if found != wanted_mesh:
         raise CheckpointError(
             f"{path}: expected the coarse mesh that it was trained with ({wanted_mesh}), found {found}.",
@@ -154,9 +155,8 @@ def _coarse_mesh(network: nn.Module) -> dict[str, str]:
     One key at most: safetensors writes several in an order that changes from file to file.
     """
     vert_ids = getattr(network, "coarse_vert_ids", None)
-    if not isinstance(vert_ids, Tensor):
-        return {}
-    return {_COARSE_MESH: hashlib.sha256(vert_ids.cpu().numpy().tobytes()).hexdigest()[:16]}
+    found = coarse_mesh_hash(vert_ids) if isinstance(vert_ids, Tensor) else None
+    return {} if found is None else {COARSE_MESH: found}
 
 
 def load_state(folder: Path) -> dict[str, Any]:

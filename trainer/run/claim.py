@@ -13,9 +13,10 @@ from pathlib import Path
 from shared.errors import ConfigError
 from shared.storage.files import sweep_leftovers
 from trainer.run.checkpoint import latest_checkpoint
-from trainer.run.folder import CONFIG, RunFolder
+from trainer.run.folder import RunFolder
 from trainer.run.lock import LOCK, sole_trainer
 from trainer.run.provenance import PROVENANCE
+from trainer.run.stored_config import CONFIG
 
 logger = logging.getLogger(__name__)
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from shared.errors import ConfigError
 from shared.storage.files import write_durably
 from shared.twins.rounds import MANIFEST, forget_rounds, round_name
+from trainer.config.places import absolute, with_paths
 from trainer.config.run import TrainConfig, load_config
-from trainer.config.toml import to_toml
 from trainer.run.provenance import PROVENANCE, hash_hand_model, provenance_of, require_hand_model
-
-CONFIG = "config.toml"
+from trainer.run.stored_config import CONFIG, moved_with, write_config
 
 _LEVELS_BELOW_RUN = 3
 """A shard is stored in run/synthetic/round-0003."""
@@ -97,7 +96,7 @@ def open_run(config: TrainConfig, *, image_px: int) -> RunFolder:
     """
     run = RunFolder(config.run_dir)
     require_same(config, run)
-    write_durably(run.root / CONFIG, [to_toml(config).encode()])
+    write_config(config, run.root)
     write_durably(
         run.root / PROVENANCE, [json.dumps(provenance_of(config, image_px=image_px), indent=1).encode()]
     )
@@ -118,13 +117,16 @@ def require_same(config: TrainConfig, run: RunFolder, *, name: str | None = None
     """
     if not (run.root / CONFIG).exists():
         return
-    values_now, values_before = _flat(config), _flat(load_config(run.root / CONFIG))
+    before = load_config(run.root / CONFIG)
+    now = with_paths(config, absolute)
+    moved = with_paths(before, lambda path: moved_with(path, before.run_dir, now.run_dir))
+    values_now, values_before, values_moved = _flat(now), _flat(before), _flat(moved)
     free = {*_FREE_TO_CHANGE, *(("rounds",) if _can_last_longer(config) else ())}
     for key in sorted(values_now.keys() | values_before.keys()):
         if key in free or key.split(".")[0] in free:
             continue
         found, wanted = values_now.get(key), values_before.get(key)
-        if found != wanted:
+        if found not in (wanted, values_moved.get(key)):
             raise ConfigError(
                 (
                     f"{name or run.root}: expected {key} = {wanted} as in the run that is to be resumed, "

@@ -1,5 +1,6 @@
 """What a run was started with, beside its configuration: program, hand model, size of its photographs."""
 
+import hashlib
 import importlib.metadata
 import platform
 import subprocess
@@ -14,20 +15,27 @@ from trainer.config.run import TrainConfig
 
 PROVENANCE = "provenance.json"
 """Stored in the folder of a run, and beside every checkpoint."""
+_SOURCE = Path(__file__).parents[2]
+BUILT_FROM = Path(__file__).with_name("built_from.json")
+"""Commit and lock that a wheel was built from; a checkout has none."""
+UNKNOWN = "unknown"
+"""Commit of a program that was built from sources without any; their hash still tells which ones."""
 
 
 def provenance_of(config: TrainConfig, *, image_px: int) -> dict[str, object]:
     """Return what a reader needs to run the same program again."""
-    source = Path(__file__).parents[2]
-    lock = source / "requirements.lock"
+    lock = _SOURCE / "requirements.lock"
+    built = parse_json(BUILT_FROM.read_bytes()) if BUILT_FROM.exists() else {}
     packages = ("torch", "torchvision", "timm", "lightning-fabric", "numpy", "bpy")
     known = {name: importlib.metadata.version(name) for name in packages if _is_installed(name)}
     return {
-        "commit": _git(source, "rev-parse", "HEAD"),
-        "changed_files": (_git(source, "status", "--porcelain", "--untracked-files=no") or "").splitlines(),
+        "version": importlib.metadata.version("meshcycle") if _is_installed("meshcycle") else "not installed",
+        "commit": _git("rev-parse", "HEAD") or built.get("commit", UNKNOWN),
+        "changed_files": (_git("status", "--porcelain", "--untracked-files=no") or "").splitlines(),
+        "sources_sha256": _hash_sources(),
         "hand_model_sha256": hash_hand_model(config),
         "image_px": image_px,
-        "lock_sha256": sha256_of(lock) if lock.exists() else None,
+        "lock_sha256": sha256_of(lock) if lock.exists() else built.get("lock_sha256", UNKNOWN),
         "python": platform.python_version(),
         "packages": known,
     }
@@ -102,14 +110,25 @@ def _read_provenance(folder: Path) -> dict[str, object]:
         ) from error
 
 
+def _hash_sources() -> str:
+    """Return the hash of the program's own code, which is the same in a checkout and in a wheel."""
+    digest = hashlib.sha256()
+    for part in ("bg_filter", "render_worker", "shared", "trainer"):
+        for path in sorted((_SOURCE / part).rglob("*.py")):
+            digest.update(path.relative_to(_SOURCE).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
 def _is_installed(name: str) -> bool:
     return any(importlib.metadata.distributions(name=name))
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
-    """Ask git; None where there is no git, or no repository, as in an installed wheel."""
+def _git(*arguments: str) -> str | None:
+    """Ask git; None where there is no git, or no repository of ours, as in an installed wheel."""
+    if not (_SOURCE / ".git").exists():  # git would answer for whatever repository the environment lies in
+        return None
     try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", *arguments], cwd=_SOURCE, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None

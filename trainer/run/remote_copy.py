@@ -16,10 +16,12 @@ from shared.storage.object_store import ObjectStore
 from shared.storage.publishing import download, is_incomplete, publish, read_listing
 from shared.twins.rounds import MANIFEST, shards_shown
 from shared.twins.shards import index_path
+from trainer.config.places import absolute
 from trainer.config.run import TrainConfig, load_config
 from trainer.run.checkpoint import CheckpointId, latest_checkpoint
-from trainer.run.folder import CONFIG, RunFolder, require_same
+from trainer.run.folder import RunFolder, require_same
 from trainer.run.provenance import PROVENANCE
+from trainer.run.stored_config import CONFIG
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class RemoteCopy:
 
     def __init__(self, config: TrainConfig) -> None:
         self._config, self._run = config, RunFolder(config.run_dir)
-        self._url = config.mirror
+        self._url = None if config.mirror is None else str(config.mirror)
         self._is_behind = False
 
     def restore(self) -> None:
@@ -78,7 +80,7 @@ class RemoteCopy:
         with TemporaryDirectory() as aside:
             download(self._url, Path(aside), only=(CONFIG,))
             found = load_config(Path(aside) / CONFIG).run_dir
-        if found != self._run.root:
+        if found != absolute(self._run.root):
             raise ConfigError(
                 f"{self._url}: expected the mirror of {self._run.root}, found that of {found}.",
                 remedy="Give this run another mirror, or delete what is there.",

@@ -12,15 +12,15 @@ from shared.freihand.reader import FREIHAND_PX
 from shared.hand_model.model import Fingertips, HandModel, load_hand_model
 from shared.storage.local_copy import fetch
 from shared.storage.location import Location, is_url
-from trainer.config.run import TrainConfig, load_config
+from trainer.config.run import TrainConfig
 from trainer.config.toml import describe
 from trainer.networks.base import HandNetwork
 from trainer.networks.build import build_network
 from trainer.networks.packed_weights import OPEN, PackedWeights, load_packed, read_packed
 from trainer.run.checkpoint import WEIGHTS, best_checkpoint, load_weights
-from trainer.run.folder import CONFIG
 from trainer.run.provenance import recorded_image_px, require_hand_model
 from trainer.run.released import Released
+from trainer.run.stored_config import read_config
 
 USUAL_MARGIN: Final = 1.5
 """About what FreiHAND's crops of 180 pixels leave around a hand."""
@@ -95,7 +95,7 @@ def load_trained(
     if not is_url(place) and (str(place) == OPEN or Path(place).suffix == PACKED_SUFFIX):
         return _load_packed(place, device=device, hand_model=hand_model, fingertips=fingertips)
     folder = find_checkpoint(place)
-    config = load_config(folder / CONFIG)
+    config = read_config(folder, run_dir=folder.absolute().parents[1])
     hand_model = hand_model or config.hand_model
     model = load_hand_model(hand_model, fingertips=fingertips)
     require_hand_model(model.sha256, folder, given=hand_model)
@@ -150,7 +150,7 @@ def _load_released(
         )
     config = released.config(weights, hand_model=hand_model)
     model = load_hand_model(hand_model, fingertips=fingertips)
-    network = build_network(config.model, model).to(choose_device(device)).eval()
+    network = build_network(config.model, model, all_weights=True).to(choose_device(device)).eval()
     return TrainedHand(weights, config, model, network)
 
 

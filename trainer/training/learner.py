@@ -17,11 +17,13 @@ from torch import Tensor
 
 from shared.errors import TrainingError
 from shared.hand_model import HandModel
+from shared.import_path import load_by_path
 from shared.seeds import seed_of
 from trainer.config.run import TrainConfig
 from trainer.config.sections import LossConfig
 from trainer.data.dataset import LoadedBatch
 from trainer.networks.build import build_network
+from trainer.networks.imported import ImportedModel, require_hands
 from trainer.objective.correlation import SelfCorrelationLoss
 from trainer.objective.step import PassWeights, StepLosses, recycle_step
 from trainer.objective.supervised import SupervisedLoss
@@ -83,7 +85,10 @@ class Learner:
         self.config = config
         network = build_network(
             config.model, hand_model, cache_dir=config.run_dir, from_checkpoint=from_checkpoint
-        ).to(fabric.device)
+        )
+        if isinstance(config.model, ImportedModel):
+            require_hands(network, hand_model, input_px=config.data.input_px, name=config.model.name)
+        network = network.to(fabric.device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
         decay = config.optimiser.ema_decay
         self._average = WeightAverage(network, decay=decay) if decay else None
@@ -105,6 +110,9 @@ class Learner:
             norms=norms,
             projected_outside=config.loss.projected_outside,
             coarse_vert_ids=network.coarse_vert_ids,
+            extra=[
+                (load_by_path(path, key="loss.extra"), weight) for path, weight in config.loss.extra.items()
+            ],
         ).to(fabric.device)
         self._correlation = SelfCorrelationLoss(
             terms, norms=norms, detach_original=recycle.detach_original if recycle else False

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from lightning_fabric import Fabric
@@ -33,6 +34,7 @@ from trainer.run.progress import photo_bar
 from trainer.run.records import RoundRecord, read_records, round_table
 from trainer.run.remote_copy import RemoteCopy
 from trainer.run.source_scores import joined_scores
+from trainer.training.commentary import Commentary
 from trainer.training.interruption import Interruption
 from trainer.training.learner import Learner
 from trainer.training.loss_meter import LossMeter
@@ -134,7 +136,15 @@ class Trainer:
         hand_model = load_hand_model(config.hand_model)
         self._sources = open_sources(config)
         check_sources(self._sources, hand_model)
-        self._recycler = Recycler(fabric, self._folder, config, self._sources, renderer=renderer)
+        self._state = LoopState()
+        self._recycler = Recycler(
+            fabric,
+            self._folder,
+            config,
+            self._sources,
+            renderer=renderer,
+            good_since=lambda: self._state.good_since,
+        )
         self._loader = RoundLoader(
             self._sources,
             config,
@@ -153,9 +163,15 @@ class Trainer:
             from_checkpoint=resume and latest_checkpoint(self._folder.checkpoints) is not None,
         )
         self._meter = LossMeter()
-        self._state = LoopState()
         self._checkpoints = CheckpointManager(
             folder=self._folder, learner=self._learner, meter=self._meter, loop=self._state
+        )
+        self._commentary = Commentary(
+            config,
+            self._sources,
+            hand_model.faces,
+            steps_per_round=self._loader.steps_per_round,
+            is_heard=fabric.is_global_zero,
         )
         self._last_s = time.perf_counter()
 
@@ -171,6 +187,11 @@ class Trainer:
             start = CheckpointId(0, ended=False)
         else:
             logger.info("Resuming %s from %s.", self._folder.root, start.name)
+        self._commentary.begin(
+            device=self._fabric.device,
+            processes=self._fabric.world_size,
+            num_parameters=sum(each.numel() for each in self._learner.network.parameters()),
+        )
         with self._log(start) as log, self._recycler:
             self._recycler.resume(start)
             self._last_s = time.perf_counter()
@@ -179,7 +200,9 @@ class Trainer:
                     twins = self._recycler.twins_of(round_index)
                     self._train(start, twins, log)
                     self._evaluate(round_index)
-                drawn = self._recycler.end_round(round_index, self._learner.network, lap=self._lap)
+                drawn = self._recycler.end_round(
+                    round_index, self._learner.network, lap=partial(self._after_stage, round_index)
+                )
                 self._close_round(round_index, drawn, log)
                 start = CheckpointId(round_index + 1, ended=False)
         best = self._state.best_round
@@ -214,6 +237,7 @@ class Trainer:
                     )
                     log.step(step, loss=loss, learning_rate=self._learner.learning_rate.value)
                 self._lap("train")
+                self._commentary.after_step(round_index, left_in_round=steps.stop - step - 1)
                 self._state.wait_s += wait_s
                 checkpoint = CheckpointId(round_index, ended=False, step=step + 1 - steps.start)
                 stop = self._learner.any_process(interruption.requested)
@@ -240,7 +264,8 @@ class Trainer:
             }
             scores = joined_scores(by_source, [source.share for source in self._sources])
         scores = self._fabric.broadcast(scores)
-        self._state.note_scores(round_index, scores)
+        limit_mm = self._config.recycle.start_below_mm if self._config.recycle else None
+        self._state.note_scores(round_index, scores, limit_mm=limit_mm)
         self._lap("evaluate")
         self._learner.learning_rate.after_round(scores["pa_mpjpe_mm"])
         self._checkpoints.save(CheckpointId(round_index))
@@ -250,6 +275,7 @@ class Trainer:
         """Record a round, delete checkpoints that are not needed any more, and update the remote copy."""
         if log:
             log.round(self._record(round_index, drawn), step=self._steps_of(round_index).stop)
+            self._commentary.after_round(round_index, self._state, read_records(self._folder))
             checkpoints = self._folder.checkpoints
             write_durably(checkpoints / "best", [CheckpointId(self._state.best_round).name.encode()])
             prune_checkpoints(checkpoints, keep_last=self._config.checkpoint.keep_last)
@@ -279,6 +305,12 @@ class Trainer:
         """Return the optimiser steps of a round, counted from 0 at the beginning of the run."""
         steps = self._loader.steps_per_round
         return range(round_index * steps, (round_index + 1) * steps)
+
+    def _after_stage(self, round_index: int, stage: str) -> None:
+        """Count the time of a stage at the end of a round."""
+        self._lap(stage)
+        if stage == "predict":
+            self._commentary.before_rendering(round_index, self._folder.predictions(round_index))
 
     def _lap(self, stage: str) -> None:
         """Count the time since the last call as a stage's, so that stages add up to the round."""

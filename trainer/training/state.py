@@ -30,6 +30,8 @@ class LoopState:
         scores: On the held-out poses, once the round's training has ended.
         best_mm: Lowest held-out PA-MPJPE of any round.
         best_round: That round.
+        good_since: First round whose PA-MPJPE was below the run's ``start_below_mm``; None while there is
+            none, or no such limit.
     """
 
     wall_s: dict[str, float] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class LoopState:
     scores: dict[str, float] = field(default_factory=dict)
     best_mm: float = float("inf")
     best_round: int = 0
+    good_since: int | None = None
 
     @property
     def wait_share(self) -> float:
@@ -49,8 +52,12 @@ class LoopState:
         """Add to the duration of a stage."""
         self.wall_s[stage] = self.wall_s.get(stage, 0.0) + seconds
 
-    def note_scores(self, round_index: int, scores: dict[str, float]) -> None:
-        """Keep the scores of a round, and remember it if it is the best."""
+    def note_scores(
+        self, round_index: int, scores: dict[str, float], *, limit_mm: float | None = None
+    ) -> None:
+        """Keep the scores of a round, and remember it if it is the best, or the first below a limit."""
+        if limit_mm is not None and self.good_since is None and scores["pa_mpjpe_mm"] < limit_mm:
+            self.good_since = round_index
         self.scores = scores
         if scores["pa_mpjpe_mm"] < self.best_mm:
             self.best_mm, self.best_round = scores["pa_mpjpe_mm"], round_index
@@ -65,6 +72,7 @@ class LoopState:
         self.wall_s, self.wait_s = saved.wall_s, saved.wait_s
         self.staleness, self.scores = saved.staleness, saved.scores
         self.best_mm, self.best_round = saved.best_mm, saved.best_round
+        self.good_since = saved.good_since
 
 
 _saved_state = TypeAdapter(LoopState)

@@ -53,6 +53,7 @@ def test_defaults_are_the_papers(tmp_path: Path) -> None:
         "projected_norm": "l1",
         "edges": 100,
         "normals": 10,
+        "extra": {},
         "heat": 20,  # not of the paper, none of whose networks has heat maps
     }
 

@@ -152,7 +152,7 @@ def test_the_best_checkpoint_of_a_run_is_loaded_and_evaluated(run: Path, split: 
     trained = load_trained(run, device="cpu")
     assert trained.source.name == "round-0004"
     assert not trained.network.training
-    assert trained.config.model.pretrained
+    assert trained.config.model.model_dump()["pretrained"]
     evaluation = evaluate_checkpoint(trained, split)
     assert evaluation.predictions.sample_ids == ("00000000", "00000001", "00000002")
     assert evaluation.report is not None

@@ -104,15 +104,22 @@ class TestTable:
         assert [row.num_bytes for row in rows] == [row.path.stat().st_size for row in rows]
 
     def test_the_text_says_how_a_shard_was_made_and_what_is_missing(self, run: Path) -> None:
-        lines = inspect_shards([run]).to_text().splitlines()
+        lines = inspect_shards([run], lists_shards=True).to_text().splitlines()
         assert lines[0].startswith("shard ")
         assert lines[0].endswith(
             "  drawn with                           checkpoint  backgrounds  seed  state"
         )
         assert "cycles 16 spp on CPU, Blender 5.2.3  dddddddd    c0ffeecc        7  not committed" in lines[2]
         assert lines[4].split()[:4] == ["total", "5", "1", "1"]
-        assert lines[5] == ("round-0000: 1 twins drawn, 0 kept, 0 quarantined; staleness in rounds: 1 x 0")
+        assert lines[5] == ("round 1: 1 twins drawn, 0 kept, 0 quarantined; staleness in rounds: 1 x 0")
         assert lines[6] == "quarantined: 00000003 of shard-00001.tar: kills its worker"
+
+    def test_rounds_are_summed_up_unless_shards_are_asked_for(self, run: Path) -> None:
+        lines = inspect_shards([run]).to_text().splitlines()
+        assert lines[0] == "round 1: 1 twins drawn, 0 kept, 0 quarantined; staleness in rounds: 1 x 0"
+        assert lines[1].startswith("3 shards, ")
+        assert lines[1].endswith("--shards lists them")
+        assert lines[2] == "quarantined: 00000003 of shard-00001.tar: kills its worker"
 
     def test_json_holds_the_whole_provenance(self, run: Path) -> None:
         content = json.loads(json.dumps(inspect_shards([run]).to_json()))

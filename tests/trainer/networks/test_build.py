@@ -76,12 +76,6 @@ def test_released_weights_are_read_at_the_start_only(tmp_path: Path) -> None:
     build_network(config, open_hand(), from_checkpoint=True)
 
 
-def test_released_weights_need_the_vertices_that_they_were_trained_with(tmp_path: Path) -> None:
-    """Tokens of another coarse mesh have the same names and shapes, and would predict nonsense."""
-    with pytest.raises(ValidationError, match="Add the key coarse_mesh"):
-        table(name="fastmetro", weights=tmp_path / "state_dict.bin")
-
-
 def test_imagenet_weights_are_not_fetched_for_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     """A trained network must load on a machine without a network."""
     asked_for: list[bool] = []

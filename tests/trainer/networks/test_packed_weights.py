@@ -125,10 +125,13 @@ def test_weights_of_another_hand_are_one_clear_line(packed: Path) -> None:
     assert "\n" not in str(e.value)
 
 
-def test_weights_of_another_network_are_refused_with_what_they_need(packed: Path) -> None:
+def test_another_size_of_the_network_is_refused_where_it_is_used_and_a_start_where_it_is_trained(
+    packed: Path,
+) -> None:
     section = JointReaderModel.model_validate({**SECTION, "channels": 16, "weights": packed})
+    network = build_network(section, open_hand())
     with pytest.raises(CheckpointError, match=r"of another shape.*\"channels\": 8"):
-        build_network(section, open_hand())
+        load_packed(network, read_packed(packed), open_hand())
 
 
 @pytest.mark.parametrize("change", ["cut", "checkpoint", "future", "unknown network"])

@@ -1,6 +1,7 @@
 """Means and deviations over seeds, and a table that never hides what is missing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,12 +65,12 @@ def test_the_table_is_that_of_the_paper_with_its_numbers_beside(tmp_path: Path) 
     runs = finished(tmp_path, "original", 6.0, 6.2, 6.4)
     report = AblationReport((row("original", runs, PublishedScores(6.56, 7.34)),), {"plain": True}, 3)
     assert cells(report, 0) == [
-        *("model", "variant", "seeds", "steps"),
+        *("model", "variant", "seeds", "steps", "best round"),
         *("plain: PA-MPJPE", "plain: PA-MPVPE", "plain: F@5", "plain: F@15"),
         "plain: PA-MPJPE, METRO's tips",
     ]
     assert cells(report, 2) == [
-        *("tiny", "original", "3 of 3", "12,000"),
+        *("tiny", "original", "3 of 3", "12,000", "2 / 2 / 2"),
         "6.20 ± 0.20 (paper 6.56)",
         "7.20 ± 0.20 (paper 7.34)",
         *("0.500 ± 0.000", "0.900 ± 0.000"),
@@ -87,6 +88,14 @@ def test_the_papers_numbers_stay_away_from_other_photographs(tmp_path: Path) -> 
     assert "tips" not in text
 
 
+def test_a_best_round_before_recycling_is_said_to_show_the_baseline(tmp_path: Path) -> None:
+    (run,) = finished(tmp_path, "recycle", 6.0)
+    report = AblationReport((row("recycle", (replace(run, recycled_since=2),)),), {"plain": False}, 1)
+    assert "the best round, 2, came before recycling, which began in round 3" in report.to_text()
+    report = AblationReport((row("recycle", (replace(run, recycled_since=1),)),), {"plain": False}, 1)
+    assert "came before recycling" not in report.to_text()
+
+
 def test_what_is_missing_is_not_yet(tmp_path: Path) -> None:
     """A row without runs, an evaluation set without scores, and a row that lacks a seed."""
     rows = (
@@ -94,11 +103,13 @@ def test_what_is_missing_is_not_yet(tmp_path: Path) -> None:
         row("recycle", published=PublishedScores(6.18, 6.72)),
     )
     report = AblationReport(rows, {"plain": True, "unseen": False}, 3)
-    assert cells(report, 2)[2:5] == ["2 of 3", "12,000", "6.10 ± 0.14"]
+    assert cells(report, 2)[2:5] == ["2 of 3", "12,000", "2 / 2"]
     assert cells(report, 2)[-4:] == ["not yet"] * 4
-    assert cells(report, 3)[1:6] == [
+    assert cells(report, 2)[5] == "6.10 ± 0.14"
+    assert cells(report, 3)[1:7] == [
         "+ recycle",
         "0 of 3",
+        "not yet",
         "not yet",
         "not yet (paper 6.18)",
         "not yet (paper 6.72)",

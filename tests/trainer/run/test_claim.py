@@ -8,9 +8,9 @@ import pytest
 
 from shared.errors import ConfigError
 from trainer.run.claim import claimed_run, move_aside, require_run_or_nothing
-from trainer.run.folder import CONFIG
 from trainer.run.lock import LOCK, sole_trainer
 from trainer.run.provenance import PROVENANCE
+from trainer.run.stored_config import CONFIG
 
 OTHER = """
 import sys

@@ -93,7 +93,7 @@ def test_the_mirror_has_all_that_is_whole_and_nothing_that_is_under_way(config: 
     write(config.run_dir, "synthetic/round-0001/shard-00000.tar", "predictions/round-0001/.shard-00000.1.tmp")
     RemoteCopy(config).after_round()
     assert config.mirror is not None
-    found = {name for name in ObjectStore(config.mirror).find() if name != "meshcycle-files.json"}
+    found = {name for name in ObjectStore(str(config.mirror)).find() if name != "meshcycle-files.json"}
     assert found == {
         "config.toml",
         "provenance.json",
@@ -117,7 +117,7 @@ def test_a_twin_that_is_still_shown_stays_in_the_mirror(config: TrainConfig) -> 
     (config.run_dir / "synthetic/round-0001" / MANIFEST).write_text(later.model_dump_json())
     RemoteCopy(config).after_round()
     assert config.mirror is not None
-    found = {name for name in ObjectStore(config.mirror).find() if name.startswith("synthetic/")}
+    found = {name for name in ObjectStore(str(config.mirror)).find() if name.startswith("synthetic/")}
     assert found == {
         "synthetic/round-0000/shard-00000.tar",
         "synthetic/round-0000/shard-00000.index.json",
@@ -130,7 +130,7 @@ def test_a_round_that_was_forgotten_goes_from_the_mirror_too(config: TrainConfig
     RunFolder(config.run_dir).forget_rounds(before=1)
     RemoteCopy(config).after_round()
     assert config.mirror is not None
-    assert not [name for name in ObjectStore(config.mirror).find() if name.startswith(("syn", "pred"))]
+    assert not [name for name in ObjectStore(str(config.mirror)).find() if name.startswith(("syn", "pred"))]
 
 
 def test_a_restore_that_was_interrupted_is_done_again(
@@ -185,7 +185,7 @@ def test_a_run_that_is_further_does_not_replace_the_mirror_of_another(
     with pytest.raises(ConfigError, match="choose another mirror"):
         train(other, renderer=PointRenderer(), resume=True)
     assert config.mirror is not None
-    assert ObjectStore(config.mirror).read(f"checkpoints/round-0000/{WEIGHTS}") is not None
+    assert ObjectStore(str(config.mirror)).read(f"checkpoints/round-0000/{WEIGHTS}") is not None
 
 
 def test_a_run_that_begins_anew_replaces_its_own_mirror_and_no_other(
@@ -203,10 +203,10 @@ def test_a_run_that_begins_anew_replaces_its_own_mirror_and_no_other(
 def test_what_is_no_mirror_is_not_replaced_by_one(config: TrainConfig, tmp_path: Path, resume: bool) -> None:
     write(tmp_path / "backgrounds", "data.mdb")
     assert config.mirror is not None
-    publish(tmp_path / "backgrounds", config.mirror, ["data.mdb"])
+    publish(tmp_path / "backgrounds", str(config.mirror), ["data.mdb"])
     with pytest.raises(StorageError, match=r"expected config\.toml.*found 1 other files"):
         train(config, renderer=PointRenderer(), resume=resume)
-    assert ObjectStore(config.mirror).read("data.mdb") == b"data.mdb"
+    assert ObjectStore(str(config.mirror)).read("data.mdb") == b"data.mdb"
 
 
 def test_a_mirror_that_cannot_be_written_is_reported_before_training(config: TrainConfig) -> None:
@@ -230,4 +230,4 @@ def test_an_outage_does_not_stop_the_training(
             copy.end()
     copy.end()
     assert config.mirror is not None
-    assert ObjectStore(config.mirror).read("metrics.jsonl") == b"metrics.jsonl"
+    assert ObjectStore(str(config.mirror)).read("metrics.jsonl") == b"metrics.jsonl"

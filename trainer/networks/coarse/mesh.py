@@ -90,12 +90,17 @@ def coarse_mesh(
         model: Any hand model.
         published: METRO's ``mano_downsampling.npz``, which is used as it is: released weights need it. The
             template is decimated if left out.
-        cache_dir: Keeps the result and its residuals under a name made of hashes, if given.
+        cache_dir: Keeps the result and its residuals under a name made of hashes, if given. On a machine
+            without the published file, what is kept for this hand model is used.
 
     Raises:
         HandModelError: The model's mesh cannot be thinned out that far, or METRO's file cannot be used, or is
             of another hand model.
     """
+    if published is not None and cache_dir is not None and not published.exists():
+        kept_here = sorted(cache_dir.glob(f"coarse-mesh-{model.sha256[:16]}-*-{RECIPE}.npz"))
+        if len(kept_here) == 1:
+            return _read(kept_here[0])[0]
     given = read_published_mesh(published) if published else None
     if cache_dir is None:
         made = make_coarse_mesh(model, given)
@@ -177,7 +182,7 @@ def make_coarse_mesh(model: HandModel, published: PublishedMesh | None) -> Coars
 
 
 def _tell(model: HandModel, mesh: CoarseMesh, found: Residuals) -> None:
-    logger.info(
+    logger.debug(
         "coarse mesh of %s: %d vertices; restoring the template leaves %.2f mm (at most %.2f), "
         "other hands %.2f mm (at most %.2f)",
         *(model.name, len(mesh), *found),
