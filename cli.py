@@ -59,13 +59,13 @@ def hand_detector(
     weights: str | None, *, sides: Sides | None, margin: float, confidence: float | None, device: str
 ) -> HandFinder:
     """Lend the background filter's detectors to the trainer."""
+    from bg_filter.detectors import hands, own_hands
+
     if weights is None:
-        from bg_filter.detectors.own_hands import OwnHandFinder
-
-        return OwnHandFinder(sides=sides, margin=margin, confidence=confidence, device=device)
-    from bg_filter.detectors.hands import HandDetector
-
-    return HandDetector(weights, sides=sides or "right", margin=margin, confidence=confidence, device=device)
+        return own_hands.OwnHandFinder(sides=sides, margin=margin, confidence=confidence, device=device)
+    return hands.HandDetector(
+        weights, sides=sides or "right", margin=margin, confidence=confidence, device=device
+    )
 
 
 def turntable(model: HandModel, settings: RenderSettings) -> Turntable:
@@ -144,9 +144,8 @@ for command in (filter_backgrounds, backgrounds, import_dataset, train, evaluate
     main.add_command(command)
 for command in (make_photographs, make_dataset, make_versions, render, render_workers, render_kernels):
     main.add_command(command)
-main.add_command(ablate)
-main.add_command(figure)
-main.add_command(doctor)
+for command in (ablate, figure, doctor):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

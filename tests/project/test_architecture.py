@@ -62,4 +62,4 @@ def test_the_file_where_the_parts_meet_stays_small() -> None:
     """What grows belongs into the ``cli/`` folder of a part."""
     if not (ROOT / "cli.py").is_file():
         pytest.skip("the source tree is elsewhere")
-    assert len((ROOT / "cli.py").read_text().splitlines()) <= 155
+    assert len((ROOT / "cli.py").read_text().splitlines()) <= 150
