@@ -1,8 +1,7 @@
 """The command line, and the one file where trainer, render worker and background filter meet.
 
 Every command is in the ``cli/`` folder of its part. Here the parts are lent to one another, and the commands
-registered. A command parses, calls one function, and reports. What it calls is imported inside it, so that
-``meshcycle --help`` loads neither PyTorch nor Blender nor Ray, and answers in a tenth of a second.
+registered. What a command calls is imported inside it, so that help answers in a tenth of a second.
 """
 
 from __future__ import annotations
@@ -63,9 +62,8 @@ def hand_detector(
 
     if weights is None:
         return own_hands.OwnHandFinder(sides=sides, margin=margin, confidence=confidence, device=device)
-    return hands.HandDetector(
-        weights, sides=sides or "right", margin=margin, confidence=confidence, device=device
-    )
+    sides = sides or "right"
+    return hands.HandDetector(weights, sides=sides, margin=margin, confidence=confidence, device=device)
 
 
 def turntable(model: HandModel, settings: RenderSettings) -> Turntable:

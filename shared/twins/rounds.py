@@ -15,9 +15,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import ValidationError
+from pydantic import StringConstraints, ValidationError
 
 from shared.errors import ShardError
 from shared.records import Record
@@ -47,7 +47,7 @@ class ShardEntry(Record):
 
     round_index: RoundIndex
     name: SampleName
-    index_sha256: str
+    index_sha256: Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]
     sample_ids: tuple[SampleName, ...]
     quarantined: dict[SampleName, str]
 

@@ -32,7 +32,8 @@ def fold_batch_norm(network: nn.Module, *, name: str) -> None:
         last: tuple[str, nn.Module] | None = None
         for place, layer in list(module.named_children()):
             if last is not None and isinstance(last[1], nn.Conv2d) and isinstance(layer, nn.BatchNorm2d):
-                setattr(module, last[0], fuse_conv_bn_eval(last[1], layer))
+                folded = fuse_conv_bn_eval(last[1], layer)  # whose bias would not learn where there was none
+                setattr(module, last[0], folded.requires_grad_(True))
                 setattr(module, place, nn.Identity())
             last = place, layer
     difference, size = float((_probe(network) - before).abs().max()), float(before.abs().max())

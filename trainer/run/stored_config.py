@@ -35,9 +35,13 @@ def read_config(folder: Path, *, run_dir: Path) -> TrainConfig:
 
     def found(path: Path) -> Path:
         moved = moved_with(path, stored.run_dir, now)
-        return moved if not path.exists() and moved.exists() else path
+        return moved if not _is_there(path) and _is_there(moved) else path
 
     return with_paths(stored, found)
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110  # Path.exists raises for names that are too long
 
 
 def moved_with(path: Path, before: Path, now: Path) -> Path:

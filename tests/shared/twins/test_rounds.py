@@ -1,5 +1,6 @@
 """Rounds that show twins of earlier rounds, and what may be deleted when rounds are forgotten."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -126,6 +127,17 @@ def test_rounds_of_which_nothing_is_shown_disappear(tmp_path: Path) -> None:
     forget_rounds(tmp_path / "synthetic", before=2)
     forget_rounds(tmp_path / "synthetic", before=2)
     assert [path.name for path in (tmp_path / "synthetic").iterdir()] == ["round-0002"]
+
+
+def test_a_manifest_whose_checksum_is_none_is_one_line(tmp_path: Path) -> None:
+    """It would stand in the message about the index."""
+    manifest = render(tmp_path, 0).directory / MANIFEST
+    about = json.loads(manifest.read_text())
+    about["shards"][0]["index_sha256"] = "a\nb"
+    manifest.write_text(json.dumps(about))
+    with pytest.raises(ShardError, match="found 1 wrong fields") as raised:
+        SyntheticRound.open(manifest.parent)
+    assert "\n" not in str(raised.value)
 
 
 def test_nothing_is_deleted_while_a_manifest_is_unreadable(tmp_path: Path) -> None:

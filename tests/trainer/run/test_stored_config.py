@@ -109,6 +109,14 @@ def test_what_is_stored_has_absolute_paths(project: Path) -> None:
         assert (stored.run_dir, stored.data.root) == (project / "run", project / "data")
 
 
+def test_a_stored_path_that_no_file_can_have_is_left_as_it_is(project: Path, tmp_path: Path) -> None:
+    """What reads the data says then what is wrong with it."""
+    text = (project / "run" / "config.toml").read_text()
+    name = "9" * 300
+    (tmp_path / "config.toml").write_text(text.replace(str(project / "data"), str(tmp_path / name)))
+    assert read_config(tmp_path, run_dir=project / "run").data.root == tmp_path / name
+
+
 def test_others_of_the_group_may_read_whatever_a_run_has_written(project: Path) -> None:
     """As far as the umask of this process lets them."""
     mask = os.umask(0)

@@ -80,7 +80,7 @@ def test_a_coarse_mesh_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_how_well_it_restores_hands_is_told_each_time_and_kept_beside_the_run(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.DEBUG, logger=module.__name__):
         coarse_mesh(open_hand(), cache_dir=tmp_path)
         coarse_mesh(open_hand(), cache_dir=tmp_path)
     told = [message for message in caplog.messages if "restoring the template leaves 0.0" in message]
