@@ -72,7 +72,8 @@ def test_photographs_are_predicted_and_drawn_with_released_weights(
     weights: Path, photograph: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "hands"
-    result = invoke("predict", photograph, "--checkpoint", weights, "--network", NAME, "--out", out)
+    options = ("--crop", "--checkpoint", weights, "--network", NAME, "--out", out)
+    result = invoke("predict", photograph, *options)
     assert result.exit_code == 0, result.output
     assert (out / "hand-0-right.obj").exists()
     figure = tmp_path / "attention.png"
