@@ -39,7 +39,7 @@ def test_a_request_of_nothing_shows_the_open_hand_from_any_directory(tmp_path: P
         ("{", "expected a request, but the whole file: Invalid JSON"),
         ('{"seed": "x"}', "expected a request, but seed: "),
         ('{"sead": 1}', "expected a request, but sead: Extra inputs"),
-        ('{"verts_m": [[0, 0, 0.5], [0, 0.1, 0.5]]}', "vertices, found 2. Correct the request"),
+        ('{"verts_m": [[0, 0, 0.5], [0, 0.1, 0.5]]}', "vertices of the hand model, found 2. Correct them"),
         ('{"background": "none.jpg"}', "none.jpg: expected a photograph, found No such file"),
     ],
 )
