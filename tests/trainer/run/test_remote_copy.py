@@ -76,7 +76,7 @@ def config(bucket: str, tmp_path: Path) -> TrainConfig:
         "synthetic/round-0000/shard-00000.index.json",
     )
     shard = ShardEntry(
-        round_index=0, name="shard-00000.tar", index_sha256="", sample_ids=("00000000",), quarantined={}
+        round_index=0, name="shard-00000.tar", index_sha256="0" * 64, sample_ids=("00000000",), quarantined={}
     )
     manifest = Manifest(format=FORMAT, round_index=0, provenance=None, shards=(shard,))
     (config.run_dir / "synthetic/round-0000" / MANIFEST).write_text(manifest.model_dump_json())
