@@ -22,6 +22,9 @@ CHUNK_BYTES = 16 << 20
 CACHED_FROM_BYTES = 4 << 20
 """Smaller files are read again in less than a second."""
 
+LARGEST = 1e9
+"""Of any metre or pixel, in whatever unit; squares of larger ones overflow where they are compared."""
+
 _NUMBERS_AND_BLANKS = b"0123456789.+-eENaInfity \t\r\n"
 """What json writes for numbers, those that are not finite among them, and what may stand between them."""
 
@@ -86,6 +89,11 @@ def _parse(path: Path, *, rows: int | None, columns: int) -> Annotation:
     if not np.isfinite(numbers).all():
         raise DatasetError(
             f"{path}: expected finite numbers, found NaN or infinity.",
+            remedy="Unpack it again.",
+        )
+    if (largest := float(np.abs(numbers).max())) > LARGEST:
+        raise DatasetError(
+            f"{path}: expected numbers of at most {LARGEST:g}, found {largest:g}.",
             remedy="Unpack it again.",
         )
     return numbers.reshape(poses, found_rows, columns)
