@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, TypeAdapter
+from pydantic import AfterValidator, StringConstraints, TypeAdapter
 
 from shared.archives import in_one_line
 from shared.errors import CheckpointError
@@ -36,6 +36,10 @@ def _with(*names: str) -> Callable[[Mapping[str, float]], Mapping[str, float]]:
         return numbers
 
     return check
+
+
+type Rounds = Annotated[str, StringConstraints(pattern=r"\A[0-9]{1,9}\z")]
+"""A number of rounds, as JSON has it for a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class RoundRecord:
     quarantined: int
     wall_s: Mapping[str, float]
     twins: Mapping[str, float] = field(default_factory=dict)
-    staleness: Mapping[str, int] = field(default_factory=dict)
+    staleness: Mapping[Rounds, int] = field(default_factory=dict)
 
     @property
     def mean_staleness(self) -> float | None:

@@ -68,7 +68,7 @@ def test_one_pose_is_a_table_too(tmp_path: Path) -> None:
         ("[[[1, 2, 3], [4, 5, 6]]]]", "numbers"),
         ("version https://git-lfs.github.com/spec/v1", "nested JSON lists of numbers"),
         ("[[[1, 2, 3], [4, NaN, 6]]]", "finite"),
-        ("[[[1, 2, 3], [4, 1e30, 6]]]", "expected numbers of at most 1e.09, found 1e.30"),
+        ("[[[1, 2, 3], [4, 1e30, 6]]]", "numbers of at most 1e.09, found 1e.30"),
         ("[[[1, 2, 3], [4, 1e99, 6]]]", "finite"),
         ("", "poses x 2 x 3"),
     ],

@@ -56,6 +56,7 @@ def test_what_is_no_round_is_refused_in_one_line(tmp_path: Path) -> None:
         {"scores": {}},
         {"wall_s": None},
         {"round": "x"},
+        {"staleness": {"1.5": 3}},
     ]
     for change in changes:
         run.metrics.write_text(json.dumps(good) + "\n" + json.dumps(good | change) + "\n")
