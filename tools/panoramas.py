@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from render_worker.dataset.panorama_files import read_hdr
-from render_worker.dataset.panorama_photographs import (
+from render_worker.dataset.panoramas.files import read_hdr
+from render_worker.dataset.panoramas.photographs import (
     SHORT_SIDE_PX,
     PanoramaView,
     develop,

@@ -2,7 +2,7 @@
 
     python tools/record_verdicts.py path/to/yolov8n.pt
 
-Run it again when `render_worker.dataset.panorama_photographs` or the default detector changes.
+Run it again when `render_worker.dataset.panoramas.photographs` or the default detector changes.
 """
 
 import sys
@@ -15,7 +15,7 @@ from bg_filter.detectors.yolo import YoloDetector
 from bg_filter.listing import Listing
 from bg_filter.pictures import Picture
 from bg_filter.sources import open_sources
-from render_worker.dataset.panorama_photographs import make_photographs
+from render_worker.dataset.panoramas.photographs import make_photographs
 
 
 def record(weights: str) -> str:

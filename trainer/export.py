@@ -33,7 +33,7 @@ from shared.storage.outputs import write_output
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_SD
 from trainer.evaluation.predict import at_the_origin
 from trainer.networks.base import HandNetwork
-from trainer.networks.packed_weights import FRAME
+from trainer.networks.weights.packed import FRAME
 from trainer.run.trained import TrainedHand
 
 FORMAT = "meshcycle-onnx-1"

@@ -34,7 +34,7 @@ def make_photographs(out: Path, as_json: bool) -> None:
     They are written as an LMDB in LSUN's layout, with two pictures of people among them, so that everything
     after this works without LSUN. The panoramas are CC0.
     """
-    from render_worker.dataset.panorama_photographs import make_photographs as make
+    from render_worker.dataset.panoramas.photographs import make_photographs as make
 
     report(make(out), as_json=as_json)
 

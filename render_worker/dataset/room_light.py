@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 from scipy.ndimage import gaussian_filter
 
-from render_worker.dataset.panorama_files import panorama_files, read_hdr
+from render_worker.dataset.panoramas.files import panorama_files, read_hdr
 from shared.twins.sample import Light
 
 _SHRINK: Final = 8

@@ -37,7 +37,7 @@ from tests.support.small_trained import write_run
 from trainer.config.run import load_config
 from trainer.evaluation.submission import Submission, read_submission, write_submission
 from trainer.networks.coarse.published import read_published_mesh
-from trainer.networks.packed_weights import read_packed
+from trainer.networks.weights.packed import read_packed
 from trainer.paper.plan import load_ablation
 from trainer.photographs.files import read_photograph
 from trainer.run.checkpoint import load_state
@@ -278,7 +278,7 @@ def _config(folder: Path, *, name: str) -> Callable[[Path], object]:
 def _make_packed(folder: Path) -> None:
     import torch
 
-    from trainer.networks.packed_weights import FRAME, HandModelName, PackedNetwork, write_packed
+    from trainer.networks.weights.packed import FRAME, HandModelName, PackedNetwork, write_packed
 
     about = PackedNetwork(
         network={"name": "regressor"},

@@ -43,7 +43,7 @@ COVERED_BY = {
     "render_worker/dataset/film.py": CLI,
     "render_worker/dataset/forearm.py": "render_worker/dataset/test_body.py",
     "render_worker/dataset/occluder.py": "render_worker/dataset/test_body.py",
-    "render_worker/dataset/panorama_files.py": "render_worker/dataset/test_panorama_photographs.py",
+    "render_worker/dataset/panoramas/files.py": "render_worker/dataset/panoramas/test_photographs.py",
     "render_worker/dataset/portrait.py": "render_worker/dataset/test_render.py",
     "render_worker/dataset/realism.py": "render_worker/dataset/test_render.py",
     "render_worker/dataset/skin.py": "render_worker/dataset/test_render.py",

@@ -9,7 +9,7 @@ from shared.hand_model import HandModel, load_hand_model
 from trainer.networks.base import HandNetwork
 from trainer.networks.coarse.mesh import CoarseMesh, coarse_mesh
 from trainer.networks.fastmetro import FastMetro
-from trainer.networks.joint_reader import JointReader
+from trainer.networks.joint_reader.network import JointReader
 from trainer.networks.metro import Graphormer, Metro
 from trainer.networks.token_encoder import EncoderSizes
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from render_worker.dataset.panorama_photographs import SHORT_SIDE_PX
+from render_worker.dataset.panoramas.photographs import SHORT_SIDE_PX
 from shared.errors import BackgroundError, RenderError
 
 pytest.importorskip("tools.panoramas", reason="the build tools are not part of an installed package")

@@ -31,7 +31,7 @@ def main() -> None:
 def pack(run: Location, out: Path | None, margin: float | None, as_json: bool) -> None:
     """Pack the best checkpoint of RUN, or a checkpoint, in half precision."""
     from tools.open_model.pack import pack as run_pack
-    from trainer.networks.packed_weights import OPEN_FILE
+    from trainer.networks.weights.packed import OPEN_FILE
     from trainer.run.trained import load_trained
 
     trained = load_trained(run, device="cpu")

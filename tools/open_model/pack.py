@@ -13,7 +13,7 @@ from shared.errors import ExportError
 from shared.storage.files import write_durably
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_SD
 from trainer.evaluation.predict import predict_crops
-from trainer.networks.packed_weights import FRAME, HandModelName, PackedNetwork, write_packed
+from trainer.networks.weights.packed import FRAME, HandModelName, PackedNetwork, write_packed
 from trainer.run.trained import TrainedHand, load_trained
 
 MOST_BYTES: Final = 8_000_000

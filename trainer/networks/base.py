@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from shared.hand_model import HandModel
 from shared.records import Section
-from trainer.networks.start_weights import StartPlace
+from trainer.networks.weights.start import StartPlace
 from trainer.types import HandPrediction
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from shared.hand_model import HandModel
 from trainer.networks.base import HandNetwork, NetworkSection, Surroundings
-from trainer.networks.start_weights import load_start_weights, read_start_weights
+from trainer.networks.weights.start import load_start_weights, read_start_weights
 
 
 def build_network(

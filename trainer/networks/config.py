@@ -6,7 +6,7 @@ from pydantic import Discriminator, Field, Tag
 
 from trainer.networks.fastmetro import FastMetroModel
 from trainer.networks.imported import ImportedModel
-from trainer.networks.joint_reader import JointReaderModel
+from trainer.networks.joint_reader.network import JointReaderModel
 from trainer.networks.metro import GraphormerModel, MetroModel
 from trainer.networks.regressor import RegressorModel
 

@@ -1,7 +1,7 @@
 """FastMETRO (Cho et al. 2022): one token per joint and per coarse vertex, decoded from image tokens.
 
 The names of all parameters are those of the released weights, which therefore load as they are
-(`trainer.networks.start_weights`); constants are buffers that no checkpoint holds.
+(`trainer.networks.weights.start`); constants are buffers that no checkpoint holds.
 """
 
 from typing import Annotated, Literal

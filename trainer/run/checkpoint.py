@@ -27,7 +27,7 @@ from shared.errors import CheckpointError
 from shared.json_text import parse_json
 from shared.storage.files import flush_to_disk, sha256_of
 from trainer.networks.build import coarse_mesh_hash
-from trainer.networks.start_weights import COARSE_MESH
+from trainer.networks.weights.start import COARSE_MESH
 
 WEIGHTS = "model.safetensors"
 STATE = "state.pt"

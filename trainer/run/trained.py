@@ -16,7 +16,7 @@ from trainer.config.run import TrainConfig
 from trainer.config.toml import describe
 from trainer.networks.base import HandNetwork
 from trainer.networks.build import build_network
-from trainer.networks.packed_weights import OPEN, PackedWeights, load_packed, read_packed
+from trainer.networks.weights.packed import OPEN, PackedWeights, load_packed, read_packed
 from trainer.run.checkpoint import WEIGHTS, best_checkpoint, load_weights
 from trainer.run.provenance import recorded_image_px, require_hand_model
 from trainer.run.released import Released

@@ -12,8 +12,8 @@ from shared.seeds import seed_of
 from trainer.config.run import TrainConfig
 from trainer.hands.noisy_points import NoisyPoints
 from trainer.networks.base import HandNetwork
-from trainer.networks.joint_reader import JointReader, JointReaderModel
-from trainer.networks.mesh_lifter import MeshLifter
+from trainer.networks.joint_reader.mesh_lifter import MeshLifter
+from trainer.networks.joint_reader.network import JointReader, JointReaderModel
 from trainer.objective.terms import TermNorms, TermWeights, mean_distance
 
 HANDS_PER_STEP = 32

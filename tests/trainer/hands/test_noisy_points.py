@@ -5,7 +5,7 @@ import torch
 from shared.skeleton import WRIST
 from tests.support.small_hands import open_hand
 from trainer.hands.noisy_points import NoisyBatch, NoisyPoints
-from trainer.networks.mesh_lifter import fit_camera
+from trainer.networks.joint_reader.mesh_lifter import fit_camera
 from trainer.objective.geometry import project_weak_perspective
 
 

@@ -14,7 +14,7 @@ from trainer.networks.build import build_network
 from trainer.networks.coarse import section
 from trainer.networks.config import ModelConfig
 from trainer.networks.fastmetro import FastMetro
-from trainer.networks.joint_reader import JointReader
+from trainer.networks.joint_reader.network import JointReader
 from trainer.networks.metro import Graphormer, Metro
 from trainer.networks.regressor import HandRegressor
 

@@ -10,7 +10,7 @@ from tests.support.kill_points import Killed, killing_call
 from tests.support.small_hands import open_hand, small_joint_reader
 from tests.support.small_run import JOINT_READER, small_config
 from trainer.config.run import TrainConfig
-from trainer.networks.joint_reader import JointReader
+from trainer.networks.joint_reader.network import JointReader
 from trainer.run.checkpoint import WEIGHTS
 from trainer.run.folder import RunFolder
 from trainer.run.records import read_records

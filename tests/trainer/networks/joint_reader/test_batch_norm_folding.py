@@ -4,7 +4,7 @@ from torch import nn
 from torchvision.models import mobilenet_v2, resnet18
 
 from shared.errors import ConfigError
-from trainer.networks.batch_norm_folding import fold_batch_norm
+from trainer.networks.joint_reader.batch_norm_folding import fold_batch_norm
 
 
 def trained_looking(network: nn.Module) -> nn.Module:

@@ -5,7 +5,7 @@ import torch
 
 from shared.skeleton import WRIST
 from tests.support.small_hands import open_hand, small_joint_reader
-from trainer.networks.joint_reader import JointReader, JointReaderModel
+from trainer.networks.joint_reader.network import JointReader, JointReaderModel
 from trainer.objective.geometry import project_weak_perspective
 from trainer.types import HandPrediction
 

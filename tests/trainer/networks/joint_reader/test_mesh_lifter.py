@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from shared.skeleton import WRIST
 from tests.support.small_hands import open_hand
 from trainer.hands.sampled import labelled_hand
-from trainer.networks.mesh_lifter import MeshLifter, fit_camera, mean_bone, palm_axes
+from trainer.networks.joint_reader.mesh_lifter import MeshLifter, fit_camera, mean_bone, palm_axes
 from trainer.objective.geometry import project_weak_perspective
 
 

@@ -15,7 +15,7 @@ from tests.support.small_trained import TINY_FASTMETRO, TINY_REGRESSOR, write_ru
 from trainer.networks.build import build_network, coarse_mesh_hash
 from trainer.networks.fastmetro import FastMetro, FastMetroModel
 from trainer.networks.regressor import RegressorModel
-from trainer.networks.start_weights import load_start_weights, read_start_weights
+from trainer.networks.weights.start import load_start_weights, read_start_weights
 from trainer.run.checkpoint import WEIGHTS, load_weights
 
 type State = dict[str, Tensor]

@@ -6,7 +6,7 @@ names with ``module.`` before them, or lie within a training checkpoint.
 
 import logging
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -22,7 +22,7 @@ from shared.hand_model import HandModel
 from shared.json_text import parse_json
 from shared.storage.local_copy import fetch
 from shared.storage.location import Location, is_url
-from trainer.networks.packed_weights import FORMAT, OPEN, packed_file, read_packed
+from trainer.networks.weights.packed import FORMAT, OPEN, packed_file, read_packed, some_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,6 @@ _PREFIXES: Final = ("module.", "_orig_mod.")
 _NESTED: Final = ("state_dict", "model_state_dict", "model", "network")
 """Where the training checkpoints of others hold the weights."""
 _BACKBONE: Final = "backbone."
-_MOST_NAMES: Final = 6
 
 
 def _kept_as_given(given: Location) -> Location:
@@ -79,7 +78,7 @@ class StartWeights:
         if missing:
             raise CheckpointError(
                 f"{self.where}: expected all weights of this {type(network).__name__}, found {len(missing)} "
-                f"missing or of another shape: {_list(missing)}.",
+                f"missing or of another shape: {some_of(missing)}.",
                 remedy="Name the network that they are of.",
             )
 
@@ -145,7 +144,7 @@ def load_start_weights(
     if not taken:
         raise CheckpointError(
             f"{start.where}: expected weights of {type(network).__name__}, found nothing in common; "
-            f"its names: {_list(start.tensors)}.",
+            f"its names: {some_of(start.tensors)}.",
             remedy="Configure the network that they were trained with.",
         )
     has_tokens = coarse_mesh is not None and not all(name.startswith(_BACKBONE) for name in taken)
@@ -162,7 +161,7 @@ def load_start_weights(
         "have another shape": other_shape,
         "of the file are not used": start.tensors.keys() - own.keys(),
     }
-    listed = "".join(f"; {len(names)} {what}: {_list(names)}" for what, names in rest.items() if names)
+    listed = "".join(f"; {len(names)} {what}: {some_of(names)}" for what, names in rest.items() if names)
     logger.info("Starting from %s: %d of %d tensors%s.", start.where, len(taken), len(own), listed)
 
 
@@ -200,9 +199,3 @@ def _hand_model_beside(path: Path) -> str | None:
         return None
     sha256 = parse_json(notes.read_bytes()).get("hand_model_sha256")
     return str(sha256) if sha256 else None
-
-
-def _list(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    more = len(ordered) - _MOST_NAMES
-    return ", ".join(ordered[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

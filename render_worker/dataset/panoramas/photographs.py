@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from render_worker.dataset.panorama_files import panorama_files, read_hdr
+from render_worker.dataset.panoramas.files import panorama_files, read_hdr
 from shared.colour import linear_to_srgb
 from shared.errors import BackgroundError
 from shared.lmdb.keys import list_keys

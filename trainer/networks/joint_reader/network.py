@@ -17,8 +17,8 @@ from shared.hand_model import HandModel
 from shared.ranges import Weight
 from shared.skeleton import WRIST
 from trainer.networks.base import HandNetwork, NetworkSection, Surroundings
-from trainer.networks.feature_pyramid import STRIDES, FeaturePyramid
-from trainer.networks.mesh_lifter import MeshLifter, fit_camera
+from trainer.networks.joint_reader.feature_pyramid import STRIDES, FeaturePyramid
+from trainer.networks.joint_reader.mesh_lifter import MeshLifter, fit_camera
 from trainer.types import HandPrediction
 
 _LEAST_SPREAD: Final = 1e-3

@@ -4,10 +4,10 @@ from torch import nn
 
 from shared.errors import ConfigError
 from tests.support.small_hands import SEQUENCE_BACKBONE, TINY_BACKBONE
-from trainer.networks import feature_pyramid
 from trainer.networks.backbones import FeatureBackbone
-from trainer.networks.feature_pyramid import STRIDES, FeaturePyramid
-from trainer.networks.joint_reader import JointReaderModel
+from trainer.networks.joint_reader import feature_pyramid
+from trainer.networks.joint_reader.feature_pyramid import STRIDES, FeaturePyramid
+from trainer.networks.joint_reader.network import JointReaderModel
 
 
 def pyramid(backbone: str = SEQUENCE_BACKBONE, *, frozen_stride: int = 4) -> FeaturePyramid:

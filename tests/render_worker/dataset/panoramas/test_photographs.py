@@ -11,8 +11,8 @@ from PIL import Image
 
 from bg_filter.detectors.recorded import RecordedDetector
 from bg_filter.pictures import Picture
-from render_worker.dataset import panorama_files as hdr
-from render_worker.dataset.panorama_photographs import (
+from render_worker.dataset.panoramas import files as hdr
+from render_worker.dataset.panoramas.photographs import (
     PEOPLE,
     SHORT_SIDE_PX,
     PanoramaView,

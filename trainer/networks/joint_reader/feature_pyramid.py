@@ -12,7 +12,7 @@ from torchvision.ops.misc import Conv2dNormActivation
 
 from shared.errors import ConfigError
 from trainer.networks.backbones import feature_backbone
-from trainer.networks.batch_norm_folding import fold_batch_norm
+from trainer.networks.joint_reader.batch_norm_folding import fold_batch_norm
 
 STRIDES: Final = (8, 16, 32)
 """Pixels per cell of the maps, finest first."""

@@ -18,10 +18,10 @@ from tests.support.small_hands import SEQUENCE_BACKBONE, open_hand, small_joint_
 from tests.support.small_trained import as_trained
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_SD
 from trainer.evaluation.predict import predict_crops
-from trainer.networks import packed_weights
 from trainer.networks.build import build_network
-from trainer.networks.joint_reader import JointReaderModel
-from trainer.networks.packed_weights import (
+from trainer.networks.joint_reader.network import JointReaderModel
+from trainer.networks.weights import packed as module
+from trainer.networks.weights.packed import (
     FORMAT,
     FRAME,
     HandModelName,
@@ -92,7 +92,7 @@ def test_equal_weights_make_equal_files(packed: Path, tmp_path: Path) -> None:
 def test_the_name_open_is_the_shipped_file_for_commands_and_for_trainings(
     packed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packed_weights, "OPEN_FILE", packed)
+    monkeypatch.setattr(module, "OPEN_FILE", packed)
     assert load_trained("open", device="cpu").source == packed
     network = build_network(JointReaderModel.model_validate({**SECTION, "weights": "open"}), open_hand())
     expected = load_file(packed)
@@ -110,7 +110,7 @@ def test_weights_that_a_checkpoint_will_replace_are_not_read() -> None:
 
 
 def test_without_shipped_weights_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed_weights, "OPEN_FILE", tmp_path / "absent.safetensors")
+    monkeypatch.setattr(module, "OPEN_FILE", tmp_path / "absent.safetensors")
     (tmp_path / "hand.jpg").touch()
     result = CliRunner().invoke(main, ["predict", str(tmp_path / "hand.jpg"), "--out", str(tmp_path / "out")])
     assert result.exit_code == 2

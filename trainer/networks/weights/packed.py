@@ -6,7 +6,7 @@ every command knows as ``open``.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -171,13 +171,13 @@ def load_by_name(network: nn.Module, found: Mapping[str, Tensor], *, where: str,
     expected = network.state_dict()
     shared = expected.keys() & found.keys()
     problems = {
-        "missing": sorted(expected.keys() - found.keys()),
-        "unexpected": sorted(found.keys() - expected.keys()),
-        "of another shape": sorted(name for name in shared if expected[name].shape != found[name].shape),
+        "missing": expected.keys() - found.keys(),
+        "unexpected": found.keys() - expected.keys(),
+        "of another shape": {name for name in shared if expected[name].shape != found[name].shape},
     }
     if any(problems.values()):
         listed = "; ".join(
-            f"{len(names)} {what} ({_list(names)})" for what, names in problems.items() if names
+            f"{len(names)} {what} ({some_of(names)})" for what, names in problems.items() if names
         )
         raise CheckpointError(
             f"{where}: expected the weights of this {type(network).__name__}, found {listed}.",
@@ -186,9 +186,11 @@ def load_by_name(network: nn.Module, found: Mapping[str, Tensor], *, where: str,
     network.load_state_dict(dict(found))
 
 
-def _list(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+def some_of(names: Iterable[str]) -> str:
+    """Return the first names in order, and how many more there are."""
+    ordered = sorted(names)
+    more = len(ordered) - _MOST_NAMES
+    return ", ".join(ordered[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _packed(value: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""The panoramas that Blender ships, and the photographs that are cut from them."""

@@ -1,0 +1,1 @@
+"""The network that looks for joints in heat maps and lifts them to a mesh, and its parts."""
