@@ -174,6 +174,6 @@ def bench_predict(
 
     require_export_packages()
     trained = load_trained(checkpoint, device="cpu")
-    finder = parts.hand_detector(detector, sides=None, margin=trained.margin, confidence=0.25, device="cpu")
+    finder = parts.hand_detector(detector, sides=None, margin=trained.margin, confidence=None, device="cpu")
     paths = list_photographs(folder, without=folder / "hands")[:count]
     report(run(trained, paths, finder, cores=cores), as_json=as_json)
