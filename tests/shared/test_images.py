@@ -1,6 +1,8 @@
 """Pictures as files: decoding, and which side is up."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -70,3 +72,16 @@ def test_a_picture_bomb_is_refused_before_it_is_unpacked() -> None:
     assert len(file.getvalue()) < 100_000
     with pytest.raises(ValueError, match="8200 x 8200 pixels"):
         decode_rgb(file.getvalue())
+
+
+def test_what_pillow_warns_of_is_not_printed_beside_our_errors() -> None:
+    """A damaged TIFF makes it warn before it fails; warnings of others stay."""
+    code = "import warnings, shared.images; [warnings.warn_explicit(m, UserWarning, m, 1, m) for m in {}]"
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code.format([name])], capture_output=True, text=True, check=True
+        )
+        for name in ("PIL.TiffImagePlugin", "other")
+    ]
+    assert told[0].stderr == ""
+    assert "UserWarning" in told[1].stderr
