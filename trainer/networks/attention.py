@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainer.networks.dropout import drop, is_slow
+
 
 def attend(
     attention: nn.MultiheadAttention,
@@ -19,10 +21,31 @@ def attend(
 ) -> Float[Tensor, "batch queries dim"]:
     """Return what each query gathers; ``forbidden`` is True where it must not look.
 
-    The attention map itself is not formed, so that fused kernels can be used.
+    The attention map itself is not formed where fused kernels can drop from it, which those of a processor
+    cannot.
     """
+    if attention.training and attention.dropout > 0 and is_slow(queries):
+        return _attend_in_parts(attention, queries, keys, values, forbidden)
     gathered: Tensor = attention(queries, keys, values, attn_mask=forbidden, need_weights=False)[0]
     return gathered
+
+
+def _attend_in_parts(
+    attention: nn.MultiheadAttention, queries: Tensor, keys: Tensor, values: Tensor, forbidden: Tensor | None
+) -> Tensor:
+    """Form the attention map, and drop from it."""
+    weights = attention.in_proj_weight.chunk(3)
+    biases = attention.in_proj_bias.chunk(3)
+    heads = [
+        functional.linear(tokens, weight, bias).unflatten(2, (attention.num_heads, -1)).transpose(1, 2)
+        for tokens, weight, bias in zip((queries, keys, values), weights, biases, strict=True)
+    ]
+    logits = (heads[0] * heads[0].shape[3] ** -0.5) @ heads[1].transpose(2, 3)
+    if forbidden is not None:
+        logits = logits.masked_fill(forbidden, float("-inf"))
+    gathered = drop(logits.softmax(dim=3), attention.dropout) @ heads[2]
+    projected_back: Tensor = attention.out_proj(gathered.transpose(1, 2).flatten(2))
+    return projected_back
 
 
 def attend_alike(
@@ -44,7 +67,7 @@ def attend_alike(
     queries, keys, values = projected.unflatten(1, (3, num_heads, -1)).permute(1, 2, 0, 3)
     logits = queries @ keys.transpose(1, 2) * queries.shape[2] ** -0.5
     looks = logits.masked_fill(forbidden, float("-inf")).softmax(dim=2)
-    dropped = functional.dropout(looks[:, None].expand(-1, batch, -1, -1), attention.dropout)
+    dropped = drop(looks[:, None].expand(-1, batch, -1, -1), attention.dropout)
     gathered = (dropped.reshape(num_heads, batch * num_tokens, num_tokens) @ values).transpose(0, 1)
     projected_back: Tensor = attention.out_proj(gathered.reshape(batch, num_tokens, -1))
     return projected_back

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from shared.types import NUM_JOINTS
 from trainer.networks.attention import attend
+from trainer.networks.dropout import Dropout
 
 MAX_TOKENS = 512
 """Learned positions, as in BERT; joints, vertices and cells of the image must not be more."""
@@ -123,7 +124,7 @@ class _Block(nn.Module):
         super().__init__()
         self.enter = nn.Linear(input_dim, hidden)
         self.positions = nn.Embedding(MAX_TOKENS, hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.Sequential(*layers)
         self.leave = nn.Linear(hidden, output_dim)
         self.bypass = nn.Linear(input_dim, output_dim)
@@ -145,7 +146,7 @@ class _Layer(nn.Module):
         self.linear1 = nn.Linear(dim, feedforward_dim)
         self.linear2 = nn.Linear(feedforward_dim, dim)
         self.norm2 = nn.LayerNorm(dim, eps=_NORM_EPS)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
         tokens = self.norm1(tokens + self.dropout(attend(self.attention, tokens, tokens, tokens)))

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from trainer.networks.attention import attend, attend_alike
+from trainer.networks.dropout import Dropout
 
 _TEMPERATURE = 10000.0
 
@@ -116,7 +117,7 @@ class _EncoderLayer(nn.Module):
         self.linear2 = nn.Linear(feedforward_dim, dim)
         self.norm1 = nn.LayerNorm(dim)
         self.norm2 = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, tokens: Tensor, positions: Tensor) -> Tensor:
         values = self.norm1(tokens)
@@ -137,7 +138,7 @@ class _DecoderLayer(nn.Module):
         self.norm1 = nn.LayerNorm(dim)
         self.norm2 = nn.LayerNorm(dim)
         self.norm3 = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, points: Tensor, image: Tensor, positions: Tensor, forbidden: Tensor) -> Tensor:
         values, batch = self.norm1(points), image.shape[0]
