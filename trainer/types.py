@@ -47,6 +47,23 @@ class HandPrediction(NamedTuple):
             token_joints_m=None if tokens_m is None else tokens_m - tokens_m[:, WRIST, None],
         )
 
+    def turned_back(self, turns: Float[Tensor, "batch 3 3"]) -> "HandPrediction":
+        """Undo turns about the middle of the joints; the weak-perspective camera still shows the hand."""
+        middle_m = self.joints_m.mean(dim=1, keepdim=True)
+
+        def back(points_m: Tensor) -> Tensor:
+            return (
+                points_m - middle_m
+            ) @ turns + middle_m  # a row times R is the inverse of R times a column
+
+        coarse_m, tokens_m = self.coarse_verts_m, self.token_joints_m
+        return self._replace(
+            verts_m=back(self.verts_m),
+            joints_m=back(self.joints_m),
+            coarse_verts_m=None if coarse_m is None else back(coarse_m),
+            token_joints_m=None if tokens_m is None else back(tokens_m),
+        )
+
     def detach(self) -> "HandPrediction":
         """Return the same values without a graph."""
         return self.each(Tensor.detach)
@@ -82,6 +99,8 @@ class PairedBatch(NamedTuple):
         twin_target: Labels that the twins are trained towards (see `RecycleConfig.target`).
         twin_rows: Row of `photos` that each twin belongs to.
         sample_ids: Names of the photographs, for error messages.
+        twin_turns: From the hand in the photograph's crop to that in the twin's, about the middle of the
+            joints; None if hands were drawn as predicted.
     """
 
     photos: Float[Tensor, "batch 3 height width"]
@@ -90,3 +109,4 @@ class PairedBatch(NamedTuple):
     twin_target: HandTarget
     twin_rows: Int64[Tensor, " twins"]
     sample_ids: tuple[str, ...]
+    twin_turns: Float[Tensor, "twins 3 3"] | None = None

@@ -167,7 +167,7 @@ class _RoundUnderWay:
         self._names: set[str] = set()
         self._predicted_in: int | None = None
         settings, state = renderer.settings, renderer.start()
-        picture = json.dumps(settings.picture_fields(), separators=(",", ":"))
+        picture = json.dumps(settings.picture_fields() | job.variation.fields_set(), separators=(",", ":"))
         self._provenance = Provenance(
             bpy_version=state.bpy_version,
             engine=settings.engine,
@@ -219,7 +219,7 @@ class _RoundUnderWay:
             self._open[path.stem] = shard
             for row, name in enumerate(predictions.sample_ids):
                 if self._job.renders(name):
-                    yield PackedTwin(path.stem, _twin(predictions, row, run_seed=self._job.run_seed))
+                    yield PackedTwin(path.stem, _twin(predictions, row, self._job))
 
     def _require_fitting(self, path: Path, predictions: PredictionShard) -> None:
         """Make sure that a shard can be drawn together with those before it."""
@@ -250,7 +250,7 @@ class _RoundUnderWay:
         )
 
 
-def _twin(predictions: PredictionShard, row: int, *, run_seed: int) -> TwinRequest:
+def _twin(predictions: PredictionShard, row: int, job: RenderJob) -> TwinRequest:
     return TwinRequest(
         sample_id=predictions.sample_ids[row],
         verts_m=predictions.verts_m[row],
@@ -258,5 +258,6 @@ def _twin(predictions: PredictionShard, row: int, *, run_seed: int) -> TwinReque
         camera=predictions.camera(row),
         image_px=predictions.image_px,
         round_index=predictions.round_index,
-        run_seed=run_seed,
+        run_seed=job.run_seed,
+        variation=job.variation,
     )

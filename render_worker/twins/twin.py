@@ -16,11 +16,13 @@ from render_worker.picture.light import choose_light
 from render_worker.picture.request import HandLayer, RenderRequest
 from render_worker.picture.skin_tone import choose_tone, seen_colour
 from render_worker.requests import RenderContext
+from render_worker.twins.varied import vary
 from shared.colour import srgb_to_linear
 from shared.errors import ConfigError, RenderError
 from shared.import_path import load_by_path
 from shared.seeds import rng_of, seed_of
 from shared.twins.sample import Light, SyntheticLabels, SyntheticSample
+from shared.twins.variation import AS_PREDICTED, Variation
 from shared.types import Camera
 
 
@@ -36,6 +38,7 @@ class TwinRequest:
         image_px: Side of the photograph, and of the twin.
         round_index: Round of the prediction; with the next one and the name it decides every random choice.
         run_seed: Seed of the run.
+        variation: How the hand is varied before it is drawn.
     """
 
     sample_id: str
@@ -45,6 +48,7 @@ class TwinRequest:
     image_px: int
     round_index: int
     run_seed: int
+    variation: Variation = AS_PREDICTED
 
     def render(self, context: RenderContext) -> SyntheticSample:
         """Render the hand, expose it to its mean colour, and lay it on the background.
@@ -55,6 +59,7 @@ class TwinRequest:
         if not (np.isfinite(self.joints_m).all() and np.isfinite(self.verts_m).all()):
             raise RenderError("expected a hand in finite numbers, found NaN or infinity")
         seed = seed_of(self.run_seed, "round", self.round_index, self.sample_id)
+        hand = vary(self.verts_m, self.joints_m, self.variation, seed=seed)
         background = choose_background(
             context.photographs, rng_of(seed, "background"), image_px=self.image_px
         )
@@ -65,7 +70,7 @@ class TwinRequest:
             colour_rgb = seen_colour(choose_tone(rng), rng, background_rgb=background.mean_rgb)
         red, green, blue = (float(value) for value in srgb_to_linear(np.array(colour_rgb)))
         asked = RenderRequest(
-            verts_m=self.verts_m,
+            verts_m=hand.verts_m,
             camera=self.camera,
             width_px=self.image_px,
             height_px=self.image_px,
@@ -78,18 +83,19 @@ class TwinRequest:
         labels = SyntheticLabels(
             sample_id=self.sample_id,
             round_index=self.round_index,
-            joints_m=tuple((float(x), float(y), float(z)) for x, y, z in self.joints_m),
+            joints_m=tuple((float(x), float(y), float(z)) for x, y, z in hand.joints_m),
             camera=self.camera,
             image_px=self.image_px,
             skin_rgb=colour_rgb,
             background=background.crop,
             light=light,
             seed=seed,
+            turn=hand.turn,
         )
         return SyntheticSample(
             jpeg=encode_jpeg(picture.pixels, quality=context.settings.jpeg_quality),
             mask_png=encode_png(picture.mask),
-            verts_m=self.verts_m,
+            verts_m=hand.verts_m,
             labels=labels,
             extras=_extras(context, asked),
         )

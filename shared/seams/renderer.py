@@ -15,6 +15,7 @@ from pydantic import Field
 from shared.import_path import ImportPath
 from shared.records import Section
 from shared.twins.rounds import ShardEntry
+from shared.twins.variation import AS_PREDICTED, Variation
 
 type RenderDevice = Literal["cpu", "cuda", "optix", "hip", "metal", "oneapi", "auto"]
 
@@ -83,6 +84,7 @@ class RenderJob:
         config_sha256: Hash of the resolved configuration, for provenance; None if it is unknown.
         sample_ids: Samples to render; None renders all. A prediction shard with none of them gives no shard.
         kept: Twins of earlier rounds that the round shows as well; for its manifest.
+        variation: How hands are varied before they are drawn; enters the provenance of every shard.
     """
 
     predictions_dir: Path
@@ -93,6 +95,7 @@ class RenderJob:
     config_sha256: str | None = None
     sample_ids: AbstractSet[str] | None = None
     kept: tuple[ShardEntry, ...] = ()
+    variation: Variation = AS_PREDICTED
 
     def renders(self, sample_id: str) -> bool:
         """Tell whether a sample of the prediction shards is to be rendered."""

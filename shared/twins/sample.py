@@ -13,6 +13,7 @@ from shared.errors import ShardError
 from shared.images import Rgb, decode_rgb
 from shared.records import Record
 from shared.twins.names import ImagePx, RoundIndex, SampleName
+from shared.twins.variation import NOT_TURNED, Turn
 from shared.types import NUM_JOINTS, Camera
 
 LOOK_VERSION: Final = 8
@@ -67,6 +68,7 @@ class SyntheticLabels(Record):
         background: What is behind the hand.
         light: What the hand was lit with.
         seed: Source of every random choice of this picture.
+        turn: How the prediction was turned before it was drawn, about the mean of its joints, in camera axes.
     """
 
     sample_id: SampleName
@@ -78,6 +80,7 @@ class SyntheticLabels(Record):
     background: BackgroundCrop
     light: Light
     seed: int
+    turn: Turn = NOT_TURNED
 
 
 class Provenance(Record):
@@ -88,7 +91,7 @@ class Provenance(Record):
         engine: Render engine.
         samples: Samples per pixel.
         device: Device that was really used, as read back from Blender.
-        settings_sha256: Hash of all render settings.
+        settings_sha256: Hash of all render settings, and of how the hands were varied.
         hand_model_sha256: Hash of the hand model whose faces were drawn.
         backgrounds_fingerprint: Identity of the background database.
         checkpoint_sha256: Hash of the weights that predicted; empty if unknown.

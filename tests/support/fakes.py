@@ -7,9 +7,11 @@ from threading import Event
 import numpy as np
 from PIL import Image
 
+from render_worker.twins.varied import vary
 from shared.camera import project_px
 from shared.hand_model import load_hand_model
 from shared.seams.renderer import RenderJob, RenderReport, RenderStopped
+from shared.seeds import seed_of
 from shared.twins.predictions import PredictionShard, read_predictions
 from shared.twins.rounds import commit_round
 from shared.twins.sample import BackgroundCrop, Light, Provenance, SyntheticLabels, SyntheticSample
@@ -45,14 +47,18 @@ class PointRenderer:
         shard = read_predictions(path)
         wanted = [row for row, name in enumerate(shard.sample_ids) if job.renders(name)]
         lost = {shard.sample_ids[row]: "skipped" for row in wanted if shard.sample_ids[row] in self.skipped}
-        samples = [_point_drawing(shard, row) for row in wanted if shard.sample_ids[row] not in self.skipped]
+        samples = [
+            _point_drawing(shard, row, job) for row in wanted if shard.sample_ids[row] not in self.skipped
+        ]
         write_shard(tar_path, samples, provenance=_provenance(job), quarantined=lost)
         return len(samples)
 
 
-def _point_drawing(shard: PredictionShard, row: int) -> SyntheticSample:
+def _point_drawing(shard: PredictionShard, row: int, job: RenderJob) -> SyntheticSample:
     camera = shard.camera(row)
-    places = project_px(shard.verts_m[row], camera, size_px=shard.image_px).round().astype(int)
+    seed = seed_of(job.run_seed, job.round_index, shard.sample_ids[row])
+    hand = vary(shard.verts_m[row], shard.joints_m[row], job.variation, seed=seed)
+    places = project_px(hand.verts_m, camera, size_px=shard.image_px).round().astype(int)
     columns, rows = places.clip(0, shard.image_px - 1).T
     image = np.full((shard.image_px, shard.image_px, 3), 96, np.uint8)
     image[rows, columns] = 255
@@ -61,15 +67,16 @@ def _point_drawing(shard: PredictionShard, row: int) -> SyntheticSample:
     labels = SyntheticLabels(
         sample_id=shard.sample_ids[row],
         round_index=shard.round_index,
-        joints_m=tuple((float(x), float(y), float(z)) for x, y, z in shard.joints_m[row]),
+        joints_m=tuple((float(x), float(y), float(z)) for x, y, z in hand.joints_m),
         camera=camera,
         image_px=shard.image_px,
         skin_rgb=(0.5, 0.5, 0.5),
         background=BackgroundCrop(key="none", left_px=0, top_px=0, side_px=shard.image_px),
         light=Light(direction=(0.0, 0.0, -1.0), angle_deg=1.0, key=1.0, fill=1.0),
-        seed=0,
+        seed=seed,
+        turn=hand.turn,
     )
-    return SyntheticSample(jpeg=file.getvalue(), mask_png=b"", verts_m=shard.verts_m[row], labels=labels)
+    return SyntheticSample(jpeg=file.getvalue(), mask_png=b"", verts_m=hand.verts_m, labels=labels)
 
 
 def _provenance(job: RenderJob) -> Provenance:

@@ -15,8 +15,8 @@ from typing import Any, Final, Literal
 import torch
 
 from shared.errors import ConfigError
+from trainer.config.recycling import AllRefresh
 from trainer.config.run import TrainConfig
-from trainer.config.sections import AllRefresh
 from trainer.run.records import RoundRecord
 from trainer.training.loop import RendererFor, train
 

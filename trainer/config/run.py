@@ -18,13 +18,13 @@ from shared.seams.renderer import RenderSettings
 from shared.storage.location import is_url
 from trainer.config.data import DataConfig
 from trainer.config.places import Place
+from trainer.config.recycling import RecycleConfig
 from trainer.config.sections import (
     AugmentConfig,
     CheckpointConfig,
     ComputeConfig,
     LossConfig,
     OptimiserConfig,
-    RecycleConfig,
 )
 from trainer.config.toml import read_toml
 from trainer.networks.config import ModelConfig

@@ -1,4 +1,4 @@
-"""The tables of a training configuration, except [data] and [model]; every field says what it means."""
+"""Tables of a training configuration, except [data], [model], and [recycle]; every field says what it is."""
 
 from typing import Annotated, Literal, Self
 
@@ -7,7 +7,6 @@ from pydantic import Field, model_validator
 from shared.import_path import ImportPath
 from shared.ranges import Count, Share, Weight
 from shared.records import Section
-from trainer.config.places import Place
 
 type BoxScale = Annotated[float, Field(ge=0.1, le=20)]
 """Side of a crop, in longer sides of a hand's box."""
@@ -124,94 +123,6 @@ class OptimiserConfig(Section):
     plateau_patience: int = Field(default=5, ge=0, le=100_000)
     """Rounds without a new best held-out PA-MPJPE that pass without consequence; the next such round, with 5
     the sixth, reduces the rate. The paper does not say."""
-
-
-class AllRefresh(Section):
-    """Draw every sample in every round, as the paper does."""
-
-    policy: Literal["all"] = "all"
-    """Name of the policy."""
-
-
-class FractionRefresh(Section):
-    """Draw a share of the samples in every round; the others keep the twin that they have."""
-
-    policy: Literal["fraction"]
-    """Name of the policy."""
-    share: float = Field(gt=0, le=1)
-    """Of the samples; each is drawn at least once in 1 / share rounds, rounded up."""
-
-
-class DriftRefresh(Section):
-    """Draw the samples whose predicted hand has moved since their twin was drawn."""
-
-    policy: Literal["drift"]
-    """Name of the policy."""
-    threshold_mm: float = Field(ge=0, le=1000)
-    """Render again from this distance on: the mean over the vertices, not aligned, in 3D or in the picture,
-    whichever is larger. ``metrics.jsonl`` lists its mean and maximum as ``refresh_distance``. A short run
-    with 0, which renders everything, shows which value to choose. The gallery shows another distance, which
-    is aligned and smaller: do not choose by that."""
-    max_age_rounds: Count | None = None
-    """Render a twin again after this many rounds even if its hand has not moved: for new backgrounds, and
-    because a shard stays on the disk while one of its twins is used."""
-
-
-type RefreshConfig = Annotated[AllRefresh | FractionRefresh | DriftRefresh, Field(discriminator="policy")]
-
-
-class RecycleConfig(Section):
-    """The second pass. Leave the whole table out to train the baseline."""
-
-    backgrounds: Place
-    """Database that ``filter-backgrounds`` wrote: a folder that every render worker can read, or a URL such
-    as ``s3://bucket/backgrounds``, which every machine fetches once."""
-    alpha: Weight = 1.0
-    """Weight of the photographs; 0 learns from renders alone (Table 3)."""
-    beta: Weight = 0.3
-    """Weight of the twins. The paper sets it equal to alpha, as the files of its rows do; at 0.3 twins teach
-    as much about backgrounds, and cost nothing on those of the photographs (EXPERIMENTS.md)."""
-    gamma: Weight = 0.1
-    """Weight of the self-correlation; 0 trains Table 2's middle rows. The paper does not say. Keep it well
-    below alpha and beta: at 1, absolute distances cancel the labels (see `SelfCorrelationLoss`)."""
-    warmup_rounds: Count = 1
-    """Rounds on photographs alone, before predictions are worth rendering. The paper does not say."""
-    start_below_mm: float | None = Field(default=None, gt=0, le=1000)
-    """Render predictions from the first round on whose held-out PA-MPJPE is below this, so that nothing is
-    drawn that is not a hand yet; until then all is as in the warm-up. The paper does not say."""
-    source: Literal["prediction", "ground_truth"] = "prediction"
-    """What is rendered; ``ground_truth`` renders the labels, before every round as `refresh` says, with the
-    photographs' own cameras (Table 3)."""
-    target: Literal["ground_truth", "rendered"] = "ground_truth"
-    """Target of a twin: the photograph's labels, or the hand that was rendered. The paper does not say."""
-    detach_original: bool = True
-    """Keep the self-correlation from moving the photograph's prediction. The paper does not say; the more
-    accurate of the two predictions then loses nothing to the other (EXPERIMENTS.md)."""
-    mode: Literal["alternate", "overlap"] = "alternate"
-    """``alternate`` renders between the rounds, as the paper does. ``overlap`` renders a round's predictions
-    while the next round trains, so that twins are one round staler and warm-up lasts one round longer; such a
-    run cannot be given more ``rounds`` later."""
-    refresh: RefreshConfig = AllRefresh()
-    """Which twins are drawn again in a round; the others are shown again as they are. The paper draws all.
-    ``{ policy = "fraction", share = 0.25 }`` draws each in turn; ``{ policy = "drift", threshold_mm = 2 }``
-    draws those whose predicted hand has moved by so much since, or that are older than ``max_age_rounds``."""
-    keep_rounds: Count = 2
-    """Number of rounds whose twins and predictions stay on the disk. An older shard stays while one of these
-    rounds uses a twin in it."""
-
-    @property
-    def lag_rounds(self) -> int:
-        """Rounds between the weights that predicted the newest twins and the round that trains with them."""
-        return 1 if self.mode == "overlap" else 0
-
-    @model_validator(mode="after")
-    def _truth_neither_waits_nor_moves(self) -> Self:
-        if self.source == "ground_truth" and (self.mode != "alternate" or self.refresh.policy == "drift"):
-            raise ValueError(
-                "the ground truth waits for no network and never moves, so mode and a refresh by drift mean "
-                'nothing: leave them out, or take refresh = { policy = "fraction", share = 0.25 }'
-            )
-        return self
 
 
 class ComputeConfig(Section):

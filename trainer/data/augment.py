@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from trainer.config.sections import AugmentConfig
 from trainer.data.resampling import Image, sample_square, turn_matrix
@@ -52,6 +52,13 @@ class Warp:
         """Turn a hand about the camera's axis, as the picture turns; magnification does not change a hand."""
         turned = points_m.astype(np.float32)
         turned[:, :2] = points_m[:, :2] @ self._rotation().T
+        return turned
+
+    def turn(self, turn: Float[np.ndarray, "3 3"]) -> Float32[np.ndarray, "3 3"]:
+        """Return a turn in space of the photograph's axes as one of the crop's."""
+        axes = np.eye(3)
+        axes[:2, :2] = self._rotation()
+        turned: Float32[np.ndarray, "3 3"] = (axes @ turn @ axes.T).astype(np.float32)
         return turned
 
     def _rotation(self) -> Float[np.ndarray, "2 2"]:

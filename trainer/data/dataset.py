@@ -21,6 +21,7 @@ from shared.freihand import FreiHandSplit
 from shared.seeds import rng_of
 from shared.skeleton import WRIST
 from shared.twins.rounds import SyntheticRound
+from shared.twins.variation import NOT_TURNED
 from shared.types import Camera
 from trainer.config.sections import AugmentConfig
 from trainer.data.appearance import changed_appearance
@@ -42,10 +43,18 @@ class Labels(NamedTuple):
 
 
 class CropSample(NamedTuple):
-    """One crop and its labels."""
+    """One crop and its labels.
+
+    Attributes:
+        rgb: The crop.
+        labels: Of its hand.
+        turn: Of a twin, from the predicted hand to the drawn one, in the axes of the crop; None if it was
+            drawn as predicted.
+    """
 
     rgb: UInt8[np.ndarray, "height width 3"]
     labels: Labels
+    turn: Float32[np.ndarray, "3 3"] | None = None
 
 
 class LoadedSample(NamedTuple):
@@ -65,6 +74,7 @@ class LoadedBatch(NamedTuple):
     twin_target: HandTarget
     twin_rows: Int64[Tensor, " twins"]
     sample_ids: tuple[str, ...]
+    twin_turns: Float32[Tensor, "twins 3 3"] | None = None
 
     def normalised(self) -> PairedBatch:
         """Turn the pictures into what networks that were trained on ImageNet expect."""
@@ -75,6 +85,7 @@ class LoadedBatch(NamedTuple):
             twin_target=self.twin_target,
             twin_rows=self.twin_rows,
             sample_ids=self.sample_ids,
+            twin_turns=self.twin_turns,
         )
 
 
@@ -134,7 +145,9 @@ class HandDataset(Dataset[LoadedSample]):
             labels = _warped_labels(
                 render.verts_m, render.joints_m, drawn.camera, warp, size_px=drawn.image_px
             )
-        return LoadedSample(sample_id, photo, CropSample(twin_rgb, labels))
+        is_turned = render.labels.turn != NOT_TURNED
+        turn = warp.turn(np.array(render.labels.turn)) if is_turned else None
+        return LoadedSample(sample_id, photo, CropSample(twin_rgb, labels, turn))
 
     def _warp(self, joints_ndc: np.ndarray, key: SampleKey, rng: np.random.Generator) -> Warp:
         is_plain = key.epoch is None
@@ -169,7 +182,15 @@ def collate(samples: Sequence[LoadedSample]) -> LoadedBatch:
         twin_target=twin_target,
         twin_rows=torch.tensor([row for row, _ in pairs], dtype=torch.int64),
         sample_ids=tuple(sample.sample_id for sample in samples),
+        twin_turns=_turns([twin for _, twin in pairs]),
     )
+
+
+def _turns(twins: Sequence[CropSample]) -> Float32[Tensor, "twins 3 3"] | None:
+    if all(twin.turn is None for twin in twins):
+        return None
+    unturned = np.eye(3, dtype=np.float32)
+    return torch.from_numpy(np.stack([unturned if twin.turn is None else twin.turn for twin in twins]))
 
 
 def normalise(rgb: UInt8[Tensor, "batch height width 3"]) -> Float[Tensor, "batch 3 height width"]:

@@ -99,7 +99,8 @@ def recycle_step(
     else:
         supervised_original = supervised(original, batch.target)
         photo_loss = weights.alpha * supervised_original.total
-        agreement = correlation(original.rows(batch.twin_rows), recycled)
+        in_one_view = recycled if batch.twin_turns is None else recycled.turned_back(batch.twin_turns)
+        agreement = correlation(original.rows(batch.twin_rows), in_one_view)
         twin_loss = twin_loss + weights.gamma * agreement.total
 
     # Eq. 11: L = alpha L_original + beta L_recycle + gamma L_correlation

@@ -10,8 +10,9 @@ from pydantic import Field, StringConstraints, model_validator
 from shared.freihand import SplitName
 from shared.ranges import Seed
 from shared.records import Section
+from trainer.config.recycling import AllRefresh, RecycleConfig
 from trainer.config.run import TrainConfig
-from trainer.config.sections import AllRefresh, LossConfig, OptimiserConfig, RecycleConfig
+from trainer.config.sections import LossConfig, OptimiserConfig
 from trainer.config.toml import read_toml
 from trainer.networks.config import ModelConfig
 

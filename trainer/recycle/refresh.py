@@ -21,7 +21,7 @@ from shared.twins.predictions import PredictionShard
 from shared.twins.rounds import ShardEntry, SyntheticRound
 from shared.twins.shards import read_versioned_json
 from shared.types import WeakPerspective
-from trainer.config.sections import DriftRefresh, FractionRefresh, RefreshConfig
+from trainer.config.recycling import DriftRefresh, FractionRefresh, RefreshConfig
 
 FORMAT = "meshcycle-refresh-2"
 PLAN = "refresh.json"

@@ -13,8 +13,8 @@ from shared.seams.renderer import Renderer, RenderJob, RenderReport, RenderStopp
 from shared.storage.files import sha256_of
 from shared.twins.predictions import PredictionShard, read_predictions
 from shared.twins.rounds import MANIFEST, SyntheticRound
+from trainer.config.recycling import RecycleConfig
 from trainer.config.run import TrainConfig
-from trainer.config.sections import RecycleConfig
 from trainer.recycle.background_task import BackgroundTask
 from trainer.recycle.refresh import PLAN, RefreshPlan, plan_refresh, read_plan, write_plan
 from trainer.run.folder import RunFolder
@@ -107,6 +107,7 @@ class RoundRenderer:
             config_sha256=sha256_of(self._run.root / CONFIG),
             sample_ids=None if plan.drawn is None else frozenset(plan.drawn),
             kept=plan.kept,
+            variation=self._recycle.variation,
         )
         report = self._renderer.render_round(job, stop=stop)
         return time.perf_counter() - started_s, report

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainer.config.sections import RecycleConfig
+from trainer.config.recycling import RecycleConfig
 
 
 @dataclass(frozen=True, slots=True)

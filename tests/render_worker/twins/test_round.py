@@ -19,6 +19,7 @@ from shared.seams.renderer import RenderJob, RenderStopped
 from shared.twins.predictions import PredictionShard, read_predictions, write_predictions
 from shared.twins.rounds import SyntheticRound
 from shared.twins.shards import PackedSample
+from shared.twins.variation import Variation
 from tests.support.small_scene import HomeRenderer, open_hand, write_backgrounds
 
 NUM_SHARDS = 5
@@ -190,3 +191,20 @@ def test_a_render_that_is_stopped_keeps_complete_shards(renderer: LazyRenderer, 
     assert not (job.out_dir / "manifest.json").exists()
     report = render_round(renderer, job)
     assert (report.rendered, report.reused) == (6, 4)
+
+
+def test_how_hands_are_varied_is_part_of_how_a_shard_was_made(renderer: LazyRenderer, job: RenderJob) -> None:
+    """So that a round that resumes with another spread does not keep the shards of the old one."""
+    render_round(renderer, job)
+    plain = SyntheticRound.open(job.out_dir)
+    varied_job = replace(job, variation=Variation(view_spread_deg=30))
+    assert render_round(renderer, varied_job).reused == 0
+    varied = SyntheticRound.open(job.out_dir)
+    assert plain.provenance is not None
+    assert varied.provenance is not None
+    assert varied.provenance.settings_sha256 != plain.provenance.settings_sha256
+    content = {name: varied.read(name).jpeg for name in varied.sample_ids}
+    assert render_round(renderer, varied_job).rendered == 0
+    (job.out_dir / "shard-00003.tar").unlink()
+    assert render_round(renderer, varied_job).rendered == 2
+    assert {name: varied.read(name).jpeg for name in varied.sample_ids} == content

@@ -203,6 +203,15 @@ def test_upright_crops_for_a_network_that_sees_the_middle_are_refused(tmp_path: 
     assert load(tmp_path, text + "box_margin = 1.3\n").model.box_margin == 1.3
 
 
+@pytest.mark.parametrize("varied", ["view_spread_deg = 30"])
+def test_varied_hands_need_labels_of_their_own_and_no_drift(tmp_path: Path, varied: str) -> None:
+    key = varied.split()[0]
+    assert f'expected target = "rendered" beside {key}' in complaint(tmp_path, RECYCLING + varied)
+    drift = varied + '\ntarget = "rendered"\nrefresh = { policy = "drift", threshold_mm = 2 }'
+    assert f"expected no refresh by drift beside {key}" in complaint(tmp_path, RECYCLING + drift)
+    assert load(tmp_path, RECYCLING + varied + '\ntarget = "rendered"').recycle is not None
+
+
 def test_a_run_that_would_never_recycle_is_refused(tmp_path: Path) -> None:
     told = complaint(tmp_path, "rounds = 2\n" + RECYCLING + "warmup_rounds = 2\n")
     assert "recycle.warmup_rounds is 2 of 2 rounds" in told

@@ -16,6 +16,7 @@ from shared.seams.renderer import RenderJob
 from shared.seeds import rng_of
 from shared.twins.predictions import PredictionShard, write_predictions
 from shared.twins.rounds import SyntheticRound
+from shared.twins.variation import Variation
 from tests.support.fakes import PointRenderer
 from tests.support.perfect_hands import perfect_predictions
 from tests.support.small_dataset import SIZE_PX, small_split
@@ -52,6 +53,20 @@ def twins(split: FreiHandSplit, tmp_path_factory: pytest.TempPathFactory) -> Pat
         predictions_dir=folder / "predictions", out_dir=folder / "round", round_index=0, run_seed=0
     )
     PointRenderer(skipped=(hands.sample_ids[3],)).render_round(job)
+    return job.out_dir
+
+
+@pytest.fixture(scope="module")
+def turned(twins: Path) -> Path:
+    """The same from other sides."""
+    job = RenderJob(
+        predictions_dir=twins.parent / "predictions",
+        out_dir=twins.parent / "turned",
+        round_index=0,
+        run_seed=0,
+        variation=Variation(view_spread_deg=90),
+    )
+    PointRenderer().render_round(job)
     return job.out_dir
 
 
@@ -117,6 +132,24 @@ def test_a_twin_is_labelled_with_the_photographs_truth_by_default(split: FreiHan
     sample = dataset(split)[SampleKey(1, epoch=3, twins=twins)]
     assert sample.twin is not None
     np.testing.assert_array_equal(sample.twin.labels.joints_ndc, sample.photo.labels.joints_ndc)
+
+
+def test_a_twin_from_another_side_is_labelled_with_its_own_hand_and_how_it_was_turned(
+    split: FreiHandSplit, turned: Path
+) -> None:
+    """Undone in the axes of the augmented crop, the turn leads back to the hand in the photograph."""
+    samples = [dataset(split, drawn_labels=True)[SampleKey(1, epoch=epoch, twins=turned)] for epoch in (3, 4)]
+    for sample in samples:
+        assert sample.twin is not None
+        assert sample.twin.turn is not None
+        photo, twin = sample.photo.labels, sample.twin.labels
+        assert np.abs(twin.joints_m - photo.joints_m).max() > 0.01
+        middle_m = twin.joints_m.mean(axis=0)
+        back_m = (twin.verts_m - middle_m) @ sample.twin.turn + photo.joints_m.mean(axis=0)
+        np.testing.assert_allclose(back_m, photo.verts_m, atol=1e-6)
+    batch = collate(samples)
+    assert batch.twin_turns is not None
+    assert batch.twin_turns.shape == (2, 3, 3)
 
 
 def test_photographs_without_a_twin_take_no_place_among_the_twins(split: FreiHandSplit, twins: Path) -> None:

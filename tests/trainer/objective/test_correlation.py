@@ -94,3 +94,17 @@ def test_each_weight_scales_its_own_term(term: str) -> None:
     weights = TermWeights(*(0.0 for _ in TermWeights._fields))._replace(**{term: 3.0})
     terms = SelfCorrelationLoss(weights)(random_hand(0), random_hand(1))
     torch.testing.assert_close(terms.total, 3 * getattr(terms, term))
+
+
+def test_a_twin_from_another_side_is_compared_in_the_view_of_its_photograph() -> None:
+    """The camera still shows the middle of its joints there, so Eq. 3 to 5 are 0 once it is turned back."""
+    hand = random_hand(0)
+    turns = torch.linalg.qr(torch.randn(2, 3, 3, generator=torch.Generator().manual_seed(3)))[0]
+    middle_m = hand.joints_m.mean(dim=1, keepdim=True)
+    seen = hand._replace(
+        verts_m=(hand.verts_m - middle_m) @ turns.mT + middle_m,
+        joints_m=(hand.joints_m - middle_m) @ turns.mT + middle_m,
+    )
+    assert SelfCorrelationLoss(ONES)(hand, seen).total.min() > 0.01
+    in_one_view = SelfCorrelationLoss(ONES)(hand, seen.turned_back(turns)).total
+    torch.testing.assert_close(in_one_view, torch.zeros(2), atol=1e-5, rtol=0)

@@ -149,3 +149,17 @@ def test_only_the_total_carries_a_graph() -> None:
     for part in (losses.original, losses.recycled, losses.correlation):
         assert part is not None
         assert not any(term.requires_grad for term in part if term is not None)
+
+
+def test_twins_from_another_side_are_turned_back_before_they_are_compared() -> None:
+    batch = random_batch()
+    half_turn = torch.diag(torch.tensor([-1.0, -1.0, 1.0])).repeat(4, 1, 1)
+    plain, turned, not_turned = (
+        step(batch._replace(twin_turns=turns)) for turns in (None, half_turn, torch.eye(3).repeat(4, 1, 1))
+    )
+    assert plain.correlation is not None
+    assert turned.correlation is not None
+    assert not_turned.correlation is not None
+    assert turned.correlation.total > 1.01 * plain.correlation.total
+    torch.testing.assert_close(not_turned.correlation.total, plain.correlation.total)
+    torch.testing.assert_close(turned.recycled, plain.recycled)

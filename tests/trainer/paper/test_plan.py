@@ -8,8 +8,8 @@ import pytest
 from shared.errors import ConfigError
 from tests.support.repository import ROOT
 from tests.support.small_ablation import TINY, small_ablation
+from trainer.config.recycling import AllRefresh, FractionRefresh, RecycleConfig
 from trainer.config.run import TrainConfig, load_config
-from trainer.config.sections import AllRefresh, FractionRefresh, RecycleConfig
 from trainer.paper.plan import AblationConfig, VariantName, load_ablation, planned_runs
 from trainer.paper.published import PublishedScores, published_scores
 

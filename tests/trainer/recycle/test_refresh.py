@@ -13,7 +13,7 @@ from shared.twins.predictions import PredictionShard, write_predictions
 from shared.twins.rounds import SyntheticRound
 from tests.support.fakes import PointRenderer
 from tests.support.small_hands import open_hand
-from trainer.config.sections import AllRefresh, DriftRefresh, FractionRefresh
+from trainer.config.recycling import AllRefresh, DriftRefresh, FractionRefresh
 from trainer.recycle.refresh import (
     RefreshPlan,
     is_due,

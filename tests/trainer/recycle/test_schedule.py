@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.config.sections import RecycleConfig
+from trainer.config.recycling import RecycleConfig
 from trainer.recycle.schedule import TwinSchedule
 
 
