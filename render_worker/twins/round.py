@@ -115,7 +115,7 @@ class OpenShard:
 
 
 def render_round(renderer: RequestRenderer, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
-    """Render every prediction of the job exactly once, or quarantine it by name; then commit the round.
+    """Render every twin of the job exactly once, or quarantine it by name; then commit the round.
 
     Shards that an earlier attempt finished with the same settings, backgrounds and predictions are kept, if
     every byte of them is still what was written.
@@ -217,9 +217,9 @@ class _RoundUnderWay:
             bar.expect(missing + left * len(shard.names))
             (self._job.out_dir / MANIFEST).unlink(missing_ok=True)
             self._open[path.stem] = shard
-            for row, name in enumerate(predictions.sample_ids):
-                if self._job.renders(name):
-                    yield PackedTwin(path.stem, _twin(predictions, row, self._job))
+            for row, photograph in enumerate(predictions.sample_ids):
+                for name in self._job.twins_of(photograph):
+                    yield PackedTwin(path.stem, _twin(predictions, row, name, self._job))
 
     def _require_fitting(self, path: Path, predictions: PredictionShard) -> None:
         """Make sure that a shard can be drawn together with those before it."""
@@ -246,13 +246,13 @@ class _RoundUnderWay:
         return OpenShard(
             tar_path=self._job.out_dir / f"{path.stem}.tar",
             provenance=self._provenance.model_copy(update={"predictions_sha256": digest}),
-            names=tuple(filter(self._job.renders, predictions.sample_ids)),
+            names=tuple(name for each in predictions.sample_ids for name in self._job.twins_of(each)),
         )
 
 
-def _twin(predictions: PredictionShard, row: int, job: RenderJob) -> TwinRequest:
+def _twin(predictions: PredictionShard, row: int, name: str, job: RenderJob) -> TwinRequest:
     return TwinRequest(
-        sample_id=predictions.sample_ids[row],
+        sample_id=name,
         verts_m=predictions.verts_m[row],
         joints_m=predictions.joints_m[row],
         camera=predictions.camera(row),

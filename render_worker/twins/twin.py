@@ -31,7 +31,7 @@ class TwinRequest:
     """One prediction to render.
 
     Attributes:
-        sample_id: Name of the photograph that was predicted.
+        sample_id: Name of the twin, after the photograph that was predicted.
         verts_m: Predicted vertices, camera axes.
         joints_m: Predicted joints, in the same frame.
         camera: Camera of the whole photograph, predicted or known.

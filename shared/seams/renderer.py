@@ -14,6 +14,7 @@ from pydantic import Field
 
 from shared.import_path import ImportPath
 from shared.records import Section
+from shared.twins.names import twin_name
 from shared.twins.rounds import ShardEntry
 from shared.twins.variation import AS_PREDICTED, Variation
 
@@ -82,8 +83,10 @@ class RenderJob:
         run_seed: Seed of the run; enters every seed.
         checkpoint_sha256: Hash of the weights that predicted, for provenance; None if it is unknown.
         config_sha256: Hash of the resolved configuration, for provenance; None if it is unknown.
-        sample_ids: Samples to render; None renders all. A prediction shard with none of them gives no shard.
+        sample_ids: Twins to render, see `twin_name`; None renders all. A prediction shard with none of them
+            gives no shard.
         kept: Twins of earlier rounds that the round shows as well; for its manifest.
+        most_twins: Twins of one photograph at most.
         variation: How hands are varied before they are drawn; enters the provenance of every shard.
     """
 
@@ -95,11 +98,13 @@ class RenderJob:
     config_sha256: str | None = None
     sample_ids: AbstractSet[str] | None = None
     kept: tuple[ShardEntry, ...] = ()
+    most_twins: int = 1
     variation: Variation = AS_PREDICTED
 
-    def renders(self, sample_id: str) -> bool:
-        """Tell whether a sample of the prediction shards is to be rendered."""
-        return self.sample_ids is None or sample_id in self.sample_ids
+    def twins_of(self, photograph: str) -> tuple[str, ...]:
+        """Return the names of the twins of a photograph that are to be rendered."""
+        names = (twin_name(photograph, copy) for copy in range(self.most_twins))
+        return tuple(name for name in names if self.sample_ids is None or name in self.sample_ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ from pydantic import AfterValidator, Field
 
 MAX_NAME_BYTES: Final = 80
 """A member of a tar has 100 bytes for its name, and ``.mask.png`` needs some of them."""
+_COPY: Final = "+"
+"""Before the number of a further twin; no name of a photograph has one."""
 MAX_ROUND: Final = 1_000_000
 MAX_IMAGE_PX: Final = 8192
 """Side of a photograph; a larger one would fill the memory of a render worker."""
@@ -43,6 +45,21 @@ def checked_names(names: Iterable[object]) -> tuple[str, ...]:
             raise ValueError(f"the name {name} twice")
         checked[name] = None
     return tuple(checked)
+
+
+def twin_name(photograph: str, copy: int) -> str:
+    """Return the name of one of the twins of a photograph; the first is called as the photograph is.
+
+    Example:
+        >>> twin_name("00000007", 0), twin_name("00000007", 2)
+        ('00000007', '00000007+2')
+    """
+    return f"{photograph}{_COPY}{copy}" if copy else photograph
+
+
+def photograph_of(twin: str) -> str:
+    """Return the name of the photograph that a twin belongs to."""
+    return twin.partition(_COPY)[0]
 
 
 type SampleName = Annotated[str, AfterValidator(checked_name)]

@@ -1,6 +1,6 @@
 """Prediction shards: the meshes that one render task draws, in one safetensors file.
 
-    tensors   verts_m (N, V, 3), joints_m (N, 21, 3), camera; float32
+    tensors   verts_m (N, V, 3), joints_m (N, 21, 3), camera, and perhaps recycled_mm (N); float32
     metadata  shard, a JSON object: format, sample_ids, round, image_px
 
 A camera is either what networks predict, (N, 3) as scale, tx_m, ty_m; or the pinhole that a labelled hand was
@@ -43,6 +43,8 @@ class PredictionShard:
             `Intrinsics`.
         round_index: Round whose model predicted them.
         image_px: Side of the square photograph.
+        recycled_mm: How wrong the model is about the twins that each photograph had; not a number where it
+            had none, and None where nobody asked.
     """
 
     sample_ids: tuple[str, ...]
@@ -51,6 +53,7 @@ class PredictionShard:
     cameras: Float32[np.ndarray, "hands numbers"]
     round_index: int
     image_px: int
+    recycled_mm: Float32[np.ndarray, " hands"] | None = None
 
     def __len__(self) -> int:
         return len(self.sample_ids)
@@ -85,6 +88,8 @@ def encode_predictions(shard: PredictionShard) -> bytes:
         "image_px": shard.image_px,
     }
     tensors = {"verts_m": shard.verts_m, "joints_m": shard.joints_m, "camera": shard.cameras}
+    if shard.recycled_mm is not None:
+        tensors["recycled_mm"] = shard.recycled_mm
     contiguous = {name: np.ascontiguousarray(value, dtype="<f4") for name, value in tensors.items()}
     # One key, because safetensors writes several in an order that changes from file to file.
     return save(contiguous, {_KEY: json.dumps(metadata)})
@@ -114,6 +119,7 @@ def read_predictions(path: Path) -> PredictionShard:
                 cameras=file.get_tensor("camera"),
                 round_index=_whole_number(metadata, "round", least=0, most=MAX_ROUND),
                 image_px=_whole_number(metadata, "image_px", least=1, most=MAX_IMAGE_PX),
+                recycled_mm=file.get_tensor("recycled_mm") if "recycled_mm" in file.keys() else None,  # noqa: SIM118 - no mapping
             )
     except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ShardError(
@@ -121,8 +127,12 @@ def read_predictions(path: Path) -> PredictionShard:
             remedy="Delete it and predict again.",
         ) from error
     num_hands = len(shard.sample_ids)
-    shapes = {"verts_m": shard.verts_m.shape, "joints_m": shard.joints_m.shape, "camera": shard.cameras.shape}
-    wanted = {
+    shapes: dict[str, tuple[int, ...]] = {
+        "verts_m": shard.verts_m.shape,
+        "joints_m": shard.joints_m.shape,
+        "camera": shard.cameras.shape,
+    }
+    wanted: dict[str, tuple[int, ...]] = {
         "verts_m": (num_hands, *shard.verts_m.shape[1:2], 3),
         "joints_m": (num_hands, NUM_JOINTS, 3),
         "camera": (
@@ -130,7 +140,11 @@ def read_predictions(path: Path) -> PredictionShard:
             _PINHOLE_NUMBERS if shard.cameras.shape[1:] == (_PINHOLE_NUMBERS,) else _WEAK_NUMBERS,
         ),
     }
-    for name, values in (("verts_m", shard.verts_m), ("joints_m", shard.joints_m), ("camera", shard.cameras)):
+    arrays = {"verts_m": shard.verts_m, "joints_m": shard.joints_m, "camera": shard.cameras}
+    if shard.recycled_mm is not None:
+        shapes["recycled_mm"], wanted["recycled_mm"] = shard.recycled_mm.shape, (num_hands,)
+        arrays["recycled_mm"] = shard.recycled_mm
+    for name, values in arrays.items():
         if values.dtype != np.float32:
             raise ShardError(
                 f"{path}: expected {name} of float32, found {values.dtype}.",

@@ -3,8 +3,9 @@
     round-0003/shard-00000.tar   the twins that were drawn for this round, with their index beside them
     round-0003/manifest.json     written last: these shards, and the twins kept from earlier rounds
 
-A round shows one twin per sample. Where a sample was not drawn again, the manifest refers to the shard of the
-earlier round that holds its latest twin, in a sibling directory; `forget_rounds` leaves such shards alone.
+A round shows some twins of every photograph, mostly one. Where one was not drawn again, the manifest refers
+to the shard of the earlier round that holds it, in a sibling directory; `forget_rounds` leaves such shards
+alone.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ from pydantic import StringConstraints, ValidationError
 from shared.errors import ShardError
 from shared.records import Record
 from shared.storage.files import write_durably
-from shared.twins.names import RoundIndex, SampleName
+from shared.twins.names import RoundIndex, SampleName, photograph_of
 from shared.twins.sample import Provenance, SyntheticSample
 from shared.twins.shards import SyntheticShard, index_path, read_index, read_versioned_json
 
@@ -233,6 +234,18 @@ class SyntheticRound:
     @cached_property
     def _shard_of(self) -> dict[str, ShardEntry]:
         return {sample_id: entry for entry in self.manifest.shards for sample_id in entry.sample_ids}
+
+    @cached_property
+    def _twins_of(self) -> dict[str, tuple[str, ...]]:
+        names: dict[str, tuple[str, ...]] = {}
+        for name in self._shard_of:
+            photograph = photograph_of(name)
+            names[photograph] = (*names.get(photograph, ()), name)
+        return names
+
+    def twins_of(self, photograph: str) -> tuple[str, ...]:
+        """Return the names of the twins that a photograph has, in order."""
+        return self._twins_of.get(photograph, ())
 
     def tar_path(self, entry: ShardEntry) -> Path:
         """Return the path of a shard of the round."""

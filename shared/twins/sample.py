@@ -59,7 +59,7 @@ class SyntheticLabels(Record):
     """What is true about one render.
 
     Attributes:
-        sample_id: Name of the photograph whose prediction was drawn.
+        sample_id: Name of the twin, after the photograph whose prediction was drawn.
         round_index: Round whose model predicted the hand.
         joints_m: The predicted joints, in the frame of the drawn vertices.
         camera: Camera of the whole picture.

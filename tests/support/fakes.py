@@ -36,7 +36,7 @@ class PointRenderer:
         for path in sorted(job.predictions_dir.glob("shard-*.safetensors")):
             if stop is not None and stop.is_set():
                 raise RenderStopped(str(job.out_dir))
-            if any(map(job.renders, read_predictions(path).sample_ids)):
+            if any(map(job.twins_of, read_predictions(path).sample_ids)):
                 tar_path = job.out_dir / f"{path.stem}.tar"
                 rendered += self.render_shard(path, tar_path, job)
                 names.append(tar_path.name)
@@ -45,18 +45,16 @@ class PointRenderer:
 
     def render_shard(self, path: Path, tar_path: Path, job: RenderJob) -> int:
         shard = read_predictions(path)
-        wanted = [row for row, name in enumerate(shard.sample_ids) if job.renders(name)]
-        lost = {shard.sample_ids[row]: "skipped" for row in wanted if shard.sample_ids[row] in self.skipped}
-        samples = [
-            _point_drawing(shard, row, job) for row in wanted if shard.sample_ids[row] not in self.skipped
-        ]
+        wanted = {name: row for row, each in enumerate(shard.sample_ids) for name in job.twins_of(each)}
+        lost = {name: "skipped" for name in wanted if name in self.skipped}
+        samples = [_point_drawing(shard, row, name, job) for name, row in wanted.items() if name not in lost]
         write_shard(tar_path, samples, provenance=_provenance(job), quarantined=lost)
         return len(samples)
 
 
-def _point_drawing(shard: PredictionShard, row: int, job: RenderJob) -> SyntheticSample:
+def _point_drawing(shard: PredictionShard, row: int, name: str, job: RenderJob) -> SyntheticSample:
     camera = shard.camera(row)
-    seed = seed_of(job.run_seed, job.round_index, shard.sample_ids[row])
+    seed = seed_of(job.run_seed, job.round_index, name)
     hand = vary(shard.verts_m[row], shard.joints_m[row], job.variation, seed=seed)
     places = project_px(hand.verts_m, camera, size_px=shard.image_px).round().astype(int)
     columns, rows = places.clip(0, shard.image_px - 1).T
@@ -65,7 +63,7 @@ def _point_drawing(shard: PredictionShard, row: int, job: RenderJob) -> Syntheti
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG")
     labels = SyntheticLabels(
-        sample_id=shard.sample_ids[row],
+        sample_id=name,
         round_index=shard.round_index,
         joints_m=tuple((float(x), float(y), float(z)) for x, y, z in hand.joints_m),
         camera=camera,

@@ -79,6 +79,14 @@ class RecycleConfig(Section):
     """Which twins are drawn again in a round; the others are shown again as they are. The paper draws all.
     ``{ policy = "fraction", share = 0.25 }`` draws each in turn; ``{ policy = "drift", threshold_mm = 2 }``
     draws those whose predicted hand has moved by so much since, or that are older than ``max_age_rounds``."""
+    twins_per_photograph: int = Field(default=1, ge=1, le=64)
+    """Twins of every photograph in a round, on different backgrounds; they share the weights of one. The
+    paper has one. Each costs as much time as a photograph, in rendering and in training."""
+    samples: Literal["all", "hard"] = "all"
+    """``hard`` draws as many twins as ``all``, but about four times as many of the photographs whose earlier
+    twins the network sees most wrongly, and fewer of the others, which may get none in a round. For that it
+    predicts its twins at the end of every round, and compares with the hands that were drawn: no label is
+    needed. Not of the paper."""
     view_spread_deg: SpreadDeg = 0.0
     """Turn every hand in space before it is drawn, by up to this about any axis, so that twins show sides
     that no photograph has. Not of the paper. Labels turn with the hand, hence `target` must be ``rendered``;
@@ -103,6 +111,15 @@ class RecycleConfig(Section):
             raise ValueError(
                 "the ground truth waits for no network and never moves, so mode and a refresh by drift mean "
                 'nothing: leave them out, or take refresh = { policy = "fraction", share = 0.25 }'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _hard_samples_are_predicted_and_chosen_anew(self) -> Self:
+        if self.samples == "hard" and (self.source != "prediction" or self.refresh.policy != "all"):
+            raise ValueError(
+                'predictions, all drawn again, beside samples = "hard", which decides what a round draws: '
+                "leave source and refresh out"
             )
         return self
 

@@ -21,6 +21,7 @@ from shared.freihand import FreiHandSplit
 from shared.seeds import rng_of
 from shared.skeleton import WRIST
 from shared.twins.rounds import SyntheticRound
+from shared.twins.sample import SyntheticSample
 from shared.twins.variation import NOT_TURNED
 from shared.types import Camera
 from trainer.config.sections import AugmentConfig
@@ -58,11 +59,11 @@ class CropSample(NamedTuple):
 
 
 class LoadedSample(NamedTuple):
-    """A photograph and its twin, if it has one."""
+    """A photograph and the twins that it has."""
 
     sample_id: str
     photo: CropSample
-    twin: CropSample | None
+    twins: tuple[CropSample, ...]
 
 
 class LoadedBatch(NamedTuple):
@@ -135,19 +136,25 @@ class HandDataset(Dataset[LoadedSample]):
         warp = self._warp(px_to_ndc(project_px(joints_m, camera, size_px=size_px), size_px=size_px), key, rng)
         labels = _warped_labels(verts_m, joints_m, camera, warp, size_px=size_px)
         photo = CropSample(self._crop(self.split.image(key.index), warp, key, rng), labels)
-        twin_round = _open_round(key.twins) if key.twins else None
-        if twin_round is None or sample_id not in twin_round:
-            return LoadedSample(sample_id, photo, None)
-        render = twin_round.read(sample_id)
-        twin_rgb = self._crop(render.rgb(), warp, key, rng)
+        twins = _open_round(key.twins) if key.twins else None
+        names = twins.twins_of(sample_id) if twins else ()
+        renders = [twins.read(name) for name in names] if twins else []
+        return LoadedSample(
+            sample_id, photo, tuple(self._twin(render, labels, warp, key, rng) for render in renders)
+        )
+
+    def _twin(
+        self, render: SyntheticSample, labels: Labels, warp: Warp, key: SampleKey, rng: np.random.Generator
+    ) -> CropSample:
+        """Return a twin through the warp of its photograph, which has the labels."""
+        rgb = self._crop(render.rgb(), warp, key, rng)
+        drawn = render.labels
         if self.drawn_labels:
-            drawn = render.labels
             labels = _warped_labels(
                 render.verts_m, render.joints_m, drawn.camera, warp, size_px=drawn.image_px
             )
-        is_turned = render.labels.turn != NOT_TURNED
-        turn = warp.turn(np.array(render.labels.turn)) if is_turned else None
-        return LoadedSample(sample_id, photo, CropSample(twin_rgb, labels, turn))
+        turn = warp.turn(np.array(drawn.turn)) if drawn.turn != NOT_TURNED else None
+        return CropSample(rgb, labels, turn)
 
     def _warp(self, joints_ndc: np.ndarray, key: SampleKey, rng: np.random.Generator) -> Warp:
         is_plain = key.epoch is None
@@ -169,7 +176,7 @@ class HandDataset(Dataset[LoadedSample]):
 
 def collate(samples: Sequence[LoadedSample]) -> LoadedBatch:
     """Stack samples; twins that are missing take no place."""
-    pairs = [(row, sample.twin) for row, sample in enumerate(samples) if sample.twin is not None]
+    pairs = [(row, twin) for row, sample in enumerate(samples) for twin in sample.twins]
     photos, target = _stack([sample.photo for sample in samples])
     if pairs:
         twins, twin_target = _stack([twin for _, twin in pairs])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from shared.errors import ShardError
 from shared.freihand import FreiHandSplit
+from shared.twins.names import photograph_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +30,7 @@ class NamedPhotographs:
             ShardError: There is none.
         """
         for split in self.splits:
-            index = split.index_of(sample_id)
+            index = split.index_of(photograph_of(sample_id))
             if index is not None:
                 return split, index
         roots = ", ".join(str(split.root) for split in self.splits)

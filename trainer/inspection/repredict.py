@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from shared.freihand import FreiHandSplit
+from shared.twins.names import photograph_of
 from shared.twins.sample import SyntheticSample
 from shared.types import WeakPerspective
 from trainer.data.augment import Warp
@@ -73,12 +74,13 @@ def repredict(
     drawn: Mapping[str, SyntheticSample], photographs: NamedPhotographs, trained: TrainedHand
 ) -> dict[str, Reprediction]:
     """Predict some twins and their photographs, and return what came out by sample."""
-    by_split: dict[FreiHandSplit, dict[int, SyntheticSample]] = {}
-    for sample_id, sample in drawn.items():
-        split, index = photographs.find(sample_id)
-        by_split.setdefault(split, {})[index] = sample
+    parts: dict[tuple[FreiHandSplit, str], dict[int, SyntheticSample]] = {}
+    for name, sample in drawn.items():
+        split, index = photographs.find(name)
+        copy = name.removeprefix(photograph_of(name))
+        parts.setdefault((split, copy), {})[index] = sample
     found: dict[str, Reprediction] = {}
-    for split, samples in by_split.items():
+    for (split, _), samples in parts.items():
         found |= _repredict(samples, split, trained)
     return found
 
@@ -95,10 +97,10 @@ def _repredict(
     recycled = aligned_mean_mm(again.joints_m, drawn_m, allow_reflection=True)
     change = aligned_mean_mm(now.joints_m, drawn_m, allow_reflection=True)
     found = {}
-    for row, (index, sample) in enumerate(samples.items()):
+    for row, sample in enumerate(samples.values()):
         camera = WeakPerspective(*(float(value) for value in again.cameras[row]))
         seen = HandInPicture(again.verts_m[row], again.joints_m[row], camera, sample.labels.image_px)
-        found[split.sample_id(index)] = Reprediction(seen, float(recycled[row]), float(change[row]))
+        found[sample.labels.sample_id] = Reprediction(seen, float(recycled[row]), float(change[row]))
     return found
 
 

@@ -166,7 +166,9 @@ class Recycler:
         is_drawn = self._schedule.is_drawn(round_index)
         newest = self._schedule.drawn_before(round_index + 1)
         if is_drawn:
-            self._shards.predict(round_index, network)
+            asks = self._recycle is not None and self._recycle.samples == "hard"
+            shown = self.twins_of(round_index).folder if asks else None
+            self._shards.predict(round_index, network, twins=shown)
             self._wait()
             lap("predict")
         if is_drawn or self._schedule.is_drawn(newest):

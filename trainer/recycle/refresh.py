@@ -17,6 +17,7 @@ from shared.errors import ShardError
 from shared.records import Record
 from shared.seeds import rng_of
 from shared.storage.files import write_durably
+from shared.twins.names import photograph_of, twin_name
 from shared.twins.predictions import PredictionShard
 from shared.twins.rounds import ShardEntry, SyntheticRound
 from shared.twins.shards import read_versioned_json
@@ -33,16 +34,19 @@ class RefreshPlan(Record):
 
     Attributes:
         format: Always `FORMAT`.
-        drawn: Samples to render; None stands for all.
+        drawn: Twins to render; None stands for all.
         kept: Where the other twins are stored.
         distances_mm: By sample, how far its prediction is from the twin that it had; see
             `refresh_distance_mm`. Only where the policy asks for it, and not for samples that had no twin.
+        recycled_mm: By photograph, the latest known error of the network in its twins. Only where hard
+            samples are drawn more often.
     """
 
     format: str = FORMAT
     drawn: tuple[str, ...] | None = None
     kept: tuple[ShardEntry, ...] = ()
     distances_mm: dict[str, float] = Field(default_factory=dict)
+    recycled_mm: dict[str, float] = Field(default_factory=dict)
 
 
 def plan_refresh(
@@ -52,6 +56,7 @@ def plan_refresh(
     *,
     round_index: int,
     seed: int,
+    twins_per_photograph: int = 1,
 ) -> RefreshPlan:
     """Decide what a round draws.
 
@@ -64,6 +69,7 @@ def plan_refresh(
         twins: What the round before shows; None if there is no such round.
         round_index: The round.
         seed: Of the run.
+        twins_per_photograph: How many every photograph has.
     """
     if config.policy == "all" or twins is None:
         return RefreshPlan()
@@ -71,8 +77,9 @@ def plan_refresh(
     distance_of: dict[str, float] = {}
     drawn: set[str] = set()
     for shard in predictions:
-        drawn |= set(shard.sample_ids) - shown
-        names = [name for name in shard.sample_ids if name in shown]
+        wanted = [twin_name(each, copy) for each in shard.sample_ids for copy in range(twins_per_photograph)]
+        drawn |= set(wanted) - shown
+        names = [name for name in wanted if name in shown]
         match config:
             case FractionRefresh():
                 drawn |= {name for name in names if is_due(name, config.share, round_index, seed=seed)}
@@ -176,7 +183,7 @@ def _distances_of(shard: PredictionShard, names: list[str], twins: SyntheticRoun
     drawn = dict(_readable(names, twins))
     distance_of = dict.fromkeys(names, math.inf)
     if drawn:
-        chosen = [rows[name] for name in drawn]
+        chosen = [rows[photograph_of(name)] for name in drawn]
         verts_m, cameras = (np.stack(column) for column in zip(*drawn.values(), strict=True))
         distances = refresh_distance_mm(shard.verts_m[chosen], shard.cameras[chosen], verts_m, cameras)
         distance_of |= dict(zip(drawn, distances.tolist(), strict=True))

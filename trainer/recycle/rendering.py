@@ -3,6 +3,7 @@
 Overlapping, a thread of the first process (and the processes that draw) does it while the next round trains.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -16,6 +17,7 @@ from shared.twins.rounds import MANIFEST, SyntheticRound
 from trainer.config.recycling import RecycleConfig
 from trainer.config.run import TrainConfig
 from trainer.recycle.background_task import BackgroundTask
+from trainer.recycle.hard_samples import hard_twins, most_twins
 from trainer.recycle.refresh import PLAN, RefreshPlan, plan_refresh, read_plan, write_plan
 from trainer.run.folder import RunFolder
 from trainer.run.stored_config import CONFIG
@@ -107,6 +109,7 @@ class RoundRenderer:
             config_sha256=sha256_of(self._run.root / CONFIG),
             sample_ids=None if plan.drawn is None else frozenset(plan.drawn),
             kept=plan.kept,
+            most_twins=self._most_twins(),
             variation=self._recycle.variation,
         )
         report = self._renderer.render_round(job, stop=stop)
@@ -114,6 +117,8 @@ class RoundRenderer:
 
     def _plan(self, round_index: int, stop: Event | None) -> RefreshPlan:
         """Compare a round's predictions with the twins of the round before."""
+        if self._recycle.samples == "hard":
+            return self._plan_by_difficulty(round_index, stop)
         before = round_index - 1
         twins_dir = self._run.synthetic(before)
         has_twins = before >= 0 and self._run.is_rendered(before)
@@ -123,7 +128,31 @@ class RoundRenderer:
             SyntheticRound.open(twins_dir) if has_twins else None,
             round_index=round_index,
             seed=self._config.seed,
+            twins_per_photograph=self._recycle.twins_per_photograph,
         )
+
+    def _plan_by_difficulty(self, round_index: int, stop: Event | None) -> RefreshPlan:
+        """Share the twins of a round out by the newest errors that are known."""
+        photographs: list[str] = []
+        before = read_plan(self._run.predictions(round_index - 1)) if round_index else None
+        errors_mm = dict(before.recycled_mm) if before else {}
+        for shard in self._predictions(round_index, stop):
+            photographs += shard.sample_ids
+            if shard.recycled_mm is not None:
+                found = zip(shard.sample_ids, shard.recycled_mm.tolist(), strict=True)
+                errors_mm |= {name: error_mm for name, error_mm in found if math.isfinite(error_mm)}
+        drawn = hard_twins(
+            photographs,
+            errors_mm,
+            twins_per_photograph=self._recycle.twins_per_photograph,
+            round_index=round_index,
+            seed=self._config.seed,
+        )
+        return RefreshPlan(drawn=drawn, recycled_mm=errors_mm)
+
+    def _most_twins(self) -> int:
+        twins = self._recycle.twins_per_photograph
+        return most_twins(twins) if self._recycle.samples == "hard" else twins
 
     def _predictions(self, round_index: int, stop: Event | None) -> Iterator[PredictionShard]:
         for path in sorted(self._run.predictions(round_index).glob("shard-*.safetensors")):

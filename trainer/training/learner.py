@@ -19,6 +19,7 @@ from shared.errors import TrainingError
 from shared.hand_model import HandModel
 from shared.import_path import load_by_path
 from shared.seeds import seed_of
+from trainer.config.recycling import RecycleConfig
 from trainer.config.run import TrainConfig
 from trainer.config.sections import LossConfig
 from trainer.data.dataset import LoadedBatch
@@ -54,6 +55,14 @@ def term_weights(config: LossConfig) -> TermWeights:
 def term_norms(config: LossConfig) -> TermNorms:
     """Return the elementwise distances of the terms within each loss."""
     return TermNorms(joints=config.joints_norm, verts=config.verts_norm, projected=config.projected_norm)
+
+
+def pass_weights(config: RecycleConfig | None) -> PassWeights:
+    """Return the weights of the losses; several twins of a photograph share those of one."""
+    if config is None:
+        return PassWeights()
+    twins = config.twins_per_photograph
+    return PassWeights(config.alpha, config.beta / twins, config.gamma / twins)
 
 
 class Learner:
@@ -103,7 +112,7 @@ class Learner:
         self._module, self._wrapped_optimiser = fabric.setup(network, self.optimiser)
         recycle = config.recycle
         terms, norms = term_weights(config.loss), term_norms(config.loss)
-        self._weights = PassWeights(recycle.alpha, recycle.beta, recycle.gamma) if recycle else PassWeights()
+        self._weights = pass_weights(recycle)
         self._supervised = SupervisedLoss(
             torch.from_numpy(hand_model.faces),
             terms,

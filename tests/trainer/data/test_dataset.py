@@ -93,10 +93,10 @@ def test_the_same_draw_is_the_same_sample_whenever_it_is_taken(split: FreiHandSp
     """Workers, their number, and a resumed run cannot change a sample."""
     draw = SampleKey(1, epoch=3, twins=twins)
     first, again = dataset(split)[draw], dataset(split)[draw]
-    assert first.twin is not None
-    assert again.twin is not None
+    assert len(first.twins) == 1
+    assert len(again.twins) == 1
     np.testing.assert_array_equal(first.photo.rgb, again.photo.rgb)
-    np.testing.assert_array_equal(first.twin.rgb, again.twin.rgb)
+    np.testing.assert_array_equal(first.twins[0].rgb, again.twins[0].rgb)
     np.testing.assert_array_equal(first.photo.labels.joints_ndc, again.photo.labels.joints_ndc)
 
 
@@ -115,23 +115,23 @@ def test_a_twin_goes_through_the_warp_of_its_photograph(split: FreiHandSplit, tw
     augment = AugmentConfig(rotation_probability=1.0, colour_noise=0.0)
     data = HandDataset(split, crop_px=56, input_px=INPUT_PX, augment=augment, drawn_labels=True)
     sample = data[SampleKey(1, epoch=3, twins=twins)]
-    assert sample.twin is not None
+    assert len(sample.twins) == 1
     warp = random_warp(augment, rng_of(0, "augment", 3, "00000001"), magnification=SIZE_PX / 56)
     render = SyntheticRound.open(twins).read("00000001")
     with Image.open(io.BytesIO(render.jpeg)) as picture:
         drawn = np.array(picture)
     np.testing.assert_array_equal(sample.photo.rgb, warp.image(split.image(1), size_px=INPUT_PX))
-    np.testing.assert_array_equal(sample.twin.rgb, warp.image(drawn, size_px=INPUT_PX))
+    np.testing.assert_array_equal(sample.twins[0].rgb, warp.image(drawn, size_px=INPUT_PX))
     # Drawn labels: the same hand, a centimetre further right before the warp.
     ndc = px_to_ndc(project_px(render.joints_m, render.labels.camera, size_px=SIZE_PX), size_px=SIZE_PX)
-    np.testing.assert_allclose(sample.twin.labels.joints_ndc, warp.points_ndc(ndc), atol=1e-6)
-    np.testing.assert_allclose(sample.twin.labels.verts_m, sample.photo.labels.verts_m, atol=1e-6)
+    np.testing.assert_allclose(sample.twins[0].labels.joints_ndc, warp.points_ndc(ndc), atol=1e-6)
+    np.testing.assert_allclose(sample.twins[0].labels.verts_m, sample.photo.labels.verts_m, atol=1e-6)
 
 
 def test_a_twin_is_labelled_with_the_photographs_truth_by_default(split: FreiHandSplit, twins: Path) -> None:
     sample = dataset(split)[SampleKey(1, epoch=3, twins=twins)]
-    assert sample.twin is not None
-    np.testing.assert_array_equal(sample.twin.labels.joints_ndc, sample.photo.labels.joints_ndc)
+    assert len(sample.twins) == 1
+    np.testing.assert_array_equal(sample.twins[0].labels.joints_ndc, sample.photo.labels.joints_ndc)
 
 
 def test_a_twin_from_another_side_is_labelled_with_its_own_hand_and_how_it_was_turned(
@@ -140,12 +140,12 @@ def test_a_twin_from_another_side_is_labelled_with_its_own_hand_and_how_it_was_t
     """Undone in the axes of the augmented crop, the turn leads back to the hand in the photograph."""
     samples = [dataset(split, drawn_labels=True)[SampleKey(1, epoch=epoch, twins=turned)] for epoch in (3, 4)]
     for sample in samples:
-        assert sample.twin is not None
-        assert sample.twin.turn is not None
-        photo, twin = sample.photo.labels, sample.twin.labels
+        assert len(sample.twins) == 1
+        assert sample.twins[0].turn is not None
+        photo, twin = sample.photo.labels, sample.twins[0].labels
         assert np.abs(twin.joints_m - photo.joints_m).max() > 0.01
         middle_m = twin.joints_m.mean(axis=0)
-        back_m = (twin.verts_m - middle_m) @ sample.twin.turn + photo.joints_m.mean(axis=0)
+        back_m = (twin.verts_m - middle_m) @ sample.twins[0].turn + photo.joints_m.mean(axis=0)
         np.testing.assert_allclose(back_m, photo.verts_m, atol=1e-6)
     batch = collate(samples)
     assert batch.twin_turns is not None

@@ -13,23 +13,35 @@ import pytest
 from shared.errors import RenderError
 from shared.seams.renderer import RenderJob, RenderReport, RenderStopped
 from shared.twins import rounds
+from shared.twins.names import photograph_of
 from shared.twins.rounds import SyntheticRound
 from tests.support.fakes import PointRenderer
 from tests.support.kill_points import Killed, killing_call
 from tests.support.small_run import NUM_IMAGES, small_config
 from trainer.config.run import TrainConfig
 from trainer.recycle import prediction_shards, rendering
+from trainer.recycle.refresh import read_plan
 from trainer.run import folder
 from trainer.run.checkpoint import WEIGHTS
 from trainer.run.folder import RunFolder
 from trainer.run.log import RunLog
 from trainer.run.records import RoundRecord, read_records
-from trainer.training.learner import Learner
+from trainer.training.learner import Learner, pass_weights
 from trainer.training.loop import train
 
 NUM_TRAINING = NUM_IMAGES - 2
 DRIFT = {"policy": "drift", "threshold_mm": 7.35}
 """Half of the hands of the tiny network move farther between the first two rounds that overlap."""
+
+VARIED: dict[str, Any] = {
+    "samples": "hard",
+    "twins_per_photograph": 2,
+    "target": "rendered",
+    "view_spread_deg": 40,
+    "rounds": 3,
+    "keep_rounds": 9,
+}
+"""Everything that the paper does not have."""
 
 
 class Dawdler(PointRenderer):
@@ -79,6 +91,11 @@ def alternating(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def overlapping(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run in which everything happens at once, and some twins stay."""
     return run(tmp_path_factory.mktemp("overlapping"), mode="overlap", refresh=DRIFT, rounds=5)
+
+
+@pytest.fixture(scope="module")
+def varied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(tmp_path_factory.mktemp("varied"), **VARIED)
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +196,30 @@ class TestPolicies:
         assert max(kept_shards) > kept_shards[0] == 3
 
 
+class TestHardSamples:
+    def test_twins_are_shared_out_by_the_errors_in_those_of_the_round_before(self, varied: Path) -> None:
+        folder = RunFolder(varied)
+        first, second = (SyntheticRound.open(folder.synthetic(number)) for number in (0, 1))
+        assert len(first) == len(second) == 2 * NUM_TRAINING
+        photographs = {photograph_of(name) for name in first.sample_ids}
+        assert {len(first.twins_of(each)) for each in photographs} == {2}
+        plan = read_plan(folder.predictions(1))
+        assert plan is not None
+        assert plan.recycled_mm.keys() == photographs
+        by_error = sorted(photographs, key=lambda each: plan.recycled_mm[each])
+        easy, hard = (
+            sum(len(second.twins_of(each)) for each in half) for half in (by_error[:5], by_error[-5:])
+        )
+        assert easy < hard
+
+    def test_the_weights_are_shared_by_the_twins_of_a_photograph(self, tmp_path: Path) -> None:
+        one, two = (
+            pass_weights(config_of(tmp_path, beta=0.5, gamma=0.25, twins_per_photograph=twins).recycle)
+            for twins in (1, 2)
+        )
+        assert (one.alpha, one.beta, one.gamma) == (two.alpha, 2 * two.beta, 2 * two.gamma)
+
+
 class TestKills:
     @pytest.mark.parametrize(
         ("owner", "name", "call"),
@@ -247,6 +288,16 @@ class TestKills:
                 train(config, renderer=PointRenderer(), resume=False)
         (config.run_dir / "synthetic/round-0001/shard-00001.tar").unlink()
         self.finish_like(config, alternating)
+
+    def test_a_run_with_hard_samples_from_other_sides_ends_with_the_same_bits(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, varied: Path
+    ) -> None:
+        config = config_of(tmp_path, **VARIED)
+        with monkeypatch.context() as patch:
+            killing_call(patch, prediction_shards, "write_predictions", call=5)
+            with pytest.raises(Killed):
+                train(config, renderer=PointRenderer(), resume=False)
+        self.finish_like(config, varied)
 
     def finish_like(self, config: TrainConfig, expected: Path) -> None:
         train(config, renderer=PointRenderer(), resume=True)
