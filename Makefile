@@ -4,7 +4,7 @@ MESHCYCLE := .venv/bin/meshcycle
 export OMP_NUM_THREADS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo fix check test open-model wheel lock clean
+.PHONY: help setup demo fix check test test-slow open-model wheel lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,8 +29,11 @@ check: .venv/.ready  ## Ruff, mypy --strict, import rules
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 
-test: .venv/.ready  ## All tests, Blender included
-	$(PYTHON) -m pytest -q -n auto
+test: .venv/.ready  ## All tests but the slow ones, Blender included: minutes
+	$(PYTHON) -m pytest -q -n auto -m "not slow"
+
+test-slow: .venv/.ready  ## The slow tests: the whole demonstration, exports, several processes
+	$(PYTHON) -m pytest -q -n auto -m slow
 
 wheel: .venv/.ready  ## Build the wheel, install it elsewhere, test it from there
 	@tools/test_wheel.sh

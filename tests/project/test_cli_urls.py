@@ -49,6 +49,7 @@ def backgrounds(bucket: str) -> str:
     return f"{bucket}/backgrounds"
 
 
+@pytest.mark.slow
 @pytest.mark.blender
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray leaves its log files open
 def test_a_round_is_rendered_from_urls_to_a_url(bucket: str, backgrounds: str) -> None:

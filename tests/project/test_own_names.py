@@ -69,11 +69,13 @@ def test_python_that_imports_meshcycle_first_gets_ours(strangers: Path) -> None:
     assert done.stdout.strip() == str(ROOT / "shared" / "errors.py"), done.stderr
 
 
+@pytest.mark.slow
 def test_rays_workers_look_past_them(strangers: Path) -> None:
     done = beside_strangers(strangers, "-P", "-c", RAY)
     assert done.stdout.strip() == str(ROOT / "render_worker" / "worker.py"), done.stderr
 
 
+@pytest.mark.slow
 def test_what_torchrun_starts_looks_past_them(strangers: Path) -> None:
     """It starts the command itself (``--no-python``), which is tried here with two processes."""
     script = strangers / "meshcycle-command"

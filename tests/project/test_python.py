@@ -33,6 +33,7 @@ def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_page_runs_from_the_first_line_to_the_last(
     notebook: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

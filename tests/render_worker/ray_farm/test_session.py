@@ -46,6 +46,7 @@ for _ in range(2):
 """
 
 
+@pytest.mark.slow
 def test_a_process_may_start_ray_again() -> None:
     """What is changed about how Ray starts its agents is changed once."""
     done = subprocess.run(

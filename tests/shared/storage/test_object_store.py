@@ -75,6 +75,7 @@ def test_expired_credentials_are_told_from_other_trouble(
         store.read("key")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

@@ -12,6 +12,7 @@ from trainer.paper.plan import planned_runs
 from trainer.paper.side_by_side import SideBySide, environment_of
 
 
+@pytest.mark.slow
 def test_two_seeds_side_by_side_end_as_one_after_the_other(tmp_path: Path) -> None:
     alone, together = (
         small_ablation(tmp_path / name, variants=("original",), seeds=(0, 1), train={"recycle": None})
