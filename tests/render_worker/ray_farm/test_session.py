@@ -8,6 +8,7 @@ DRAWN_IN_THREADS = """
 import time
 from threading import Thread
 
+import pytest
 import ray
 
 from render_worker.ray_farm.session import connect
