@@ -132,7 +132,7 @@ class ObjectStore:
         """Turn what goes wrong in a backend, in errors of its own kinds, into one that can be acted on."""
         try:
             yield
-        except _errors_of_backends() as error:
+        except errors_of_backends() as error:
             if expected is not None and isinstance(error, expected):
                 raise
             raise StorageError(f"{self.url}: expected to {action} it, found {_explained(error)}") from error
@@ -154,7 +154,7 @@ def _explained(error: Exception) -> str:
             return f"{type(error).__name__}: {told}. Look at the network, the address and AWS_ENDPOINT_URL."
 
 
-def _errors_of_backends() -> tuple[type[Exception], ...]:
+def errors_of_backends() -> tuple[type[Exception], ...]:
     """Return what the backends raise that are loaded by now; whatever else goes wrong is a bug of ours."""
     loaded = ((sys.modules.get(module), names) for module, names in _OWN_ERRORS.items())
     own = [getattr(module, name) for module, names in loaded if module is not None for name in names]

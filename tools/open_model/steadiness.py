@@ -14,8 +14,8 @@ from shared.text_table import text_table
 from trainer.hands.moving import ACT_FRAMES, REST_FRAMES, is_at_rest
 from trainer.photographs.finders import BoxTuple, GivenBoxes
 from trainer.photographs.hand import PhotographedHand, predict_hands
-from trainer.photographs.one_euro import OneEuroSettings
-from trainer.photographs.smoothing import MESH, PLACE, HandSmoother
+from trainer.photographs.videos.one_euro import OneEuroSettings
+from trainer.photographs.videos.smoothing import MESH, PLACE, HandSmoother
 from trainer.run.trained import TrainedHand
 
 FRAMES_PER_S: Final = 30

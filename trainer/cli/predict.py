@@ -9,7 +9,15 @@ import click
 
 from shared.cli.group import SOME_SKIPPED
 from shared.cli.numbers import SHARE, FiniteRange, WholeRange
-from shared.cli.options import as_json, examples, hand_model_option, output_path, pass_parts, png_path
+from shared.cli.options import (
+    as_json,
+    examples,
+    hand_model_option,
+    location,
+    output_path,
+    pass_parts,
+    png_path,
+)
 from shared.cli.report import report
 from shared.seams.parts import Parts
 from shared.storage.location import Location
@@ -28,11 +36,14 @@ _LENGTH = FiniteRange(0, 1e6, above=True)
 @click.command(
     epilog=examples(
         "meshcycle predict holiday --out hands",
+        "meshcycle predict a.jpg 'holiday/**/*.jpg' https://example.org/hand.jpg --out hands",
         "meshcycle predict hand.jpg --out hands --box 820 410 300 360 --side left",
         "meshcycle predict hands.mp4 --checkpoint RUN --out hands --confidence 0.6",
     )
 )
-@click.argument("source", metavar="IMAGE|FOLDER|VIDEO", type=click.Path(exists=True, path_type=Path))
+@click.argument(
+    "sources", metavar="IMAGE|FOLDER|VIDEO|PATTERN|URL...", type=location, nargs=-1, required=True
+)
 @checkpoint_option
 @output_path("Folder for overlays, meshes and JSON.", required=True)
 @click.option(
@@ -118,7 +129,7 @@ def predict(
     ctx: click.Context,
     parts: Parts,
     /,
-    source: Path,
+    sources: tuple[Location, ...],
     checkpoint: Location,
     out: Path,
     boxes: tuple[tuple[float, float, float, float], ...],
@@ -149,7 +160,10 @@ def predict(
     and camera in pixels of the picture. A video gets an overlay in MP4, and a line of JSON per frame; its
     hands keep their identity, and do not tremble.
 
-    Exit code 3 if some files of a folder could not be used.
+    Several files, folders, patterns (of which quoted ones are expanded here) and URLs can be given; outputs
+    of pictures of the same name lie in folders called like theirs. A picture from a URL may have 256 MiB.
+
+    Exit code 3 if some of several files could not be used.
     """
     from trainer.photographs.finders import CentreCrop, GivenBoxes
     from trainer.photographs.options import PredictOptions
@@ -187,7 +201,7 @@ def predict(
         rows=rows,
         sheet=sheet,
     )
-    result = predict_photographs(trained, source, out, finder, options=options)
+    result = predict_photographs(trained, sources, out, finder, options=options)
     report(result, as_json=as_json)
     if result.skipped:
         ctx.exit(SOME_SKIPPED)

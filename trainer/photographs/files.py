@@ -2,10 +2,8 @@
 
 import io
 import warnings
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -14,6 +12,10 @@ from shared.errors import ConfigError, DatasetError
 from shared.images import DAMAGED_PICTURE, PHOTOGRAPH_SUFFIXES, Rgb, film_focal_mm, turn_of
 from shared.regular_file import read_regular_file
 
+UNREADABLE_SUFFIXES: Final = frozenset({".heic", ".heif", ".hif", ".jxl"})
+"""Of photographs that Pillow cannot decode: they are named, not passed over."""
+
+_BRANDS: Final = {b"ftyphei": "HEIC", b"ftyphev": "HEIC", b"ftypmif": "HEIF", b"ftypmsf": "HEIF"}
 _SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
 
 
@@ -34,29 +36,43 @@ def read_photograph(path: Path) -> Rgb:
     return open_photograph(path).rgb
 
 
-def open_photograph(path: Path) -> Photograph:
+def open_photograph(path: Path, *, name: object = None) -> Photograph:
     """Decode a picture as people see it.
 
     Turned upright by its Exif orientation; transparent parts become white; greyscale, palettes, CMYK and 16
     bits per channel become 8-bit RGB; of an animation the first frame is taken.
 
+    Args:
+        path: The file.
+        name: What an error calls it, if that is not its path.
+
     Raises:
         DatasetError: The file is missing, damaged, no picture, or larger than Pillow trusts (179 megapixels).
     """
     try:
-        with (
-            warnings.catch_warnings(action="ignore"),
-            Image.open(io.BytesIO(read_regular_file(path))) as file,
-        ):
+        content = read_regular_file(path)
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content)) as file:
             file.load()
             turn = turn_of(file)
             upright = file if turn is None else file.transpose(turn)
             return Photograph(np.array(_eight_bit_rgb(upright)), film_focal_mm(file))
     except UnidentifiedImageError as error:
-        raise DatasetError(f"{path}: expected a photograph, found a problem: it is no picture.") from error
+        raise _no_picture(name or path, content) from error
     except DAMAGED_PICTURE as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise DatasetError(f"{path}: expected a photograph, found a problem: {reason}.") from error
+        raise DatasetError(f"{name or path}: expected a photograph, found a problem: {reason}.") from error
+
+
+def _no_picture(name: object, content: bytes) -> DatasetError:
+    """Say what was found instead, where a person can do something about it."""
+    start = content[:512].lstrip().lower()
+    if (brand := _BRANDS.get(content[4:11])) is not None:
+        found, remedy = f"it is {brand}, which Pillow cannot decode", "Convert it to JPEG or PNG."
+    elif start.startswith((b"<!doctype html", b"<html")):
+        found, remedy = "it is a page of the web", "Give the address of the picture itself."
+    else:
+        found, remedy = "it is no picture", ""
+    return DatasetError(f"{name}: expected a photograph, found a problem: {found}.", remedy=remedy)
 
 
 def list_photographs(folder: Path, *, without: Path) -> list[Path]:
@@ -80,7 +96,7 @@ def list_photographs(folder: Path, *, without: Path) -> list[Path]:
     found = [
         path
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in PHOTOGRAPH_SUFFIXES
+        if path.suffix.lower() in PHOTOGRAPH_SUFFIXES | UNREADABLE_SUFFIXES
         and path.is_file()
         and not (is_inside and excluded in path.resolve().parents)
     ]
@@ -90,14 +106,6 @@ def list_photographs(folder: Path, *, without: Path) -> list[Path]:
             remedy="Give another.",
         )
     return found
-
-
-def names_of(paths: Sequence[Path], folder: Path) -> list[Path]:
-    """Return a name for what belongs to each picture, without its suffix unless two would be alike."""
-    relative = [path.relative_to(folder) for path in paths]
-    short = [path.with_suffix("") for path in relative]
-    taken = Counter(short) + Counter(relative)  # a.jpg.png would be called a.jpg, as a.jpg is beside a.png
-    return [name if taken[name] == 1 else full for name, full in zip(short, relative, strict=True)]
 
 
 def _eight_bit_rgb(image: Image.Image) -> Image.Image:

@@ -5,6 +5,8 @@ Networks know right hands. A left one is shown to them in a mirror, and what the
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +19,8 @@ from trainer.data.resampling import crop_square, turn_matrix
 from trainer.evaluation.predict import predict_crops
 from trainer.run.trained import TrainedHand
 
+_MOST_AT_ONCE: Final = 32
+"""Squares that the network sees at the same time."""
 _MIRROR = np.array([-1, 1, 1], dtype=np.float32)
 
 
@@ -76,30 +80,53 @@ class PhotographedHand:
         return right if self.side == "right" else right[:, ::-1]
 
 
+class LookedAt(NamedTuple):
+    """A photograph, upright, and the squares of it to look at."""
+
+    rgb: Rgb
+    squares: Sequence[HandSquare]
+
+
 def predict_hands(
     trained: TrainedHand, rgb: Rgb, squares: Sequence[HandSquare], *, tries_turns: bool = True
 ) -> list[PhotographedHand]:
-    """Return the hand of every place, in their order.
+    """Return the hands of one photograph, as `predict_pictures` does."""
+    (hands,) = predict_pictures(trained, [LookedAt(rgb, squares)], tries_turns=tries_turns)
+    return hands
+
+
+def predict_pictures(
+    trained: TrainedHand, pictures: Sequence[LookedAt], *, tries_turns: bool = True
+) -> list[list[PhotographedHand]]:
+    """Return the hand of every square of every picture, in their order.
 
     Args:
-        trained: The network.
-        rgb: The photograph, upright.
-        squares: Where its hands are.
+        trained: The network, which sees the squares of all pictures together.
+        pictures: What to look at.
         tries_turns: Let a network try four turns of the squares, if it wants to.
     """
-    if not squares:
-        return []
-    width_px, input_px = rgb.shape[1], trained.config.data.input_px
-    as_right = [square if square.side == "right" else square.mirrored(width_px) for square in squares]
-    crops = [
-        crop_square(rgb if square.side == "right" else rgb[:, ::-1], right, size_px=input_px)
-        for square, right in zip(squares, as_right, strict=True)
-    ]
+    shown = [(rgb, square) for rgb, squares in pictures for square in squares]
+    hands = []
+    for start in range(0, len(shown), _MOST_AT_ONCE):
+        hands += _predict(trained, shown[start : start + _MOST_AT_ONCE], tries_turns=tries_turns)
+    following = iter(hands)
+    return [list(islice(following, len(squares))) for _, squares in pictures]
+
+
+def _predict(
+    trained: TrainedHand, shown: Sequence[tuple[Rgb, HandSquare]], *, tries_turns: bool
+) -> list[PhotographedHand]:
+    crops, as_right = [], []
+    for rgb, square in shown:
+        is_right = square.side == "right"
+        as_right.append(square if is_right else square.mirrored(rgb.shape[1]))
+        seen = rgb if is_right else rgb[:, ::-1]
+        crops.append(crop_square(seen, as_right[-1], size_px=trained.config.data.input_px))
     predicted = predict_crops(trained.network, torch.from_numpy(np.stack(crops)), tries_turns=tries_turns)
     hands = [_in_photograph(right, *arrays) for right, *arrays in zip(as_right, *predicted, strict=True)]
     return [
-        hand if square.side == "right" else hand.mirrored(width_px)
-        for square, hand in zip(squares, hands, strict=True)
+        hand if square.side == "right" else hand.mirrored(rgb.shape[1])
+        for (rgb, square), hand in zip(shown, hands, strict=True)
     ]
 
 

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from shared.images import Rgb
-from shared.seams.hand_finder import HandSquare
-from trainer.photographs.hand import PhotographedHand, predict_hands
+from trainer.photographs.hand import LookedAt, PhotographedHand, predict_pictures
 from trainer.photographs.output import MeshFormat
 from trainer.photographs.second_look import look_again
 from trainer.run.trained import TrainedHand
@@ -42,11 +40,9 @@ class PredictOptions:
     rows: RowFormat = "jsonl"
     sheet: Path | None = None
 
-    def predict(
-        self, trained: TrainedHand, rgb: Rgb, squares: Sequence[HandSquare]
-    ) -> list[PhotographedHand]:
-        """Predict the hands of a picture, as often as they are looked at."""
-        hands = predict_hands(trained, rgb, squares)
+    def predict(self, trained: TrainedHand, pictures: Sequence[LookedAt]) -> list[list[PhotographedHand]]:
+        """Predict the hands of pictures, as often as they are looked at."""
+        hands = predict_pictures(trained, pictures)
         for _ in range(1, self.looks):
-            hands = look_again(trained, rgb, hands)
+            hands = look_again(trained, [picture.rgb for picture in pictures], hands)
         return hands

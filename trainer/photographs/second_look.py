@@ -12,7 +12,7 @@ from shared.images import Rgb
 from shared.seams.hand_finder import HandSquare
 from shared.skeleton import FINGERS, WRIST
 from trainer.data.resampling import turn_matrix
-from trainer.photographs.hand import PhotographedHand, predict_hands
+from trainer.photographs.hand import LookedAt, PhotographedHand, predict_pictures
 from trainer.run.trained import TrainedHand
 
 _KNUCKLE: Final = FINGERS["middle"][0]
@@ -21,18 +21,25 @@ _FORESHORTENED: Final = 0.35
 
 
 def look_again(
-    trained: TrainedHand, rgb: Rgb, hands: Sequence[PhotographedHand], *, upright: bool = True
-) -> list[PhotographedHand]:
+    trained: TrainedHand,
+    pictures: Sequence[Rgb],
+    hands: Sequence[Sequence[PhotographedHand]],
+    *,
+    upright: bool = True,
+) -> list[list[PhotographedHand]]:
     """Predict hands again, each in a square around what was predicted for it.
 
     Args:
         trained: The network.
-        rgb: The photograph.
-        hands: What a first look said.
+        pictures: The photographs.
+        hands: What a first look said about each.
         upright: Turn the square so that the middle finger's knuckle is above the wrist.
     """
-    squares = [square_around(hand, margin=trained.margin, upright=upright) for hand in hands]
-    return predict_hands(trained, rgb, squares, tries_turns=not upright)
+    looked_at = [
+        LookedAt(rgb, [square_around(hand, margin=trained.margin, upright=upright) for hand in seen])
+        for rgb, seen in zip(pictures, hands, strict=True)
+    ]
+    return predict_pictures(trained, looked_at, tries_turns=not upright)
 
 
 def square_around(hand: PhotographedHand, *, margin: float, upright: bool) -> HandSquare:

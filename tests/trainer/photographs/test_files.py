@@ -10,7 +10,7 @@ from PIL import Image
 
 from shared.errors import ConfigError, DatasetError
 from tests.support.damaged_exif import READABLE_EXIF, UNREADABLE_EXIF
-from trainer.photographs.files import list_photographs, names_of, read_photograph
+from trainer.photographs.files import list_photographs, open_photograph, read_photograph
 
 COLOURS = np.array(
     [[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[9, 9, 9], [99, 99, 99], [199, 199, 199]]], np.uint8
@@ -131,19 +131,6 @@ def test_a_folder_is_listed_in_order_and_without_earlier_output(tmp_path: Path) 
         (tmp_path / name).touch()
     found = list_photographs(tmp_path, without=tmp_path / "out")
     assert [str(path.relative_to(tmp_path)) for path in found] == ["a/c.png", "a.webp", "b.JPG"]
-    assert [str(name) for name in names_of(found, tmp_path)] == ["a/c", "a", "b"]
-
-
-def test_pictures_of_the_same_name_keep_their_suffix(tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in ("hand.jpg", "hand.png", "other.jpg")]
-    assert [str(name) for name in names_of(paths, tmp_path)] == ["hand.jpg", "hand.png", "other"]
-
-
-def test_names_stay_apart_whatever_the_suffixes(tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in ("a.jpg", "a.png", "a.jpg.png", "a.jpg.png.gif", "b.png")]
-    names = names_of(paths, tmp_path)
-    assert len(set(names)) == len(paths)
-    assert names[-1] == Path("b")
 
 
 def test_a_pipe_among_the_photographs_is_no_photograph(tmp_path: Path) -> None:
@@ -163,3 +150,18 @@ def test_output_may_be_above_the_photographs_and_not_among_them(tmp_path: Path) 
 def test_a_folder_without_photographs_says_so(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="found none"):
         list_photographs(tmp_path, without=tmp_path / "out")
+
+
+def test_what_was_found_instead_of_a_photograph_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "photo"
+    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(DatasetError, match=r"photo: .* it is HEIC, which Pillow cannot decode.*Convert it"):
+        open_photograph(path)
+    path.write_bytes(b"\n<!DOCTYPE html><html><body>Sign in</body></html>")
+    with pytest.raises(DatasetError, match=r"^https://a\.org/b\.jpg: .* it is a page of the web"):
+        open_photograph(path, name="https://a.org/b.jpg")
+
+
+def test_photographs_that_pillow_cannot_decode_are_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    assert list_photographs(tmp_path, without=tmp_path / "out") == [tmp_path / "IMG_1.HEIC"]

@@ -52,7 +52,7 @@ def test_a_folder_is_done_but_for_what_cannot_be(
     trained: TrainedHand, album: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     out = tmp_path / "out"
-    result = predict_photographs(trained, album, out, MIDDLE, options=PredictOptions(mesh_format="ply"))
+    result = predict_photographs(trained, [album], out, MIDDLE, options=PredictOptions(mesh_format="ply"))
     names = {"a-0-right.ply", "a-overlay.png", "a.json"}
     assert files_in(out) == names | {f"more/{name.replace('a', 'b', 1)}" for name in names}
     assert (result.pictures, result.hands, list(result.skipped)) == (2, 2, [str(album / "broken.jpg")])
@@ -67,22 +67,41 @@ def test_a_folder_is_done_but_for_what_cannot_be(
 
 def test_doing_it_again_into_the_same_folder_changes_nothing(trained: TrainedHand, album: Path) -> None:
     out = album / "hands"
-    first = predict_photographs(trained, album, out, MIDDLE)
+    first = predict_photographs(trained, [album], out, MIDDLE)
     before = {name: (out / name).read_bytes() for name in files_in(out)}
-    assert predict_photographs(trained, album, out, MIDDLE) == first
+    assert predict_photographs(trained, [album], out, MIDDLE) == first
     assert {name: (out / name).read_bytes() for name in files_in(out)} == before
+
+
+def test_several_files_of_one_name_each_have_their_outputs(
+    trained: TrainedHand, album: Path, tmp_path: Path
+) -> None:
+    """Photographs, a film, and one from a URL; the page of the web among them is named and skipped."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.jpg").write_bytes((album / "a.jpg").read_bytes())
+    (tmp_path / "page").write_text("<html>Sign in</html>")
+    film, out = write_video(tmp_path / "a.mp4", 2), tmp_path / "out"
+    url, page = f"file://{album}/more/b.png", f"file://{tmp_path}/page"
+    result = predict_photographs(
+        trained, [album / "a.jpg", film, tmp_path / "other" / "a.jpg", url, page], out, MIDDLE
+    )
+    assert (result.pictures, result.hands, list(result.skipped)) == (5, 5, [page])
+    assert "it is a page of the web" in result.skipped[page]
+    pictures = {path.relative_to(out).as_posix() for path in out.rglob("*.json*")}
+    assert pictures == {"album/a.json", "other/a.json", "a.jsonl", "b.json"}
+    assert json.loads((out / "b.json").read_text())["photograph"] == "b.png"
 
 
 def test_a_single_broken_photograph_is_an_error(trained: TrainedHand, album: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"broken\.jpg: expected a photograph"):
-        predict_photographs(trained, album / "broken.jpg", tmp_path / "out", MIDDLE)
+        predict_photographs(trained, [album / "broken.jpg"], tmp_path / "out", MIDDLE)
 
 
 def test_a_box_that_misses_one_picture_skips_only_that(
     trained: TrainedHand, album: Path, tmp_path: Path
 ) -> None:
     finder = GivenBoxes([(60, 20, 15, 20)], ["both"], margin=1.5)
-    result = predict_photographs(trained, album, tmp_path / "out", finder)
+    result = predict_photographs(trained, [album], tmp_path / "out", finder)
     assert (result.pictures, result.hands) == (1, 2)
     assert {"a-0-left.obj", "a-1-right.obj"} < files_in(tmp_path / "out")
     assert "50 x 90" in result.skipped[str(album / "more" / "b.png")]
@@ -95,7 +114,7 @@ def test_every_hand_can_be_seen_from_all_sides(trained: TrainedHand, album: Path
         seen.append((str(path.relative_to(tmp_path)), hand.side))
 
     finder = GivenBoxes([(5, 5, 15, 20), (9, 9, 9, 9)], ["left", "right"], margin=1.5)
-    predict_photographs(trained, album / "a.jpg", tmp_path, finder, options=PredictOptions(view=view))
+    predict_photographs(trained, [album / "a.jpg"], tmp_path, finder, options=PredictOptions(view=view))
     assert seen == [("a-0-left", "left"), ("a-1-right", "right")]
 
 
@@ -109,7 +128,7 @@ def write_video(path: Path, num_frames: int) -> Path:
 
 def test_every_frame_of_a_video_has_its_line_and_its_picture(trained: TrainedHand, tmp_path: Path) -> None:
     video = write_video(tmp_path / "wave.mp4", 4)
-    result = predict_photographs(trained, video, tmp_path / "out", MIDDLE)
+    result = predict_photographs(trained, [video], tmp_path / "out", MIDDLE)
     assert (result.pictures, result.hands) == (4, 4)
     lines = [json.loads(line) for line in (tmp_path / "out" / "wave.jsonl").read_text().splitlines()]
     assert [line["photograph"] for line in lines] == [f"wave.mp4#{number}" for number in range(4)]
@@ -127,7 +146,7 @@ def test_an_interrupted_video_leaves_nothing_that_looks_whole(trained: TrainedHa
 
     video = write_video(tmp_path / "wave.mp4", 2)
     with pytest.raises(KeyboardInterrupt):
-        predict_photographs(trained, video, tmp_path / "out", Impatient())
+        predict_photographs(trained, [video], tmp_path / "out", Impatient())
     assert files_in(tmp_path / "out") == set()
 
 
@@ -135,7 +154,7 @@ def test_a_video_whose_name_is_not_utf8_is_an_error(trained: TrainedHand, tmp_pa
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/hand-\xff.mp4"))
     path.write_bytes(b"a film")
     with pytest.raises(DatasetError, match="whose name is UTF-8"):
-        predict_photographs(trained, path, tmp_path / "out", MIDDLE)
+        predict_photographs(trained, [path], tmp_path / "out", MIDDLE)
 
 
 def test_nothing_of_somebody_elses_is_overwritten(trained: TrainedHand, tmp_path: Path) -> None:
@@ -143,14 +162,14 @@ def test_nothing_of_somebody_elses_is_overwritten(trained: TrainedHand, tmp_path
     (tmp_path / "out" / "a.json").write_text("my own")
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
     with pytest.raises(StorageError, match="did not write"):
-        predict_photographs(trained, tmp_path / "a.png", tmp_path / "out", MIDDLE)
+        predict_photographs(trained, [tmp_path / "a.png"], tmp_path / "out", MIDDLE)
     assert (tmp_path / "out" / "a.json").read_text() == "my own"
 
 
 def test_what_only_looks_like_a_video_is_an_error(trained: TrainedHand, tmp_path: Path) -> None:
     (tmp_path / "wave.mp4").write_text("no video")
     with pytest.raises(DatasetError, match=r"wave\.mp4: expected a video"):
-        predict_photographs(trained, tmp_path / "wave.mp4", tmp_path / "out", MIDDLE)
+        predict_photographs(trained, [tmp_path / "wave.mp4"], tmp_path / "out", MIDDLE)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +225,7 @@ class Wavering:
 def test_a_hand_of_a_video_keeps_its_side_and_its_identity(trained: TrainedHand, tmp_path: Path) -> None:
     video = write_video(tmp_path / "wave.mp4", 6)
     options = PredictOptions(rows="csv", with_parameters=False)
-    predict_photographs(trained, video, tmp_path / "out", Wavering(), options=options)
+    predict_photographs(trained, [video], tmp_path / "out", Wavering(), options=options)
     with (tmp_path / "out" / "wave.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["frame"] for row in rows] == [str(number) for number in range(6)]
@@ -219,7 +238,7 @@ def test_smoothing_can_be_left_out(trained: TrainedHand, tmp_path: Path) -> None
     verts: dict[bool, list[list[float]]] = {}
     for smooth in (True, False):
         out = tmp_path / str(smooth)
-        predict_photographs(trained, video, out, MIDDLE, options=PredictOptions(smooth=smooth))
+        predict_photographs(trained, [video], out, MIDDLE, options=PredictOptions(smooth=smooth))
         lines = (out / "wave.jsonl").read_text().splitlines()
         verts[smooth] = [json.loads(line)["hands"][0]["verts_m"][9] for line in lines]
     assert verts[True][0] == verts[False][0]
@@ -232,7 +251,7 @@ def test_an_assumed_focal_length_is_said_and_exif_is_used(
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0xA405] = 43
     Image.new("RGB", (80, 60)).save(album / "known.jpg", exif=exif)
-    result = predict_photographs(trained, album, tmp_path / "out", MIDDLE)
+    result = predict_photographs(trained, [album], tmp_path / "out", MIDDLE)
     assert (result.pictures, result.focal_assumed) == (3, 2)
     assert "The focal length of 2 was assumed" in result.to_text()
     known, other = (
@@ -256,8 +275,9 @@ def test_an_interrupted_folder_says_what_is_there(
             return []
 
     with pytest.raises(KeyboardInterrupt):
-        predict_photographs(trained, album, tmp_path / "out", Tired())
-    assert "1 of 3 pictures are done" in caplog.text
+        predict_photographs(trained, [album], tmp_path / "out", Tired())
+    assert "1 of 3 files are done" in caplog.text
+    assert (tmp_path / "out" / "a.json").exists()
 
 
 def test_a_sheet_shows_every_hand_with_its_square_and_from_other_sides(
@@ -265,7 +285,7 @@ def test_a_sheet_shows_every_hand_with_its_square_and_from_other_sides(
 ) -> None:
     options = PredictOptions(sheet=tmp_path / "sheet.png", with_parameters=False)
     finder = GivenBoxes([(5, 5, 20, 20), (20, 20, 15, 15)], ["right", "left"], margin=1.3)
-    predict_photographs(trained, album, tmp_path / "out", finder, options=options)
+    predict_photographs(trained, [album], tmp_path / "out", finder, options=options)
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width == 20 + 2 * (4 * 260 - 4 + 20)  # two hands side by side, four tiles each
         assert sheet.height == 64 + 2 * (256 + 36) + 20

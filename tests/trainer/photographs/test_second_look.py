@@ -78,9 +78,7 @@ def test_a_mirrored_photograph_gives_the_mirrored_second_look() -> None:
         trained, rgb, [HandSquare(centre_px=(70, 55), size_px=60, side="right", turn_rad=0.4)]
     )
     other = predict_hands(trained, rgb[:, ::-1], [first[0].square.mirrored(201)])
-    (right,), (left,) = (
-        look_again(trained, picture, hands) for picture, hands in ((rgb, first), (rgb[:, ::-1], other))
-    )
+    (right,), (left,) = look_again(trained, [rgb, rgb[:, ::-1]], [first, other])
     assert left.square.turn_rad == pytest.approx(-right.square.turn_rad)
     np.testing.assert_allclose(left.mirrored(201).verts_m, right.verts_m, atol=1e-5)
     assert not equal(right, first[0])

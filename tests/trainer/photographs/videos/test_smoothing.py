@@ -7,7 +7,7 @@ import numpy as np
 from tests.support.small_hands import open_hand
 from tests.trainer.photographs.test_output import hand_at
 from trainer.photographs.hand import PhotographedHand
-from trainer.photographs.smoothing import HandSmoother
+from trainer.photographs.videos.smoothing import HandSmoother
 
 FPS = 30
 

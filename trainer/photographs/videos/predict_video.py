@@ -15,14 +15,14 @@ from tqdm import tqdm
 from shared.images import Rgb
 from shared.seams.hand_finder import HandFinder
 from shared.storage.outputs import output_aside
-from trainer.photographs.hand import PhotographedHand
+from trainer.photographs.hand import LookedAt, PhotographedHand
 from trainer.photographs.lens import lens_of
 from trainer.photographs.options import PredictOptions, RowFormat
 from trainer.photographs.output import ROW_HEADINGS, DescribedPicture, describe_hand
 from trainer.photographs.overlay import draw_hands
-from trainer.photographs.smoothing import HandSmoother
-from trainer.photographs.tracks import Tracker
-from trainer.photographs.video import VideoReader, VideoWriter
+from trainer.photographs.videos.smoothing import HandSmoother
+from trainer.photographs.videos.tracks import Tracker
+from trainer.photographs.videos.video import VideoReader, VideoWriter
 from trainer.run.trained import TrainedHand
 
 
@@ -41,30 +41,38 @@ class FollowedHand(NamedTuple):
 
 
 def predict_video(
-    trained: TrainedHand, source: Path, out: Path, finder: HandFinder, *, options: PredictOptions
+    trained: TrainedHand,
+    path: Path,
+    stem: Path,
+    finder: HandFinder,
+    *,
+    options: PredictOptions,
+    label: str | None = None,
 ) -> VideoCounts:
     """Write the hands of a video, and the video with the hands over it; memory does not grow with its length.
 
     Args:
         trained: The network.
-        source: The video.
-        out: Folder for what is written; created if needed.
+        path: The video.
+        stem: Of what is written, without suffix; its folder is created if needed.
         finder: Finds the hands.
         options: What is wanted.
+        label: What the video is called in what is written, if not as its file.
 
     Raises:
         DatasetError: It is no video.
     """
-    video = VideoReader(source)
-    out.mkdir(parents=True, exist_ok=True)
+    video = VideoReader(path, name=label)
+    label = label or path.name
+    stem.parent.mkdir(parents=True, exist_ok=True)
     model = trained.hand_model
     follower = HandFollower(trained, finder, options)
     num_frames = num_hands = 0
     bar = tqdm(video, total=video.num_frames, desc="Predicting", unit="frame", disable=None)
-    names = (f"{source.stem}.{options.rows}", f"{source.stem}-overlay.mp4")
+    rows_name, overlay_name = outputs_of_video(stem, options.rows)
     with (
-        output_aside(out / names[0]) as rows_path,
-        output_aside(out / names[1]) as overlay_path,
+        output_aside(rows_name) as rows_path,
+        output_aside(overlay_name) as overlay_path,
         tempfile.TemporaryDirectory() as aside,
     ):
         drawn_path = Path(aside) / "overlay.mp4"  # OpenCV chooses by the suffix
@@ -89,7 +97,7 @@ def predict_video(
                 ]
                 write(
                     DescribedPicture(
-                        name=f"{source.name}#{number}",
+                        name=f"{label}#{number}",
                         size_px=size_px,
                         lens=lens,
                         hands=described,
@@ -101,6 +109,11 @@ def predict_video(
                 num_hands += len(hands)
         shutil.copyfile(drawn_path, overlay_path)
     return VideoCounts(num_frames, num_hands)
+
+
+def outputs_of_video(stem: Path, rows: RowFormat) -> tuple[Path, Path]:
+    """Return the files of its hands and of its picture."""
+    return stem.with_name(f"{stem.name}.{rows}"), stem.with_name(f"{stem.name}-overlay.mp4")
 
 
 class HandFollower:
@@ -124,12 +137,12 @@ class HandFollower:
             rgb: The frame.
             time_s: When it was taken; it never goes back.
         """
-        hands = self._options.predict(self._trained, rgb, self._finder.find(rgb))
+        (hands,) = self._options.predict(self._trained, [LookedAt(rgb, self._finder.find(rgb))])
         followed = []
         for hand, track in zip(hands, self._tracker.follow(hands, time_s=time_s), strict=True):
             if hand.side != track.side:
                 square = replace(hand.square, side=track.side)
-                (hand,) = self._options.predict(self._trained, rgb, [square])
+                ((hand,),) = self._options.predict(self._trained, [LookedAt(rgb, [square])])
                 track.see(hand, time_s=time_s)
             if self._smoother is not None:
                 hand = self._smoother.smooth(hand, identity=track.identity, time_s=time_s)

@@ -8,7 +8,7 @@ import pytest
 from shared.types import Side
 from tests.trainer.photographs.test_output import hand_at
 from trainer.photographs.hand import PhotographedHand
-from trainer.photographs.tracks import Tracker
+from trainer.photographs.videos.tracks import Tracker
 
 FPS = 25
 

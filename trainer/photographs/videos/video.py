@@ -26,12 +26,13 @@ class VideoReader:
 
     Args:
         path: A video of any kind that OpenCV can decode.
+        name: What an error calls it, if that is not its path.
 
     Raises:
         DatasetError: It cannot.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, name: object = None) -> None:
         try:
             str(path).encode()
         except UnicodeEncodeError as error:  # OpenCV dies of it
@@ -43,7 +44,7 @@ class VideoReader:
         self._first = self._next() if self._capture.isOpened() else None
         if self._first is None:
             raise DatasetError(
-                f"{path}: expected a video, found nothing that OpenCV can decode.",
+                f"{name or path}: expected a video, found nothing that OpenCV can decode.",
                 remedy="Convert it to MP4.",
             )
         self._first_s = self._first.time_s

@@ -8,7 +8,7 @@ import numpy as np
 from shared.hand_model import HandModel
 from shared.skeleton import WRIST
 from trainer.photographs.hand import PhotographedHand
-from trainer.photographs.one_euro import OneEuro, OneEuroSettings
+from trainer.photographs.videos.one_euro import OneEuro, OneEuroSettings
 
 MESH: Final = OneEuroSettings(rest_hz=0.5, per_speed=60.0)
 """Of vertices relative to the wrist, in metres."""

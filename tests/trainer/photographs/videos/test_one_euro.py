@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer.photographs.one_euro import OneEuro, OneEuroSettings
+from trainer.photographs.videos.one_euro import OneEuro, OneEuroSettings
 
 USUAL = OneEuroSettings(rest_hz=1.0, per_speed=2.0)
 

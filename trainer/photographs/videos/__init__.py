@@ -1,0 +1,1 @@
+"""Videos: their frames, hands that keep their identity through them, and no jitter."""
