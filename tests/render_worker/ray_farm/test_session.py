@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 DRAWN_IN_THREADS = """
 import time
 from threading import Thread
 
-import pytest
 import ray
 
 from render_worker.ray_farm.session import connect
