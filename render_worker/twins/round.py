@@ -228,9 +228,9 @@ class _RoundUnderWay:
         if predictions.verts_m.shape[1] != num_verts:
             expected = f"meshes of the hand model's {num_verts} vertices"
             found = f"{predictions.verts_m.shape[1]}"
-        elif self._predicted_in not in (None, predictions.round_index):
-            expected = f"predictions of round {self._predicted_in}, as in the shards before"
-            found = f"those of round {predictions.round_index}"
+        elif self._predicted_in is not None and self._predicted_in != predictions.round_index:
+            expected = f"predictions of round {self._predicted_in + 1}, as in the shards before"
+            found = f"those of round {predictions.round_index + 1}"
         elif again := self._names.intersection(predictions.sample_ids):
             expected, found = "every sample once", f"{min(again)} in a shard before, too"
         if found is not None:

@@ -48,6 +48,7 @@ def small_config(folder: Path, **changes: Any) -> TrainConfig:
         "render": {"shard_size": 5},
         "compute": {"accelerator": "cpu"},
         "checkpoint": {"every_steps": 2},
+        "log": {"pictures": 0},
     }
     for key, value in changes.items():
         section, _, field = key.partition("__")

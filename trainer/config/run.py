@@ -23,6 +23,7 @@ from trainer.config.sections import (
     AugmentConfig,
     CheckpointConfig,
     ComputeConfig,
+    LogConfig,
     LossConfig,
     OptimiserConfig,
 )
@@ -59,6 +60,7 @@ class TrainConfig(Section):
     render: RenderSettings = RenderSettings()
     compute: ComputeConfig = ComputeConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    log: LogConfig = LogConfig()
 
     @classmethod
     def read(cls, path: Path | str, *, changes: Sequence[str] = ()) -> Self:

@@ -143,3 +143,18 @@ class CheckpointConfig(Section):
     """Optimiser steps between two checkpoints inside a round."""
     keep_last: Count = 2
     """Rounds whose checkpoints stay, besides the best."""
+
+
+type LoggerName = Literal["tensorboard", "csv", "wandb", "mlflow"]
+
+
+class LogConfig(Section):
+    """Where losses, scores and pictures go besides ``metrics.jsonl``, which is always written."""
+
+    to: tuple[LoggerName, ...] = ("tensorboard",)
+    """``tensorboard`` and ``csv`` write into the run's folder; ``wandb`` and ``mlflow`` are extras, as in
+    ``pip install 'meshcycle[wandb]'``, and follow their own variables, such as WANDB_MODE and
+    MLFLOW_TRACKING_URI."""
+    pictures: int = Field(default=4, ge=0, le=64)
+    """Photographs shown after every round, with their prediction, their twin, and the prediction of that;
+    ``csv`` shows none."""

@@ -35,7 +35,7 @@ def draw_twin_sheet(
     twins = choose_twins(tars, count=count, selection=selection, photographs=context.photographs)
     num_samples = sum(row.num_samples for row in rows)
     made = rows[0].provenance
-    title = f"Round {latest}: {num_samples} twins, {made.engine}, {made.samples} samples per pixel"
+    title = f"Round {latest + 1}: {num_samples} twins, {made.engine}, {made.samples} samples per pixel"
     drawn = {twin.sample_id: twin.shard.read(twin.sample_id) for twin in twins if twin.why_missing is None}
     seen = repredict(drawn, context.photographs, trained) if context.photographs and trained else {}
     strips = [

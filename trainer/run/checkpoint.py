@@ -60,6 +60,11 @@ class CheckpointId:
         """Name of the folder."""
         return f"round-{self.round_index:04d}" + ("" if self.ended else f"-step-{self.step:08d}")
 
+    def __str__(self) -> str:
+        """Say it in words, counted from 1."""
+        where = f"round {self.round_index + 1}"
+        return f"the end of {where}" if self.ended else f"step {self.step} of {where}"
+
     @classmethod
     def parse(cls, name: str) -> "CheckpointId | None":
         """Return the checkpoint that a folder's name means, or None for another folder."""

@@ -19,6 +19,7 @@ _LEVELS_BELOW_RUN = 3
 _FREE_TO_CHANGE = (
     "run_dir",
     "mirror",
+    "log",
     "compute",
     "checkpoint",
     "data.workers",
@@ -55,6 +56,11 @@ class RunFolder:
         return self.root / "tensorboard"
 
     @property
+    def logger_ids(self) -> Path:
+        """What the servers of loggers call the run."""
+        return self.root / "loggers.json"
+
+    @property
     def texts(self) -> dict[str, str]:
         """What is stored beside every checkpoint."""
         return {name: (self.root / name).read_text(encoding="utf-8") for name in (CONFIG, PROVENANCE)}
@@ -70,6 +76,10 @@ class RunFolder:
     def is_rendered(self, round_index: int) -> bool:
         """Whether the renders of a round are committed."""
         return (self.synthetic(round_index) / MANIFEST).exists()
+
+    def newest_twins(self, *, last: int) -> Path | None:
+        """Return the folder of the newest committed renders, up to those of a round, if there are any."""
+        return next((self.synthetic(each) for each in range(last, -1, -1) if self.is_rendered(each)), None)
 
     def forget_rounds(self, *, before: int) -> None:
         """Delete predictions and renders of the rounds before one; twins that are still shown stay."""
@@ -120,7 +130,7 @@ def require_same(config: TrainConfig, run: RunFolder, *, name: str | None = None
     before = load_config(run.root / CONFIG)
     now = with_paths(config, absolute)
     moved = with_paths(before, lambda path: moved_with(path, before.run_dir, now.run_dir))
-    values_now, values_before, values_moved = _flat(now), _flat(before), _flat(moved)
+    values_now, values_before, values_moved = flat_values(now), flat_values(before), flat_values(moved)
     free = {*_FREE_TO_CHANGE, *(("rounds",) if _can_last_longer(config) else ())}
     for key in sorted(values_now.keys() | values_before.keys()):
         if key in free or key.split(".")[0] in free:
@@ -149,7 +159,7 @@ def _can_last_longer(config: TrainConfig) -> bool:
     return config.optimiser.schedule in ("plateau", "constant") and not is_overlapping
 
 
-def _flat(config: TrainConfig) -> dict[str, object]:
+def flat_values(config: TrainConfig) -> dict[str, object]:
     """Return all values by dotted key."""
     flat: dict[str, object] = {}
     for key, value in config.model_dump(mode="json").items():

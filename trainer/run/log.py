@@ -1,17 +1,28 @@
-"""What a run says about itself: losses, a line per round for people and for programs, TensorBoard."""
+"""What a run says about itself: losses, a line per round for people and for programs, loggers."""
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from typing import Final
 
-from torch.utils.tensorboard import SummaryWriter
+import numpy as np
+from jaxtyping import UInt8
+from lightning_fabric.loggers.logger import Logger
 
+from shared.archives import in_one_line
 from shared.storage.files import write_durably
 from trainer.run.folder import RunFolder
+from trainer.run.loggers.opening import ShowsPictures, close_loggers
 from trainer.run.records import RoundRecord, read_records
 
 logger = logging.getLogger(__name__)
+
+
+PICTURES: Final = "pictures"
+"""What loggers call the pictures of a round."""
+
+type Draw = Callable[[], UInt8[np.ndarray, "height width 3"]]
 
 
 class RunLog:
@@ -20,13 +31,15 @@ class RunLog:
     Args:
         run: Where to write.
         rounds: Of the run.
-        start_step: Optimiser step at which this process begins; later entries of a killed one disappear.
         finished_rounds: Rounds whose training this process does not repeat; records of later ones, whose
             checkpoints were deleted, disappear.
+        loggers: That are told too. One that fails is closed and not told any more, and the run goes on.
     """
 
-    def __init__(self, run: RunFolder, *, rounds: int, start_step: int, finished_rounds: int) -> None:
-        self._run = run
+    def __init__(
+        self, run: RunFolder, *, rounds: int, finished_rounds: int, loggers: Sequence[Logger] = ()
+    ) -> None:
+        self._run, self._rounds, self._loggers = run, rounds, list(loggers)
         records = read_records(run)
         kept = [record for record in records if record.round < finished_rounds]
         if len(kept) < len(records):
@@ -36,32 +49,54 @@ class RunLog:
                 len(records) - len(kept),
             )
             self._write(kept)
-        self._rounds = rounds
-        self._board = SummaryWriter(str(run.tensorboard), purge_step=start_step)
 
     def step(self, step: int, *, loss: float, learning_rate: float) -> None:
         """Note how a step went."""
-        self._board.add_scalar("step/loss", loss, step)
-        self._board.add_scalar("step/learning_rate", learning_rate, step)
+        self._tell({"step/loss": loss, "step/learning_rate": learning_rate}, step)
 
-    def round(self, record: RoundRecord, *, step: int) -> None:
-        """Note a finished round, once."""
+    def round(self, record: RoundRecord, *, last_step: int, draw: Draw | None = None) -> None:
+        """Note a finished round, once.
+
+        Args:
+            record: Of the round.
+            last_step: Of the round; a run that resumes with the next one keeps what was said of it.
+            draw: Makes the pictures of the round, if a logger shows any.
+        """
         records = read_records(self._run)
         if any(earlier.round == record.round for earlier in records):
             return
-        self._write([*records, record])
-        for group in ("losses", "scores", "wall_s", "twins"):
-            for name, value in getattr(record, group).items():
-                self._board.add_scalar(f"{group}/{name}", value, step)
+        numbers = {
+            f"{group}/{name}": value
+            for group in ("losses", "scores", "wall_s", "twins")
+            for name, value in getattr(record, group).items()
+        }
         if record.mean_staleness is not None:
-            self._board.add_scalar("twins/mean_staleness", record.mean_staleness, step)
-        self._board.flush()
+            numbers["twins/mean_staleness"] = record.mean_staleness
+        self._tell(numbers, last_step, draw=draw)
+        self._write([*records, record])
         logger.info(record.to_text(rounds=self._rounds))
+
+    def _tell(self, numbers: Mapping[str, float], step: int, *, draw: Draw | None = None) -> None:
+        """Tell all loggers; pictures are drawn once, and only for those that show them."""
+        drawn = None
+        for each in list(self._loggers):
+            try:
+                each.log_metrics(dict(numbers), step)
+                if draw is not None:
+                    if isinstance(each, ShowsPictures):
+                        drawn = draw() if drawn is None else drawn
+                        each.log_picture(PICTURES, drawn, step)
+                    each.save()
+            except Exception as error:  # of a package of others, or of its server
+                self._loggers.remove(each)
+                logger.warning(
+                    "%s failed and is not told any more: %s", type(each).__name__, in_one_line(error)
+                )
 
     def _write(self, records: Sequence[RoundRecord]) -> None:
         lines = [json.dumps(asdict(each)) + "\n" for each in records]
         write_durably(self._run.metrics, [line.encode() for line in lines])
 
-    def close(self) -> None:
-        """Finish the event file."""
-        self._board.close()
+    def close(self, *, failed: bool = False) -> None:
+        """Finish what the loggers write."""
+        close_loggers(self._loggers, failed=failed)

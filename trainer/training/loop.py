@@ -23,12 +23,14 @@ from trainer.config.run import TrainConfig
 from trainer.data.loader import RoundLoader
 from trainer.data.sources import check_sources, open_sources
 from trainer.evaluation.evaluate import score_photographs
+from trainer.inspection.round_pictures import RoundPictures
 from trainer.recycle.counts import TwinCounts
 from trainer.recycle.recycler import Recycler, Twins, require_renderer
 from trainer.run.checkpoint import CheckpointId, latest_checkpoint, prune_checkpoints
 from trainer.run.claim import claimed_run
 from trainer.run.folder import RunFolder, open_run
 from trainer.run.log import RunLog
+from trainer.run.loggers.opening import open_loggers, require_loggers
 from trainer.run.processes import autocast_of, build_fabric
 from trainer.run.progress import photo_bar
 from trainer.run.records import RoundRecord, read_records, round_table
@@ -86,6 +88,7 @@ def train(config: TrainConfig, *, renderer: Renderer | None, resume: bool) -> Tr
         MeshcycleError: Something that the user can act on, before or during training.
         KeyboardInterrupt: The run was interrupted; it can be resumed.
     """
+    require_loggers(config)
     fabric = build_fabric(config)
     remote_copy = RemoteCopy(config)
     if fabric.is_global_zero and config.recycle is not None:
@@ -173,6 +176,7 @@ class Trainer:
             steps_per_round=self._loader.steps_per_round,
             is_heard=fabric.is_global_zero,
         )
+        self._pictures = RoundPictures(config, self._folder, self._sources, hand_model.faces)
         self._last_s = time.perf_counter()
 
     @property
@@ -186,7 +190,7 @@ class Trainer:
         if start is None:
             start = CheckpointId(0, ended=False)
         else:
-            logger.info("Resuming %s from %s.", self._folder.root, start.name)
+            logger.info("Resuming %s after %s.", self._folder.root, start)
         self._commentary.begin(
             device=self._fabric.device,
             processes=self._fabric.world_size,
@@ -274,7 +278,13 @@ class Trainer:
     def _close_round(self, round_index: int, drawn: TwinCounts, log: RunLog | None) -> None:
         """Record a round, delete checkpoints that are not needed any more, and update the remote copy."""
         if log:
-            log.round(self._record(round_index, drawn), step=self._steps_of(round_index).stop)
+            log.round(
+                self._record(round_index, drawn),
+                last_step=self._steps_of(round_index)[-1],
+                draw=partial(self._pictures.draw, self._learner.network, round_index)
+                if self._config.log.pictures
+                else None,
+            )
             self._commentary.after_round(round_index, self._state, read_records(self._folder))
             checkpoints = self._folder.checkpoints
             write_durably(checkpoints / "best", [CheckpointId(self._state.best_round).name.encode()])
@@ -329,10 +339,12 @@ class Trainer:
         log = RunLog(
             self._folder,
             rounds=self._config.rounds,
-            start_step=start_step,
             finished_rounds=start.round_index + start.ended,
+            loggers=open_loggers(self._config, self._folder, start_step=start_step),
         )
         try:
             yield log
-        finally:
-            log.close()
+        except BaseException:
+            log.close(failed=True)
+            raise
+        log.close()

@@ -97,7 +97,7 @@ def test_a_damaged_prediction_stops_the_round_and_what_was_drawn_is_kept(
     ("changes", "complaint"),
     [
         ({"sample_ids": ("00000009", "00000001")}, "every sample once, found 00000001 in a shard before"),
-        ({"round_index": 1}, "predictions of round 0, as in the shards before, found those of round 1"),
+        ({"round_index": 1}, "predictions of round 1, as in the shards before, found those of round 2"),
         ({"verts_m": np.zeros((2, 5, 3), np.float32)}, "vertices, found 5"),
     ],
 )

@@ -72,8 +72,8 @@ def test_rounds_later_than_the_checkpoint_are_dropped(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     lines = [json.dumps(asdict(record(number, rendered=0))) + "\n" for number in range(4)]
     run.metrics.write_text("".join(lines))
-    log = RunLog(run, rounds=9, start_step=0, finished_rounds=2)
+    log = RunLog(run, rounds=9, finished_rounds=2)
     assert [each.round for each in read_records(run)] == [0, 1]
-    log.round(record(2, rendered=5), step=30)
+    log.round(record(2, rendered=5), last_step=29)
     assert [(each.round, each.rendered) for each in read_records(run)] == [(0, 0), (1, 0), (2, 5)]
     log.close()
