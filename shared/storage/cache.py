@@ -3,18 +3,30 @@
 import os
 from pathlib import Path
 
+from shared.storage.own_way import require_own_way
+
 
 def cache_root() -> Path:
     """Return the user's cache directory; it may not exist yet.
 
     That is ``$MESHCYCLE_CACHE``, else ``$XDG_CACHE_HOME/meshcycle``, else ``~/.cache/meshcycle``.
+
+    Raises:
+        StorageError: A link of somebody else's leads there.
     """
     root = os.environ.get("MESHCYCLE_CACHE")
     if root is None:
         root = str(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meshcycle")
+    require_own_way(Path(root))
     return Path(root)
 
 
 def cache_folder(name: str) -> Path:
-    """Return a folder in the user's cache directory; it may not exist yet."""
-    return cache_root() / name
+    """Return a folder in the user's cache directory; it may not exist yet.
+
+    Raises:
+        StorageError: A link of somebody else's leads there.
+    """
+    root = cache_root()
+    require_own_way(root / name)
+    return root / name

@@ -23,6 +23,7 @@ from pydantic import StringConstraints, ValidationError
 from shared.errors import ShardError
 from shared.records import Record
 from shared.storage.files import write_durably
+from shared.storage.own_way import require_own_way
 from shared.twins.names import RoundIndex, SampleName, photograph_of
 from shared.twins.sample import Provenance, SyntheticSample
 from shared.twins.shards import SyntheticShard, index_path, read_index, read_versioned_json
@@ -80,7 +81,9 @@ def claim_folder(directory: Path) -> None:
 
     Raises:
         ShardError: It holds somebody's files; nothing was changed.
+        StorageError: A link of somebody else's leads there, or away from there.
     """
+    require_own_way(directory, depth=1)
     if (directory / _MARK).exists():
         return
     if not directory.is_dir():

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from shared.errors import ConfigError
 from shared.storage.files import sweep_leftovers
+from shared.storage.own_way import require_own_way
 from trainer.run.checkpoint import latest_checkpoint
 from trainer.run.folder import RunFolder
 from trainer.run.lock import LOCK, sole_trainer
@@ -20,6 +21,8 @@ from trainer.run.stored_config import CONFIG
 
 logger = logging.getLogger(__name__)
 
+_LEVELS = 2
+"""Of folders in a run: ``synthetic/round-0003``."""
 _OTHER_REMEDY = "Choose another run_dir; nothing was changed."
 
 
@@ -54,7 +57,9 @@ def require_run_or_nothing(run_dir: Path) -> None:
 
     Raises:
         ConfigError: It is the working directory, holds that, or holds files that no run has put there.
+        StorageError: A link of somebody else's leads there, or away from there.
     """
+    require_own_way(run_dir, depth=_LEVELS)
     folder = run_dir.resolve()
     if Path.cwd().is_relative_to(folder):
         raise ConfigError(

@@ -12,7 +12,9 @@ from tempfile import TemporaryDirectory
 
 from shared.errors import ConfigError, StorageError
 from shared.storage.files import visible_files
+from shared.storage.location import is_url
 from shared.storage.object_store import ObjectStore
+from shared.storage.own_way import require_own_way
 from shared.storage.publishing import download, is_incomplete, publish, read_listing
 from shared.twins.rounds import MANIFEST, shards_shown
 from shared.twins.shards import index_path
@@ -25,6 +27,9 @@ from trainer.run.stored_config import CONFIG
 
 logger = logging.getLogger(__name__)
 
+_FILE = "file://"
+_LEVELS = 2
+"""Of folders in a mirror: ``synthetic/round-0003``."""
 _MIRRORED = ("*.toml", "*.json", "*.jsonl", "*.npz", "checkpoints/*", "predictions/*", "synthetic/*")
 
 
@@ -33,12 +38,17 @@ class RemoteCopy:
 
     Args:
         config: Of the run; without a mirror in it, nothing happens here.
+
+    Raises:
+        StorageError: The mirror is a folder, and a link of somebody else's leads there, or away from there.
     """
 
     def __init__(self, config: TrainConfig) -> None:
         self._config, self._run = config, RunFolder(config.run_dir)
         self._url = None if config.mirror is None else str(config.mirror)
         self._is_behind = False
+        if self._url is not None and not is_url(self._url.removeprefix(_FILE)):
+            require_own_way(Path(self._url.removeprefix(_FILE)), depth=_LEVELS)
 
     def restore(self) -> None:
         """Bring the run's folder up to date, if the mirror is further.
