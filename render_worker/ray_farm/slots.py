@@ -5,6 +5,7 @@ not counted, so a machine that trains, or only schedules, never renders unless i
 started for this process alone offers its cores, or shares of its GPUs.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, get_args
@@ -16,6 +17,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from shared.seams.renderer import RenderDevice, RenderSettings
 
 RESOURCE: Final = "render_"
+_UNITS: Final = 10_000
+"""Ray counts in ten-thousandths."""
 _DEVICES: Final = frozenset(get_args(RenderDevice.__value__))
 
 
@@ -62,13 +65,12 @@ def slots_of_cluster() -> Iterator[RenderSlots]:
             device = name.removeprefix(RESOURCE)
             if name.startswith(RESOURCE) and device in _DEVICES and node["NodeID"] not in leaving:
                 gpus = 0.0 if device == "cpu" else resources.get("GPU", 0.0)
-                share = min(1.0, int(1e4 * gpus / amount) / 1e4)  # Ray counts in ten-thousandths
                 yield RenderSlots(
                     node_id=node["NodeID"],
                     host=_host(node),
                     count=int(amount),
                     device=device,
-                    gpu_share=share,
+                    gpu_share=_share(math.ceil(amount / gpus)) if gpus else 0.0,
                 )
 
 
@@ -85,8 +87,17 @@ def slots_of_this_machine(settings: RenderSettings) -> Iterator[RenderSlots]:
                 host=_host(node),
                 count=slots,
                 device="",
-                gpu_share=1 / settings.workers_per_gpu,
+                gpu_share=_share(settings.workers_per_gpu),
             )
+
+
+def _share(workers_per_gpu: int) -> float:
+    """Return the part of a GPU that each of its workers takes, so that all of them fit on it.
+
+    A worker is never spread over two GPUs: five on two take a third each, because at two fifths the fifth
+    would wait for ever.
+    """
+    return (_UNITS // workers_per_gpu) / _UNITS
 
 
 def _nodes() -> list[dict[str, Any]]:
