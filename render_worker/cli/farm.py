@@ -1,12 +1,14 @@
 """The command that offers this machine to a render farm."""
 
 import json
+from pathlib import Path
 
 import click
 
 from shared.cli.numbers import FiniteRange, WholeRange
-from shared.cli.options import as_json, examples
+from shared.cli.options import as_json, examples, tls_option
 from shared.cli.render_options import render_settings
+from shared.cli.report import report
 
 
 @click.command(
@@ -14,6 +16,8 @@ from shared.cli.render_options import render_settings
         "meshcycle render-workers --head --host 10.0.0.5 --workers 0",
         "meshcycle render-workers --address 10.0.0.5:6379",
         "meshcycle train configs/demo.toml --ray-address 10.0.0.5:6379",
+        "meshcycle render-workers --make-certificates farm --for 10.0.0.5 --for 10.0.0.6,gpu-box",
+        "meshcycle render-workers --address 10.0.0.5:6379 --tls farm/10.0.0.6",
     )
 )
 @click.option("--address", help="HEAD:PORT of the farm to join.")
@@ -38,6 +42,26 @@ from shared.cli.render_options import render_settings
     help="Seconds to wait for a head that is silent.",
 )
 @click.option("--dashboard/--no-dashboard", default=True, help="Let the head serve Ray's dashboard, locally.")
+@tls_option
+@click.option(
+    "--make-certificates",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for an authority and certificates, for --tls. Nothing is started.",
+)
+@click.option(
+    "--for",
+    "machines",
+    multiple=True,
+    metavar="NAME,...",
+    help="Names and addresses of a machine that gets a certificate; repeatable.",
+)
+@click.option(
+    "--days",
+    type=WholeRange(1, 36_500),
+    default=365,
+    show_default=True,
+    help="How long certificates are valid.",
+)
 @as_json
 def render_workers(
     address: str | None,
@@ -48,6 +72,9 @@ def render_workers(
     device: str,
     patience: float,
     dashboard: bool,
+    make_certificates: Path | None,
+    machines: tuple[str, ...],
+    days: int,
     as_json: bool,
 ) -> None:
     """Offer this machine to a render farm.
@@ -56,6 +83,13 @@ def render_workers(
     Everything that takes --ray-address uses what the farm offers at that moment. Machines may come and go
     while it renders. With --json, a line is printed whenever this machine has joined.
     """
+    if (make_certificates is not None) != bool(machines):
+        raise click.UsageError("Give --make-certificates DIR and --for NAME together.")
+    if make_certificates is not None:
+        from render_worker.ray_farm import certificates
+
+        report(certificates.make_certificates(make_certificates, machines, days=days), as_json=as_json)
+        return
     if head == (address is not None):
         raise click.UsageError("Give --address HEAD:PORT to join a farm, or --head to start one.")
     from render_worker.ray_farm.node import FarmNode

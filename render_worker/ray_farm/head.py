@@ -2,12 +2,14 @@
 
 import logging
 import socket
+import ssl
 import time
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ray._private import worker as ray_worker
 
 from render_worker.ray_farm.patience import Patience
+from render_worker.ray_farm.tls import TlsFiles, refusal_of
 from shared.errors import RenderError
 
 logger = logging.getLogger(__name__)
@@ -21,6 +23,24 @@ _HTTP2_HELLO: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0
 """How a client of HTTP/2, which Ray's head speaks, begins; the server answers with a frame of settings."""
 _FRAME_BYTES: Final = 9
 _SETTINGS: Final = 4
+_TLS_ALERT: Final = 21
+"""First byte of what a server with TLS says to a client without."""
+_TRY: Final = "Start it with `meshcycle render-workers --head --host ADDRESS`, or correct the address."
+_TRUST: Final = (
+    "All machines of a farm, and all commands that use it, take --tls with certificates of one authority."
+)
+
+
+class _Silence(NamedTuple):
+    """Why a head does not answer.
+
+    Attributes:
+        reason: In words, after "found".
+        lasts: Whether waiting does not help.
+    """
+
+    reason: str
+    lasts: bool = False
 
 
 def require_head(address: str) -> None:
@@ -44,17 +64,15 @@ def wait_for_head(address: str, patience_s: float) -> None:
             remedy="Write, for example, 10.0.0.5:6379.",
         )
     patience = Patience(patience_s)
-    while reason := _silence(address):
+    while silence := _silence(address):
         patience.begin()
-        if patience.is_over:
+        if silence.lasts or patience.is_over:
             raise RenderError(
-                f"head at {address}: expected it to answer within {patience_s:g} s, found: {reason}.",
-                remedy=(
-                    "Start it with `meshcycle render-workers --head --host ADDRESS`, or correct the address."
-                ),
+                f"head at {address}: expected it to answer within {patience_s:g} s, found: {silence.reason}.",
+                remedy=_TRUST if silence.lasts else _TRY,
             )
         if patience.warns_now():
-            logger.info("Waiting up to %g s for the head at %s (%s).", patience_s, address, reason)
+            logger.info("Waiting up to %g s for the head at %s (%s).", patience_s, address, silence.reason)
         time.sleep(1)
 
 
@@ -88,13 +106,13 @@ class HeadWatch:
             return
         if _split(self._address) is None:
             return
-        reason = _silence(self._address)
-        if reason is None:
+        silence = _silence(self._address)
+        if silence is None:
             self._silence.end()
             return
         self._silence.begin()
         if self._silence.is_over:
-            raise self.lost(reason)
+            raise self.lost(silence.reason)
 
     def lost(self, reason: str) -> RenderError:
         """Return the error that says that Ray is gone, and ask it nothing more."""
@@ -107,19 +125,38 @@ class HeadWatch:
         )
 
 
-def _silence(address: str) -> str | None:
+def _silence(address: str) -> _Silence | None:
     """Return why there is no answer at an address, or None if there is one."""
     host_and_port = _split(address)
     assert host_and_port is not None, "callers have checked the address"
+    tls = TlsFiles.in_use()
     try:
-        with socket.create_connection(host_and_port, timeout=CONNECT_TIMEOUT_S) as connection:
-            connection.sendall(_HTTP2_HELLO)
-            answer = connection.recv(_FRAME_BYTES, socket.MSG_WAITALL)
+        with socket.create_connection(host_and_port, timeout=CONNECT_TIMEOUT_S) as plain:
+            if tls is None:
+                answer = _first_frame(plain)
+            else:
+                with tls.client().wrap_socket(plain, server_hostname=host_and_port[0]) as encrypted:
+                    answer = _first_frame(encrypted)
     except TimeoutError:
-        return "no answer"
+        return _Silence("no answer")
+    except ssl.SSLError as error:
+        return _Silence(refusal_of(error), lasts=True)
     except OSError as error:
-        return error.strerror or str(error)
-    return None if len(answer) == _FRAME_BYTES and answer[3] == _SETTINGS else "an answer that is not Ray's"
+        return _Silence(error.strerror or str(error))
+    if len(answer) == _FRAME_BYTES and answer[3] == _SETTINGS:
+        return None
+    if tls is None and (not answer or answer[0] == _TLS_ALERT):
+        return _Silence("that it hangs up, as one does that was started with --tls, unlike this command")
+    return _Silence("an answer that is not Ray's")
+
+
+def _first_frame(connection: socket.socket) -> bytes:
+    """Say hello, and return as much of the first frame of the answer as there is."""
+    connection.sendall(_HTTP2_HELLO)
+    answer = b""
+    while len(answer) < _FRAME_BYTES and (more := connection.recv(_FRAME_BYTES - len(answer))):
+        answer += more
+    return answer
 
 
 def _ended_processes() -> list[str]:

@@ -16,7 +16,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+from ray._private import services
 
 from render_worker.drawing_device import DrawingDevice
 from render_worker.ray_farm.head import wait_for_head
@@ -24,6 +26,7 @@ from render_worker.ray_farm.ray_start import LOOPBACK_ONLY
 from render_worker.ray_farm.ray_token import make_token, require_token, token_path
 from render_worker.ray_farm.session import LONGEST_SOCKET, LOOPBACK, is_loopback
 from render_worker.ray_farm.slots import RESOURCE
+from render_worker.ray_farm.tls import require_sound_tls
 from render_worker.release import this_release
 from shared.cli.doctor import examine
 from shared.errors import DeviceError, RenderError
@@ -47,6 +50,18 @@ _ENVIRONMENT: Final = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": _LEAVE_WITHIN_S,
 }
+
+
+class Offer(NamedTuple):
+    """What a machine offers to a farm.
+
+    Attributes:
+        slots: Render slots by the name of their resource.
+        num_gpus: GPUs that Blender draws with, and that Ray therefore hands out; Ray finds only some kinds.
+    """
+
+    slots: dict[str, int]
+    num_gpus: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +105,12 @@ class FarmNode:
 
         Raises:
             DeviceError: This machine has no such device.
+            ConfigError: Certificates for TLS are missing, or not in order.
             RenderError: The host is unknown, Blender does not work here, or the head cannot be reached or
                 joined.
         """
-        self._own_address()  # a wrong one is reported before Blender is tried
+        own_address = self._own_address()  # a wrong one is reported before Blender is tried
+        require_sound_tls(self._called(own_address))
         offered = self._offered()
         if self.is_head:
             make_token()
@@ -115,10 +132,10 @@ class FarmNode:
                 raise self._ended_early(last_words)
             logger.warning("Lost the head at %s; joining again when it answers.", self.head_address)
 
-    def _offered(self) -> dict[str, int]:
-        """Return the slots by resource, after trying Blender on the device."""
+    def _offered(self) -> Offer:
+        """Return what is offered, after trying Blender on the device."""
         if self.workers == 0:
-            return {}
+            return Offer({}, num_gpus=0)
         check = Check("Blender", "render_worker.checks:drawing_device", arguments={"device": "device"})
         (finding,) = examine([check], {"device": self.device})
         if finding.status != "ok":
@@ -126,10 +143,10 @@ class FarmNode:
         device = DrawingDevice(finding.value["kind"], tuple(finding.value["names"]))
         slots = self.workers or device.num_gpus or len(os.sched_getaffinity(0))
         logger.info("Offering %d render slots: %s, %s.", slots, this_release(), device)
-        return {RESOURCE + device.kind.lower(): slots}
+        return Offer({RESOURCE + device.kind.lower(): slots}, num_gpus=device.num_gpus)
 
     def take_part(
-        self, offered: dict[str, int], started: Callable[[dict[str, Any]], None]
+        self, offered: Offer, started: Callable[[dict[str, Any]], None]
     ) -> tuple[bool, bool, list[str]]:
         """Run Ray until it ends; return whether it had started, was told to end, and its last words."""
         last_words: deque[str] = deque(maxlen=40)
@@ -148,16 +165,16 @@ class FarmNode:
                 last_words.append(line.rstrip())
                 if _STARTED in line and not has_started:
                     has_started = True
-                    address = self._report_start(offered)
-                    started({"address": address, "slots": offered, "release": str(this_release())})
+                    address = self._report_start(sum(offered.slots.values()))
+                    started({"address": address, "slots": offered.slots, "release": str(this_release())})
         return has_started, bool(told_to_leave), [*last_words]
 
-    def _command(self, offered: dict[str, int]) -> list[str]:
+    def _command(self, offered: Offer) -> list[str]:
         loopback = [LOOPBACK_ONLY] if self.keeps_to_loopback else []
         command = [sys.executable, "-m", "render_worker.ray_farm.ray_start", *loopback, "start", "--block"]
         command += ["--num-cpus", "0", "--object-store-memory", str(_OBJECT_STORE_BYTES)]
-        command += ["--resources", json.dumps(offered), "--include-log-monitor", "false"]
-        command += ["--num-gpus", "0"] if {*offered} <= {f"{RESOURCE}cpu"} else []
+        command += ["--num-gpus", str(offered.num_gpus), "--resources", json.dumps(offered.slots)]
+        command += ["--include-log-monitor", "false"]
         if self.keeps_to_loopback:
             command += ["--node-ip-address", LOOPBACK]
         elif (own_address := self._own_address()) is not None:
@@ -165,6 +182,12 @@ class FarmNode:
         if self.head_address is not None:
             return [*command, "--address", self.head_address, "--dashboard-agent-listen-port", "0"]
         return [*command, "--head", "--port", str(self.port), "--include-dashboard", str(self.dashboard)]
+
+    def _called(self, own_address: str | None) -> str:
+        """Return how Ray's processes will call this machine."""
+        if self.keeps_to_loopback:
+            return LOOPBACK
+        return own_address or str(services.get_node_ip_address())
 
     def _own_address(self) -> str | None:
         """Look up where this machine is reached; None if Ray is to find it."""
@@ -181,9 +204,8 @@ class FarmNode:
                 remedy="Give its address in the farm's network, or 0.0.0.0 to let Ray find it.",
             ) from error
 
-    def _report_start(self, offered: dict[str, int]) -> str:
+    def _report_start(self, slots: int) -> str:
         """Say how the farm is used, and return its address."""
-        slots = sum(offered.values())
         if self.head_address is not None:
             logger.info("Joined %s with %d render slots. Ctrl-C leaves.", self.head_address, slots)
             return self.head_address

@@ -24,6 +24,7 @@ from render_worker.ray_farm.actor import RenderActor
 from render_worker.ray_farm.head import require_head
 from render_worker.ray_farm.session import connect
 from render_worker.ray_farm.slots import RenderSlots, slots_of_cluster, slots_of_this_machine
+from render_worker.ray_farm.tls import require_sound_tls
 from render_worker.ray_farm.workers import Worker, WorkerSet, result_of
 from render_worker.requests import KERNELS_S, Answers, FailedRequest, PoolStats, Request, WorkerState
 from render_worker.twins.round import render_round
@@ -98,8 +99,10 @@ class RenderPool:
 
         Raises:
             RenderError: Its head does not answer.
+            ConfigError: Certificates for TLS are missing, or not in order.
         """
         if self._address is not None:
+            require_sound_tls()
             require_head(self._address)
         return self
 

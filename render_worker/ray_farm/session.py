@@ -20,6 +20,7 @@ from ray.job_config import JobConfig
 
 from render_worker.ray_farm.head import require_head
 from render_worker.ray_farm.ray_token import make_token, require_token
+from render_worker.ray_farm.tls import require_sound_tls
 from shared.errors import RenderError
 from shared.storage.temporary import folder_for_sockets
 
@@ -41,6 +42,7 @@ def connect(address: str | None) -> None:
 
     Raises:
         RenderError: The cluster cannot be reached.
+        ConfigError: Certificates for TLS are missing, or not in order.
         StorageError: There is no temporary folder that Ray could use.
     """
     if ray.is_initialized():
@@ -48,6 +50,7 @@ def connect(address: str | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns of a change otherwise
     os.environ["RAY_TMPDIR"] = str(folder_for_sockets(LONGEST_SOCKET))
+    require_sound_tls(LOOPBACK if address is None else None)
     if address is None or is_loopback(address):
         keep_to_loopback()
     if address is None:

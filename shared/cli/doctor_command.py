@@ -12,6 +12,7 @@ from shared.cli.options import (
     existing_folder,
     hand_model_option,
     pass_parts,
+    tls_option,
 )
 from shared.seams.parts import Parts
 
@@ -27,6 +28,7 @@ from shared.seams.parts import Parts
 @backgrounds_option("Also check this background database, its URL, or an LSUN LMDB.")
 @click.option("--weights", help="Also load these YOLO weights.")
 @click.option("--ray-address", help="Address of a running Ray cluster. Default: start Ray on this machine.")
+@tls_option
 @hand_model_option
 @as_json
 @pass_parts

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from shared.errors import StorageError
+from shared.seams.farm_tls import switch_tls_on
 from shared.seams.parts import Parts
 from shared.storage.location import is_url
 from shared.storage.outputs import require_replaceable
@@ -102,9 +104,27 @@ hand_model_option = file_path(
     help_text="File of the hand model: MANO_RIGHT.pkl as published, or an .npz with the same fields. "
     "Default: that of the run, or the embedded open hand.",
 )
-ray_address_option = click.option(
-    "--ray-address", help="HEAD:PORT of a render farm. Default: render on this machine."
-)
+
+
+def tls_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--tls``, which holds for all that the command does with Ray."""
+
+    @wraps(command)
+    def with_tls(*arguments: Any, tls: Path | None, **options: Any) -> None:
+        if tls is not None:
+            switch_tls_on(tls)
+        command(*arguments, **options)
+
+    help_text = (
+        "This machine's certificates, of render-workers --make-certificates: the farm talks encrypted."
+    )
+    return existing_folder("--tls", help_text)(with_tls)
+
+
+def ray_address_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--ray-address`` for the farm to use, and ``--tls`` for how to talk to it."""
+    help_text = "HEAD:PORT of a render farm. Default: render on this machine."
+    return click.option("--ray-address", help=help_text)(tls_option(command))
 
 
 def examples(*lines: str) -> str:

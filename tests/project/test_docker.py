@@ -16,6 +16,7 @@ import yaml
 
 import cli
 from render_worker.ray_farm.slots import RESOURCE
+from shared.seams.farm_tls import FILES, SWITCH
 from shared.seams.renderer import RenderSettings
 from tests.support.repository import ROOT
 
@@ -105,6 +106,32 @@ def test_the_compose_file_starts_commands_and_builds_images_that_exist() -> None
     assert services["gpu-render-worker"]["profiles"] == ["gpu"]
     assert compose("compose.gpu.yaml")["services"].keys() <= services.keys()
     assert "ports" not in str(services), "nothing is opened to the outside"
+
+
+def test_containers_that_talk_encrypted_have_a_certificate_for_their_network() -> None:
+    """One certificate, made before anything listens, names the trainer and every address of the network."""
+    plain, encrypted = compose(), compose("compose.tls.yaml")
+    services = encrypted["services"]
+    makes = services.pop("certificates")
+    parsed(makes["command"])
+    _, _, folder, _, names = makes["command"]
+    (network,) = encrypted["networks"]["farm"]["ipam"]["config"]
+    machine, *called = names.split(",")
+    assert called == [plain["services"]["trainer"]["hostname"], network["subnet"]]
+    assert services.keys() == plain["services"].keys() - {"token"}
+    for service in services.values():
+        files = {variable: f"{folder}/{machine}/{name}" for variable, name in FILES.items()}
+        assert service["environment"] == {SWITCH: "1"} | files
+        assert service["depends_on"] == {"certificates": {"condition": "service_completed_successfully"}}
+    assert "token:/home/meshcycle/.ray" in makes["volumes"]
+    assert folder.startswith("/home/meshcycle/.ray/")
+
+
+def test_the_token_is_in_no_environment_that_docker_shows() -> None:
+    for path in DOCKER.glob("compose*.yaml"):
+        for name, service in compose(path.name)["services"].items():
+            assert "TOKEN" not in str(service.get("environment", {})), name
+    assert not any("RAY_AUTH_TOKEN" in path.read_text() for path in DOCKERFILES)
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)

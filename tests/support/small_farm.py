@@ -192,17 +192,20 @@ class Farm:
     Attributes:
         address: Of the head.
         folder: For logs.
+        options_of_all: Options that every member takes.
         members: All of them by name, the head among them.
     """
 
     address: str
     folder: Path
+    options_of_all: tuple[str, ...] = ()
     members: dict[str, Member] = field(default_factory=dict)
 
     def join(self, name: str, *, workers: int = 1) -> Member:
         """Start a member and return it; it joins a little later."""
         log = self.folder / f"{name}.log"
-        member = Member.start(log, "--address", self.address, "--workers", str(workers))
+        options = ("--address", self.address, "--workers", str(workers), *self.options_of_all)
+        member = Member.start(log, *options)
         self.members[name] = member
         return member
 
@@ -215,10 +218,10 @@ class Farm:
             member.process.wait(PATIENCE_S)
 
 
-def start_head(folder: Path, *, port: int) -> Farm:
+def start_head(folder: Path, *options_of_all: str, port: int) -> Farm:
     """Start the head of a farm, and wait until it answers."""
-    farm = Farm(f"127.0.0.1:{port}", folder)
-    options = ("--head", "--port", str(port), "--workers", "0", "--no-dashboard", "--json")
+    farm = Farm(f"127.0.0.1:{port}", folder, options_of_all)
+    options = ("--head", "--port", str(port), "--workers", "0", "--no-dashboard", "--json", *options_of_all)
     farm.members["head"] = Member.start(folder / "head.log", *options)
     farm.members["head"].wait_for("Head of a render farm")
     return farm

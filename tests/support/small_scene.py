@@ -135,6 +135,25 @@ class AnswersItsName:
 
 
 @dataclass(frozen=True)
+class AnswersWithNoise:
+    """A request that answers with a photograph of noise, which nobody else sends."""
+
+    sample_id: str
+    seed: int
+
+    def render(self, context: RenderContext) -> bytes:
+        return noise_jpeg(self.seed)
+
+
+def noise_jpeg(seed: int) -> bytes:
+    """Return a photograph of noise."""
+    file = io.BytesIO()
+    noise = np.random.default_rng(seed).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(file, "JPEG")
+    return file.getvalue()
+
+
+@dataclass(frozen=True)
 class KillsItsWorker:
     """A request that kills the process that renders it, some times, and then answers with its own name.
 

@@ -22,8 +22,9 @@ import pytest
 import ray
 
 from render_worker.ray_farm import workers
-from render_worker.ray_farm.node import FarmNode
+from render_worker.ray_farm.node import FarmNode, Offer
 from render_worker.ray_farm.pool import RenderPool
+from render_worker.ray_farm.ray_token import token_path
 from render_worker.release import this_release
 from shared.backgrounds import BackgroundWriter
 from shared.backgrounds.verdicts import Verdict
@@ -31,6 +32,7 @@ from shared.errors import RenderError, ShardError
 from shared.seams.check import Finding
 from shared.seams.renderer import RenderJob, RenderSettings
 from shared.twins.rounds import SyntheticRound
+from tests.support.capture import can_capture, captured
 from tests.support.listening import listening_hosts
 from tests.support.repository import ROOT
 from tests.support.small_farm import (
@@ -46,7 +48,13 @@ from tests.support.small_farm import (
     start_head,
     write_hands,
 )
-from tests.support.small_scene import PlainPhotographs, open_hand, write_backgrounds
+from tests.support.small_scene import (
+    AnswersWithNoise,
+    PlainPhotographs,
+    noise_jpeg,
+    open_hand,
+    write_backgrounds,
+)
 
 pytestmark = [
     pytest.mark.blender,
@@ -161,6 +169,17 @@ def test_everything_listens_on_the_loopback_interface_only(two_machines: Farm, u
     listening = [host for process in processes for host in listening_hosts(process)]
     assert len(listening) > 10
     assert set(listening) == {"127.0.0.1"}
+
+
+@pytest.mark.skipif(not can_capture(), reason="only root may listen to a network interface")
+def test_a_listener_reads_the_token_and_the_pictures_of_a_farm_without_tls(pool: RenderPool) -> None:
+    """What test_tls.py looks for in vain is there to be found."""
+    pool.close()  # a worker that connects says the token
+    with captured() as capture:
+        ((_, picture),) = pool.render([AnswersWithNoise("a photograph", 1)])
+    assert picture == noise_jpeg(1)
+    assert capture.shows(token_path().read_bytes())
+    assert capture.shows(noise_jpeg(1)[800:832])
 
 
 def test_a_worker_killed_in_the_middle_of_a_frame_costs_nothing(
@@ -371,14 +390,14 @@ def test_a_ray_that_starts_too_slowly_is_started_again_and_in_the_end_named(
 def test_a_gpu_with_a_comma_in_its_name_is_one_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"kind": "OPTIX", "names": ["Quadro, rev. 2: mobile", "Quadro"]}
     finding = Finding(check="Blender", status="ok", found="whatever is said", value=found)
-    offered: list[dict[str, int]] = []
+    offered: list[Offer] = []
 
-    def take_part(_: FarmNode, slots: dict[str, int], *others: object) -> tuple[bool, bool, list[str]]:
-        offered.append(slots)
+    def take_part(_: FarmNode, offer: Offer, *others: object) -> tuple[bool, bool, list[str]]:
+        offered.append(offer)
         return True, True, []
 
     monkeypatch.setattr("render_worker.ray_farm.node.make_token", lambda: None)
     monkeypatch.setattr("render_worker.ray_farm.node.examine", lambda *_: iter([finding]))
     monkeypatch.setattr(FarmNode, "take_part", take_part)
     FarmNode(device="optix").serve(lambda farm: None)
-    assert offered == [{"render_optix": 2}]
+    assert offered == [Offer({"render_optix": 2}, num_gpus=2)]
