@@ -187,7 +187,7 @@ class FarmNode:
         """Return how Ray's processes will call this machine."""
         if self.keeps_to_loopback:
             return LOOPBACK
-        return own_address or str(services.get_node_ip_address())
+        return own_address or str(services.get_node_ip_address())  # type: ignore[no-untyped-call]
 
     def _own_address(self) -> str | None:
         """Look up where this machine is reached; None if Ray is to find it."""
