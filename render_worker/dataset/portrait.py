@@ -36,6 +36,7 @@ from render_worker.requests import RenderContext
 from shared.colour import srgb_to_linear
 from shared.freihand import LabelledHand
 from shared.seeds import rng_of, seed_of
+from shared.twins.sample import BackgroundCrop, Light
 
 _MASK_QUALITY: Final = 95
 _TINT: Final = 0.15
@@ -49,6 +50,32 @@ class Portrait(NamedTuple):
 
     jpeg: bytes
     mask_jpeg: bytes
+
+
+class TakenPicture(NamedTuple):
+    """A picture before it is compressed, and what is known about it.
+
+    Attributes:
+        pixels: sRGB.
+        mask: Coverage by the visible hand; 255 is all hand.
+        jpeg_quality: Of the JPEG that the camera makes.
+        halves_colour: Whether that has colour at half the resolution.
+        background: What is behind the hand.
+        skin_rgb: Mean colour of the hand, sRGB in [0, 1].
+        lamp: What throws shadows.
+    """
+
+    pixels: UInt8[np.ndarray, "height width 3"]
+    mask: UInt8[np.ndarray, "height width"]
+    jpeg_quality: int
+    halves_colour: bool
+    background: BackgroundCrop
+    skin_rgb: tuple[float, float, float]
+    lamp: Light
+
+    def jpeg(self) -> bytes:
+        """Return the picture as the camera stores it."""
+        return encode_jpeg(self.pixels, quality=self.jpeg_quality, halves_colour=self.halves_colour)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -75,6 +102,15 @@ class PortraitRequest:
         return f"{self.hand.index:08d}"
 
     def render(self, context: RenderContext) -> Portrait:
+        """Photograph the hand, and compress the picture.
+
+        Raises:
+            RenderError: The hand cannot be seen.
+        """
+        taken = self.take(context)
+        return Portrait(jpeg=taken.jpeg(), mask_jpeg=_grey_jpeg(taken.mask))
+
+    def take(self, context: RenderContext) -> TakenPicture:
         """Photograph the hand: its own skin, the room's light, and a camera that is not perfect.
 
         Raises:
@@ -96,13 +132,14 @@ class PortraitRequest:
         noise_rng = rng if self.film is None else rng_of(seed, "frame", self.hand.index)
         picture = traces.leave(composite(layer, behind).pixels, noise_rng)
         best = context.settings.jpeg_quality
-        return Portrait(
-            jpeg=encode_jpeg(
-                picture,
-                quality=int(rng.integers(min(realism.least_jpeg_quality, best), best + 1)),
-                halves_colour=realism.least_jpeg_quality < best and bool(rng.random() < 0.7),
-            ),
-            mask_jpeg=_grey_jpeg(_silhouette(layer, behind.shape[:2])),
+        return TakenPicture(
+            pixels=picture,
+            mask=silhouette(layer, behind.shape[:2]),
+            jpeg_quality=int(rng.integers(min(realism.least_jpeg_quality, best), best + 1)),
+            halves_colour=realism.least_jpeg_quality < best and bool(rng.random() < 0.7),
+            background=background.crop,
+            skin_rgb=colour,
+            lamp=_lighting(realism, rng_of(seed, "light")).lamp,
         )
 
     def draw(self, context: RenderContext) -> tuple[HandLayer, tuple[float, float, float]]:
@@ -123,7 +160,7 @@ class PortraitRequest:
             hand.verts_m,
             hand.joints_m,
             arm=choose_arm(rng_of(seed, "arm")) if realism.forearm else None,
-            thing=_thing(context, hand, realism, rng_of(seed, "thing")) if self.film is None else None,
+            thing=choose_thing(context, hand, realism, rng_of(seed, "thing")) if self.film is None else None,
             other=None if other is None else Other(other.verts_m, other.joints_m, rng_of(seed, "other")),
         )
         rng = rng_of(seed, "skin")
@@ -136,7 +173,7 @@ class PortraitRequest:
         return seed_of(self.seed, "portrait", self.hand.index if self.film is None else self.film)
 
 
-def _thing(
+def choose_thing(
     context: RenderContext, hand: LabelledHand, realism: Realism, rng: np.random.Generator
 ) -> Thing | None:
     """Return what the hand holds, or what hides a part of it."""
@@ -188,7 +225,7 @@ def _colours(
     skin = paint_skin(figure.skin_map, tone=tone, rng=rng, has_detail=realism.skin_detail)
     pattern = 1 + 0.15 * patches(figure.skin_map.place_m, rng)[:, None]
     skin = adorn(skin, figure.skin_map, rng, share=realism.jewellery)
-    cloth, thing = (srgb_to_linear(_some_colour(rng)) * pattern for _ in range(2))
+    cloth, thing = (srgb_to_linear(some_colour(rng)) * pattern for _ in range(2))
     weights = figure.parts
     mixed = weights[:, [HAND, ARM, OTHER_HAND]].sum(axis=1)[:, None] * skin
     mixed = mixed + weights[:, [CLOTH]] * cloth + weights[:, [THING]] * thing
@@ -196,7 +233,7 @@ def _colours(
     return colours
 
 
-def _some_colour(rng: np.random.Generator) -> Float32[np.ndarray, " 3"]:
+def some_colour(rng: np.random.Generator) -> Float32[np.ndarray, " 3"]:
     """Return the sRGB colour of a piece of clothing or a thing: any brightness, seldom gaudy."""
     colour: Float32[np.ndarray, " 3"] = np.clip(
         rng.uniform(0.05, 0.9) * (1 + rng.normal(0, 0.25, 3)), 0.02, 0.95
@@ -209,7 +246,7 @@ def _lit(
 ) -> RenderRequest:
     """Return what to render: what is multiplied with the lamp's light, and what all other light adds."""
     realism, camera, rng = request.realism, request.hand.camera, rng_of(seed, "light")
-    light: Lighting = choose_room_light(rng) if realism.room_light else choose_plain_light(rng)
+    light = _lighting(realism, rng)
     white = light.around(figure.normals)
     to_camera = -figure.verts_m / np.linalg.norm(figure.verts_m, axis=1, keepdims=True)
     key, glow = colours, colours * white * softened(figure.visible)
@@ -235,6 +272,10 @@ def _lit(
     )
 
 
+def _lighting(realism: Realism, rng: np.random.Generator) -> Lighting:
+    return choose_room_light(rng) if realism.room_light else choose_plain_light(rng)
+
+
 def _tinted(
     rgba: Float32[np.ndarray, "rows columns 4"], background_rgb: tuple[float, float, float]
 ) -> Float32[np.ndarray, "rows columns 4"]:
@@ -245,7 +286,7 @@ def _tinted(
     return tinted
 
 
-def _silhouette(layer: HandLayer, shape: tuple[int, ...]) -> UInt8[np.ndarray, "height width"]:
+def silhouette(layer: HandLayer, shape: tuple[int, ...]) -> UInt8[np.ndarray, "height width"]:
     """Return the coverage of the whole picture by the visible hand; 255 is all hand."""
     assert layer.marked is not None, "portraits mark their hand"
     mask = np.zeros(shape, dtype=np.uint8)

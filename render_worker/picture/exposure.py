@@ -29,7 +29,10 @@ _PIXELS: Final = 600
 
 
 def expose(
-    rgba: Float32[np.ndarray, "rows columns 4"], colour_rgb: tuple[float, float, float]
+    rgba: Float32[np.ndarray, "rows columns 4"],
+    colour_rgb: tuple[float, float, float],
+    *,
+    of: Float32[np.ndarray, "rows columns"] | None = None,
 ) -> Float32[np.ndarray, "rows columns 4"]:
     """Return a premultiplied layer whose mean over the hand, in sRGB, is close to the given colour.
 
@@ -39,9 +42,10 @@ def expose(
     Args:
         rgba: Scene-linear, premultiplied.
         colour_rgb: sRGB in [0, 1].
+        of: Coverage by what the mean is taken over; all that the layer shows if left out.
     """
     coverage = cv2.extractChannel(rgba, 3).ravel()
-    whole = np.flatnonzero(coverage > 0.99)
+    whole = np.flatnonzero((coverage if of is None else of.ravel()) > 0.99)
     if len(whole) == 0:
         return rgba
     some = rgba.reshape(-1, 4).take(whole[:: max(1, len(whole) // _PIXELS)], axis=0)[:, :3]

@@ -17,6 +17,7 @@ from render_worker.requests import FailedRequest, RenderContext, Request, Reques
 from render_worker.twins.twin import TwinRequest
 from shared.errors import ShardError
 from shared.seams.renderer import RenderJob, RenderReport, RenderStopped
+from shared.seeds import rng_of
 from shared.storage.files import DISK_IS_FULL
 from shared.twins.predictions import PredictionShard, read_predictions
 from shared.twins.rounds import MANIFEST, commit_round
@@ -251,6 +252,11 @@ class _RoundUnderWay:
 
 
 def _twin(predictions: PredictionShard, row: int, name: str, job: RenderJob) -> TwinRequest:
+    other = None
+    if job.variation.occluded > 0:
+        rng = rng_of(job.run_seed, "second hand", job.round_index, name)
+        chosen = int(rng.integers(len(predictions)))
+        other = (predictions.verts_m[chosen], predictions.joints_m[chosen])
     return TwinRequest(
         sample_id=name,
         verts_m=predictions.verts_m[row],
@@ -260,4 +266,5 @@ def _twin(predictions: PredictionShard, row: int, name: str, job: RenderJob) -> 
         round_index=predictions.round_index,
         run_seed=job.run_seed,
         variation=job.variation,
+        other=other,
     )

@@ -31,6 +31,10 @@ _NOT_IN_THE_PICTURE: Final = {
 }
 
 
+_LEFT_OUT: Final = {"light": None, "realism": "paper"}
+"""Values that say nothing about a picture, so that shards from before there were these keys are usable."""
+
+
 class RenderSettings(Section):
     """How twins are rendered. Part of a run's configuration, and stored in every shard."""
 
@@ -43,6 +47,10 @@ class RenderSettings(Section):
     """Cycles samples per pixel. The paper does not say."""
     hand_colour: Literal["background", "skin"] = "background"
     """Colour of a twin's hand: the mean of its background, as the paper has it, or a tone of skin."""
+    realism: Literal["paper", "portrait"] = "paper"
+    """``portrait`` draws twins as ``make-dataset`` does, instead of the paper's plain hands: skin, a forearm,
+    light of a room, and the traces of a camera. Its camera is a pinhole, and `hand_colour` and `light` do not
+    matter."""
     light: ImportPath | None = None
     """Light of your own: ``package.module:Name`` of a function from a generator of random numbers to a
     `shared.twins.sample.Light`. Render workers need the package too (docs/own_parts.md)."""
@@ -69,7 +77,7 @@ class RenderSettings(Section):
     def picture_fields(self) -> dict[str, object]:
         """Return the settings that can change a picture, so that a shard made with others is unusable."""
         fields = self.model_dump(mode="json", exclude=_NOT_IN_THE_PICTURE)
-        return {name: value for name, value in fields.items() if name != "light" or value is not None}
+        return {name: value for name, value in fields.items() if _LEFT_OUT.get(name, ...) != value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

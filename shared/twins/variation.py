@@ -6,6 +6,7 @@ import numpy as np
 from annotated_types import Interval
 from jaxtyping import Float
 
+from shared.ranges import Share
 from shared.records import Record
 
 type SpreadDeg = Annotated[float, Interval(ge=0, le=180)]
@@ -25,9 +26,11 @@ class Variation(Record):
 
     Attributes:
         view_spread_deg: Largest angle by which a hand is turned in space, about the middle of its joints.
+        occluded: Share of the hands with a thing or a second hand before or beside them.
     """
 
     view_spread_deg: SpreadDeg = 0.0
+    occluded: Share = 0.0
 
     def fields_set(self) -> dict[str, object]:
         """Return what differs from the paper's form, for the hash of how a shard was made."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from shared.ranges import Count, Weight
+from shared.ranges import Count, Share, Weight
 from shared.records import Section
 from shared.twins.variation import SpreadDeg, Variation
 from trainer.config.places import Place
@@ -91,6 +91,10 @@ class RecycleConfig(Section):
     """Turn every hand in space before it is drawn, by up to this about any axis, so that twins show sides
     that no photograph has. Not of the paper. Labels turn with the hand, hence `target` must be ``rendered``;
     the self-correlation turns predictions back before it compares them."""
+    occluded: Share = 0.0
+    """Share of the twins that are partly hidden: by a thing that the hand touches or holds, by one before it,
+    or by a second hand, each as often. Such twins have a pinhole camera, hence `target` must be ``rendered``.
+    Not of the paper."""
     keep_rounds: Count = 2
     """Number of rounds whose twins and predictions stay on the disk. An older shard stays while one of these
     rounds uses a twin in it."""
@@ -98,7 +102,7 @@ class RecycleConfig(Section):
     @property
     def variation(self) -> Variation:
         """How a round varies its hands before they are drawn."""
-        return Variation(view_spread_deg=self.view_spread_deg)
+        return Variation(view_spread_deg=self.view_spread_deg, occluded=self.occluded)
 
     @property
     def lag_rounds(self) -> int:

@@ -131,6 +131,17 @@ class TrainConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _portraits_have_their_own_camera(self) -> Self:
+        if self.recycle is None or self.render.realism == "paper":
+            return self
+        if self.recycle.target != "rendered" or self.recycle.refresh.policy == "drift":
+            raise ValueError(
+                f'render.realism = "{self.render.realism}" has a camera of its own, unlike '
+                'that of the photographs: set recycle.target = "rendered", and leave a refresh by drift out'
+            )
+        return self
+
+    @model_validator(mode="after")
     def _something_is_learned(self) -> Self:
         recycle = self.recycle
         if recycle is None:
