@@ -17,7 +17,8 @@ run make-dataset --out "$folder/hands" --training 480 --evaluation 96 --view-spr
 run train configs/demo.toml --fresh
 run evaluate "$folder/run" --sheet "$folder/evaluation.png" --pred-json "$folder/pred.json"
 run inspect "$folder/run" --sheet "$folder/twins.png" --curves "$folder/curves.png" --gallery "$folder/twins.html"
-run predict docs/photographs --out "$folder/photographs" --sheet "$folder/photographs.png"
+run predict docs/photographs --out "$folder/photographs" --sheet "$folder/photographs.png" \
+    --gallery "$folder/photographs.html"
 
 printf '\nLook at:\n'
 ls -1 "$folder"/*.png "$folder"/*.html

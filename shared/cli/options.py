@@ -42,14 +42,24 @@ class OutputType(click.Path):
         return path
 
 
-class PngType(OutputType):
-    """A path that ends in ``.png``."""
+UNNAMED: Final = Path()
+"""The value of an option for a file that was given without a name."""
+
+
+class SuffixType(OutputType):
+    """A path that ends in one suffix."""
+
+    def __init__(self, suffix: str) -> None:
+        super().__init__()
+        self._suffix = suffix
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Check the suffix, too."""
+        if value == UNNAMED:
+            return value
         path = super().convert(value, param, ctx)
-        if path.suffix.lower() != ".png":
-            self.fail(f"expected a name that ends in .png, found {path.name}.", param, ctx)
+        if path.suffix.lower() != self._suffix:
+            self.fail(f"expected a name that ends in {self._suffix}, found {path.name}.", param, ctx)
         return path
 
 
@@ -95,7 +105,12 @@ def file_path(*names: str, help_text: str, required: bool = False) -> Decorator:
 
 def png_path(name: str, help_text: str) -> Decorator:
     """Make an option for a PNG to be written; another suffix is refused before there is anything to write."""
-    return click.option(name, type=PngType(), help=help_text)
+    return click.option(name, type=SuffixType(".png"), help=help_text)
+
+
+def html_path(name: str, help_text: str) -> Decorator:
+    """Make an option for a page to be written; without a name it is `UNNAMED`."""
+    return click.option(name, type=SuffixType(".html"), is_flag=False, flag_value=UNNAMED, help=help_text)
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of text.")

@@ -68,10 +68,18 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """Press and release the mouse in the middle of an element."""
-        box = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"
-        x, y = self.run(f"(box => [box.x + box.width / 2, box.y + box.height / 2])({box})")
+        x, y = self._middle(selector)
         for kind in ("mousePressed", "mouseReleased"):
             self._ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def drag(self, selector: str, by_px: tuple[int, int], *, steps: int = 3) -> None:
+        """Press the mouse in the middle of an element, move it, and release it."""
+        x, y = self._middle(selector)
+        kinds = ["mousePressed", *["mouseMoved"] * steps, "mouseReleased"]
+        for number, kind in enumerate(kinds):
+            done = min(number, steps) / steps
+            place = {"x": x + done * by_px[0], "y": y + done * by_px[1]}
+            self._ask("Input.dispatchMouseEvent", type=kind, **place, button="left", buttons=1, clickCount=1)
 
     def write(self, selector: str, text: str) -> None:
         """Type into a field."""
@@ -81,6 +89,11 @@ class Browser:
     def picture(self) -> bytes:
         """Return what the page looks like, as PNG."""
         return base64.b64decode(self._ask("Page.captureScreenshot", format="png")["data"])
+
+    def _middle(self, selector: str) -> tuple[float, float]:
+        box = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"
+        x, y = self.run(f"(box => [box.x + box.width / 2, box.y + box.height / 2])({box})")
+        return x, y
 
     def _ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._last_id += 1

@@ -10,9 +10,11 @@ import click
 from shared.cli.group import SOME_SKIPPED
 from shared.cli.numbers import SHARE, FiniteRange, WholeRange
 from shared.cli.options import (
+    UNNAMED,
     as_json,
     examples,
     hand_model_option,
+    html_path,
     location,
     output_path,
     pass_parts,
@@ -115,6 +117,11 @@ _LENGTH = FiniteRange(0, 1e6, above=True)
 @png_path(
     "--sheet", "Write a sheet (PNG) of the first hands of photographs here: squares, meshes, other sides."
 )
+@html_path(
+    "--gallery",
+    "Write a page (HTML) here to look through all photographs in a browser. Without a name: gallery.html in "
+    "--out.",
+)
 @click.option("--view", is_flag=True, help="Also render every hand from all sides, with Blender (GIF).")
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the networks run."
@@ -145,6 +152,7 @@ def predict(
     smooth: bool,
     rows: Literal["jsonl", "csv"],
     sheet: Path | None,
+    gallery: Path | None,
     view: bool,
     device: Literal["auto", "cpu", "cuda"],
     network: str | None,
@@ -166,6 +174,7 @@ def predict(
     Exit code 3 if some of several files could not be used.
     """
     from trainer.photographs.finders import CentreCrop, GivenBoxes
+    from trainer.photographs.gallery.page import GALLERY_NAME
     from trainer.photographs.options import PredictOptions
     from trainer.photographs.predict import predict_photographs
     from trainer.run.trained import load_trained
@@ -200,6 +209,7 @@ def predict(
         smooth=smooth,
         rows=rows,
         sheet=sheet,
+        gallery=out / GALLERY_NAME if gallery == UNNAMED else gallery,
     )
     result = predict_photographs(trained, sources, out, finder, options=options)
     report(result, as_json=as_json)

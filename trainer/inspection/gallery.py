@@ -4,33 +4,23 @@ The page is gallery.html. Python puts the data in its place: an index for sortin
 for each photograph and each twin a block of JSON that the page decodes when it comes into view.
 """
 
-import base64
-import html
-import io
-import itertools
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
-from PIL import Image
+from jaxtyping import UInt8
 
 from shared.camera import project_px
 from shared.freihand import FreiHandSplit
 from shared.hand_model import HandModel
-from shared.skeleton import BONES
-from shared.storage.outputs import write_output
-from trainer.drawing.overlay import JOINT_COLOURS, HandInPicture
+from trainer.drawing.overlay import HandInPicture
+from trainer.drawing.page import json_block, packed, packed_picture, packed_points, write_page
 from trainer.inspection.named_photographs import NamedPhotographs
 from trainer.run.records import RoundRecord
 
 TEMPLATE = Path(__file__).with_name("gallery.html")
-MARKER = "<!-- samples -->"
 PICTURE_PX, QUALITY = 224, 70
-UNITS = 8192
-"""Steps across a picture in which points are stored."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,11 +76,8 @@ def write_gallery(
         photographs: Those that were predicted; without them their panels stay empty.
         records: Of the run, for the curves.
     """
-    head, tail = TEMPLATE.read_text(encoding="utf-8").split(MARKER)
-    faces = _block("faces", _base64(hand_model.faces.astype("<u2").tobytes()))
     blocks = _blocks(twins, title=title, photographs=photographs, records=records)
-    write_output(out, (piece.encode() for piece in itertools.chain([head, faces], blocks, [tail])))
-    return out.stat().st_size
+    return write_page(out, TEMPLATE, blocks, hand_model=hand_model)
 
 
 def _blocks(
@@ -108,22 +95,20 @@ def _blocks(
         if photographs is not None and twin.sample_id not in shown:
             shown.add(twin.sample_id)
             content = _photo_content(*photographs.find(twin.sample_id))
-            yield _block(f"photo-{twin.sample_id}", _json(content))
-        yield _block(f"twin-{twin.round_index}-{twin.sample_id}", _json(_twin_content(twin)))
+            yield json_block(f"photo-{twin.sample_id}", content)
+        yield json_block(f"twin-{twin.round_index}-{twin.sample_id}", _twin_content(twin))
         entries.append(_entry(twin))
         rounds.add(twin.round_index)
     page_index = {
         "title": title,
         "rounds": sorted(rounds),
         "samples": entries,
-        "bones": BONES,
-        "colours": ["#" + bytes(colour).hex() for colour in JOINT_COLOURS],
         "curves": [
             {"round": record.round, "values": [record.scores["pa_mpjpe_mm"], record.scores["pa_mpvpe_mm"]]}
             for record in records
         ],
     }
-    yield _block("index", _json(page_index))
+    yield json_block("index", page_index)
 
 
 def _entry(twin: GalleryTwin) -> dict[str, int | float | str | None]:
@@ -144,49 +129,27 @@ def _photo_content(split: FreiHandSplit, index: int) -> dict[str, str | None]:
     if split.has_labels:
         pose = split.pose_of(index)
         joints_px = project_px(split.joints_m[pose].astype(np.float64), split.camera(pose))
-        label = _base64(_steps((joints_px + 0.5) / split.image_px))
+        label = packed_points((joints_px + 0.5) / split.image_px)
     return {"photo": _webp(split.image(index)), "label": label}
 
 
 def _twin_content(twin: GalleryTwin) -> dict[str, str | None]:
     return {
         "twin": None if twin.twin is None else _webp(twin.twin),
-        "mask": _base64(twin.mask_png) if twin.mask_png else None,
-        "drawn": None if twin.drawn is None else _base64(_hand_steps(twin.drawn)),
-        "again": None if twin.again is None else _base64(_hand_steps(twin.again)),
+        "mask": packed(twin.mask_png) if twin.mask_png else None,
+        "drawn": None if twin.drawn is None else _hand_points(twin.drawn),
+        "again": None if twin.again is None else _hand_points(twin.again),
     }
 
 
-def _hand_steps(hand: HandInPicture) -> bytes:
+def _hand_points(hand: HandInPicture) -> str:
     """Joints, then vertices: where in the picture, and how far away in the same unit."""
     points_m = np.concatenate([hand.joints_m, hand.verts_m]).astype(np.float64)
     points = (hand.project(points_m, size_px=hand.size_px) + 0.5) / hand.size_px
     spread = np.ptp(points, axis=0).max() / (np.ptp(points_m[:, :2], axis=0).max() + 1e-9)
     depths = (points_m[:, 2:] - points_m[:, 2:].mean()) * spread
-    return _steps(np.concatenate([points, depths], axis=1))
-
-
-def _steps(points: Float[np.ndarray, "points axes"]) -> bytes:
-    limit = np.iinfo(np.int16).max
-    return np.clip(np.rint(UNITS * points), -limit, limit).astype("<i2").tobytes()
+    return packed_points(np.concatenate([points, depths], axis=1))
 
 
 def _webp(rgb: UInt8[np.ndarray, "height width 3"]) -> str:
-    picture, file = Image.fromarray(rgb), io.BytesIO()
-    picture.thumbnail((PICTURE_PX, PICTURE_PX))
-    picture.save(file, "WEBP", quality=QUALITY)
-    return _base64(file.getvalue())
-
-
-def _block(name: str, content: str) -> str:
-    """Return a block of data; its name comes from a shard, which anybody may have written."""
-    return f'<script type="text/plain" id="{html.escape(name)}">{content}</script>\n'
-
-
-def _json(content: object) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return json.dumps(content, allow_nan=False).replace("<", "\\u003c")
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
+    return packed_picture(rgb, "WEBP", side_px=PICTURE_PX, quality=QUALITY)

@@ -29,6 +29,7 @@ class PredictOptions:
         smooth: Remove jitter from the hands of a video.
         rows: How the hands of a video are written.
         sheet: A file for a sheet of the first hands of photographs.
+        gallery: A file for a page of all photographs and their hands.
     """
 
     mesh_format: MeshFormat = "obj"
@@ -39,6 +40,7 @@ class PredictOptions:
     smooth: bool = True
     rows: RowFormat = "jsonl"
     sheet: Path | None = None
+    gallery: Path | None = None
 
     def predict(self, trained: TrainedHand, pictures: Sequence[LookedAt]) -> list[list[PhotographedHand]]:
         """Predict the hands of pictures, as often as they are looked at."""

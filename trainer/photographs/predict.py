@@ -17,6 +17,7 @@ from shared.storage.location import Location, is_url
 from shared.storage.outputs import require_replaceable, write_output
 from trainer.drawing.contact_sheet import save_sheet
 from trainer.photographs.files import Photograph
+from trainer.photographs.gallery.page import PhotographGallery
 from trainer.photographs.hand import LookedAt, PhotographedHand
 from trainer.photographs.lens import lens_of
 from trainer.photographs.options import PredictOptions
@@ -99,6 +100,7 @@ def predict_photographs(
     for source in sources:
         work.check(source)
     photographs = [source for source in sources if not source.is_video]
+    work.begin_gallery(len(photographs))
     try:
         with tqdm(
             total=len(photographs), desc="Predicting", unit="picture", disable=None if photographs else True
@@ -112,11 +114,15 @@ def predict_photographs(
     except KeyboardInterrupt:
         logger.warning("%d of %d files are done, in %s.", work.num_done, len(sources), out)
         raise
-    return work.finish()
+    return work.finish(title=_name_of(named[0]) if len(named) == 1 else out.resolve().name)
 
 
 def _is_folder(place: Location) -> bool:
     return not is_url(place) and Path(place).is_dir()
+
+
+def _name_of(place: Location) -> str:
+    return str(place) if is_url(place) else Path(place).resolve().name
 
 
 class _Work:
@@ -134,6 +140,7 @@ class _Work:
         self._trained, self._out, self._finder, self._options = trained, out, finder, options
         self._may_skip = may_skip
         self._shown: list[SheetHand] = []
+        self._gallery: PhotographGallery | None = None
         self._skipped: dict[str, str] = {}
         self._num_pictures = self._num_hands = self._num_assumed = 0
         self.num_done = 0
@@ -152,6 +159,16 @@ class _Work:
             )
         for path in outputs_of_video(stem, self._options.rows):
             require_replaceable(path)
+
+    def begin_gallery(self, num_photographs: int) -> None:
+        """Get ready to show as many photographs on a page, if one is wanted; videos are not on it."""
+        if self._options.gallery is None:
+            return
+        if not num_photographs:
+            raise DatasetError(
+                "expected photographs for --gallery, found only videos.", remedy="Leave --gallery out."
+            )
+        self._gallery = PhotographGallery(self._options.gallery, num_photographs)
 
     def do_group(self, group: Sequence[ReadSource]) -> None:
         """Predict pictures together, and write what belongs to each."""
@@ -185,12 +202,14 @@ class _Work:
             self._num_assumed += 0 if self._options.focal_px else counts.frames
             self.num_done += 1
 
-    def finish(self) -> PredictReport:
-        """Write the sheet, and say what has been done."""
+    def finish(self, *, title: str) -> PredictReport:
+        """Write sheet and gallery, and say what has been done."""
         if self._options.sheet is not None and self._shown:
             shown = self._shown[:MOST_ON_SHEET]
             title = f"{len(shown)} of {self._num_hands} hands in {self._num_pictures} pictures"
             save_sheet(draw_hand_sheet(shown, self._trained.hand_model, title=title), self._options.sheet)
+        if self._gallery is not None:
+            self._gallery.write(self._trained.hand_model, title=title)
         return PredictReport(self._out, self._num_pictures, self._num_hands, self._skipped, self._num_assumed)
 
     @contextmanager
@@ -232,6 +251,8 @@ class _Work:
         write_output(_json_of(stem), [json.dumps(picture.to_json(model)).encode()])
         if options.sheet is not None and len(self._shown) < MOST_ON_SHEET:
             self._shown += [SheetHand(rgb, hand, f"{source.name} {hand.side}") for hand in hands]
+        if self._gallery is not None:
+            self._gallery.add(str(source.name), rgb, hands)
         self._num_hands += len(hands)
         self._num_assumed += lens.source == "assumed"
         self._num_pictures += 1

@@ -289,3 +289,27 @@ def test_a_sheet_shows_every_hand_with_its_square_and_from_other_sides(
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width == 20 + 2 * (4 * 260 - 4 + 20)  # two hands side by side, four tiles each
         assert sheet.height == 64 + 2 * (256 + 36) + 20
+
+
+def test_a_gallery_is_written_beside_the_rest_or_where_it_is_wanted(
+    run: Path, album: Path, tmp_path: Path
+) -> None:
+    """Without a name it is in --out; a name that is no page's, such as that of a photograph, is refused."""
+    (album / "broken.jpg").unlink()
+    arguments = ["predict", str(album), "--checkpoint", str(run), "--out", str(tmp_path / "out")]
+    arguments += ["--device", "cpu", "--crop", "--no-parameters", "--gallery"]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    page = (tmp_path / "out" / "gallery.html").read_text()
+    assert '"name": "more/b"' in page
+    assert CliRunner().invoke(main, [*arguments, str(tmp_path / "other.html")]).exit_code == 0
+    assert (tmp_path / "other.html").read_text() == page
+    refused = CliRunner().invoke(main, [*arguments, "new.jpg"])
+    assert refused.exit_code == 2
+    assert "ends in .html" in refused.stderr
+
+
+def test_a_gallery_of_nothing_but_a_video_is_refused(trained: TrainedHand, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "wave.mp4", 1)
+    options = PredictOptions(gallery=tmp_path / "gallery.html")
+    with pytest.raises(DatasetError, match=r"photographs for --gallery, found only videos"):
+        predict_photographs(trained, [video], tmp_path / "out", MIDDLE, options=options)
