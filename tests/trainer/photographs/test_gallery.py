@@ -38,7 +38,9 @@ def hand(
 ) -> PhotographedHand:
     """An open hand that points up from its wrist, with a thumb on the side where it belongs."""
     model = open_hand()
-    verts_m = (model.template_m - model.template_m.mean(axis=0))[:, [1, 0, 2]] * np.float32([-1, 1, 1])
+    verts_m = (model.template_m - model.template_m.mean(axis=0))[:, [1, 0, 2]] * np.array(
+        [-1, 1, 1], np.float32
+    )
     joints_m = model.joint_regressor @ verts_m
     square = HandSquare(centre_px=at_px, size_px=160, side="right", confidence=confidence, turn_rad=0.2)
     right = PhotographedHand(square, verts_m - joints_m[0], joints_m - joints_m[0], 700.0, at_px)
