@@ -29,8 +29,8 @@ class FrameBar:
         """Correct the number of pictures."""
         self._bar.total = total
 
-    def update(self, stats: PoolStats, *, quarantined: int = 0) -> None:
-        """Count one more picture, and show the state of the farm."""
+    def update(self, stats: PoolStats, pictures: int = 1, *, quarantined: int = 0) -> None:
+        """Count more pictures, and show the state of the farm."""
         status = f"{stats.workers} workers"
         if stats.retried:
             status += f", {stats.retried} retried"
@@ -39,4 +39,4 @@ class FrameBar:
         if status != self._shown:
             self._bar.set_postfix_str(status, refresh=False)
             self._shown = status
-        self._bar.update()
+        self._bar.update(pictures)

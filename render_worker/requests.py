@@ -1,8 +1,8 @@
 """What workers are asked for, what they answer, and the part of a render pool that asks them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.background import Photographs
@@ -26,12 +26,15 @@ class RenderContext:
         mesh: Their triangles.
         photographs: What is behind them.
         settings: How pictures are made.
+        begin_picture: Called by a request for many pictures before each of them, because the time limit is
+            one picture's.
     """
 
     scene: Scene
     mesh: CappedMesh
     photographs: Photographs
     settings: RenderSettings
+    begin_picture: Callable[[], None] = lambda: None
 
 
 class Request[Picture](Protocol):
@@ -49,6 +52,44 @@ class Request[Picture](Protocol):
             RenderError: This one cannot be made; others can.
         """
         ...
+
+
+@runtime_checkable
+class ManyPictures(Protocol):
+    """What a request has, besides what all have, if it asks for more than one picture.
+
+    It takes a call of its own. If its worker dies, it fails at once, and whoever asked divides it.
+    """
+
+    @property
+    def num_pictures(self) -> int:
+        """So many."""
+        ...
+
+
+def pictures_in(requests: Iterable[Request[object]]) -> int:
+    """Count the pictures that some requests ask for."""
+    return sum(request.num_pictures if isinstance(request, ManyPictures) else 1 for request in requests)
+
+
+def in_calls[Picture](
+    requests: Iterable[Request[Picture]], most_pictures: int
+) -> Iterator[tuple[Request[Picture], ...]]:
+    """Yield requests call by call: some for one picture each, or one for many; they are taken as needed."""
+    together: list[Request[Picture]] = []
+    for request in requests:
+        if isinstance(request, ManyPictures):
+            if together:
+                yield tuple(together)
+                together = []
+            yield (request,)
+            continue
+        together.append(request)
+        if len(together) == most_pictures:
+            yield tuple(together)
+            together = []
+    if together:
+        yield tuple(together)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +147,12 @@ class PoolStats:
     most_workers: int = 0
     lost_workers: int = 0
     retried: int = 0
+
+    def add(self, later: "PoolStats") -> None:
+        """Note what happened in a later call."""
+        self.most_workers = max(self.most_workers, later.most_workers)
+        self.lost_workers += later.lost_workers
+        self.retried += later.retried
 
     def record(self, *, workers: int) -> None:
         """Note how many workers there are at this moment."""

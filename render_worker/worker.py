@@ -2,8 +2,7 @@
 
 import faulthandler
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import psutil
@@ -12,7 +11,15 @@ from render_worker.picture.background import Photographs
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import Scene
 from render_worker.release import this_release
-from render_worker.requests import KERNELS_S, Answers, FailedRequest, RenderContext, Request, WorkerState
+from render_worker.requests import (
+    KERNELS_S,
+    Answers,
+    FailedRequest,
+    ManyPictures,
+    RenderContext,
+    Request,
+    WorkerState,
+)
 from shared.errors import BackgroundError, RenderError
 from shared.seams.renderer import RenderSettings
 
@@ -61,14 +68,20 @@ class RenderWorker:
         start_scene: SceneStarter = start_blender,
     ) -> None:
         self._start = (mesh, settings, photographs, start_scene)
-        self._has_rendered = False
+        self._has_begun = False
 
     @cached_property
     def _context(self) -> RenderContext:
         """Made on first use, so that in an actor its errors reach the caller as they are."""
         mesh, settings, photographs, start_scene = self._start
         scene = start_scene(mesh, settings)
-        return RenderContext(scene=scene, mesh=mesh, photographs=photographs, settings=settings)
+        return RenderContext(
+            scene=scene,
+            mesh=mesh,
+            photographs=photographs,
+            settings=settings,
+            begin_picture=self._begin_picture,
+        )
 
     def render[Picture](self, requests: Sequence[Request[Picture]]) -> Answers[Picture]:
         """Render all requests; one that cannot be rendered does not keep the others from it.
@@ -78,30 +91,27 @@ class RenderWorker:
         """
         answers: list[Picture | FailedRequest] = []
         for request in requests:
-            with _dead_after(self._limit_s()):
-                try:
-                    answers.append(request.render(self._context))
-                except (RenderError, BackgroundError) as error:
-                    answers.append(FailedRequest(request.sample_id, str(error)))
-            self._has_rendered = True
+            if not isinstance(request, ManyPictures):
+                self._begin_picture()
+            try:
+                answers.append(request.render(self._context))
+            except (RenderError, BackgroundError) as error:
+                answers.append(FailedRequest(request.sample_id, str(error)))
+            finally:
+                faulthandler.cancel_dump_traceback_later()
         return Answers(answers, psutil.Process().memory_info().rss)
 
-    def _limit_s(self) -> float:
-        """Return how long the next picture may take."""
-        compiles = not self._has_rendered and not self._context.scene.device.is_cpu
-        return self._context.settings.timeout_s + (KERNELS_S if compiles else 0.0)
+    def _begin_picture(self) -> None:
+        """Have this process end, with a traceback in its log, if a picture takes too long from now on.
+
+        That works while C code hangs.
+        """
+        compiles = not self._has_begun and not self._context.scene.device.is_cpu
+        limit_s = self._context.settings.timeout_s + (KERNELS_S if compiles else 0.0)
+        faulthandler.dump_traceback_later(limit_s, exit=True)
+        self._has_begun = True
 
     def state(self) -> WorkerState:
         """Return what the worker renders with; starts Blender and fetches the photographs if need be."""
         scene, _ = self._context.scene, len(self._context.photographs)
         return WorkerState(scene.bpy_version, scene.device, this_release())
-
-
-@contextmanager
-def _dead_after(seconds: float) -> Iterator[None]:
-    """End this process, with a traceback in its log, if the block takes longer; works while C code hangs."""
-    faulthandler.dump_traceback_later(seconds, exit=True)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 from tqdm import tqdm
@@ -22,8 +22,10 @@ from render_worker.picture.camera import hand_box
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import HandGeometry, HandLayer, RenderRequest
 from render_worker.ray_farm.pool import RenderPool
-from render_worker.requests import FailedRequest, PoolStats, RenderContext, Request, WorkerState
-from render_worker.twins.round import PackedTwin, render_round
+from render_worker.requests import FailedRequest, PoolStats, RenderContext, Request, WorkerState, pictures_in
+from render_worker.twins.packed_twin import PackedTwin
+from render_worker.twins.round import render_round
+from render_worker.twins.whole_shard import WholeShard
 from shared.hand_model import HandModel
 from shared.seams.renderer import RenderJob, RenderSettings
 from shared.twins.predictions import PredictionShard, encode_predictions
@@ -42,6 +44,7 @@ class FarmBench:
         shards: Prediction shards, which are the tasks.
         hands: Pictures in each.
         workers: Processes that answer.
+        written_by: Who wrote the shards.
         shard_bytes: Size of one synthetic shard with its index.
         first_picture_s: From the beginning of the round to its first picture, with all planning before it.
         wall_s: Duration of the round.
@@ -55,6 +58,7 @@ class FarmBench:
     shards: int
     hands: int
     workers: int
+    written_by: str
     shard_bytes: int
     first_picture_s: float
     wall_s: float
@@ -101,7 +105,10 @@ class FarmBench:
             "pictures in flight, most": f"{self.in_flight_peak}",
             "a shard on the disk": f"{self.shard_bytes / 1e6:.3f} MB",
         }
-        title = f"{self.shards} shards of {self.hands} hands, {self.workers} workers that answer at once"
+        title = (
+            f"{self.shards} shards of {self.hands} hands, written by the {self.written_by}; "
+            f"{self.workers} workers that answer at once"
+        )
         return "\n".join([title, *(f"{name:28}{value:>28}" for name, value in rows.items())])
 
 
@@ -111,6 +118,7 @@ def bench_farm(
     shards: int = 2000,
     hands: int = 8,
     workers: int = 2,
+    written_by: Literal["workers", "driver"] = "workers",
     address: str | None = None,
     folder: Path | None = None,
 ) -> FarmBench:
@@ -121,10 +129,11 @@ def bench_farm(
         shards: Prediction shards of the round.
         hands: Hands in each.
         workers: Processes that answer.
+        written_by: Who writes the shards; the last ones pass through the driver in any case.
         address: Of a running Ray cluster; None starts one on this machine.
         folder: Where the shards go for the time being; some 35 kB a picture. Default: the temporary folder.
     """
-    settings = RenderSettings(workers=workers, shard_size=hands)
+    settings = RenderSettings(workers=workers, shard_size=hands, written_by=written_by)
     with TemporaryDirectory(dir=folder) as temporary:
         work_dir = Path(temporary)
         photographs = noise_photographs(work_dir / "backgrounds")
@@ -153,6 +162,7 @@ def bench_farm(
             shards=shards,
             hands=hands,
             workers=workers,
+            written_by=written_by,
             shard_bytes=sum(path.stat().st_size for path in job.out_dir.glob("shard-00000.*")),
             first_picture_s=renderer.first_s - start_s,
             wall_s=wall_s,
@@ -208,9 +218,14 @@ class InstantTwin:
 
     def render(self, context: RenderContext) -> PackedSample:
         """Return the stored picture; the first call makes it."""
-        if not _packed:
-            _packed.append(self.wanted.render(context))
-        return replace(_packed[0], sample_id=self.sample_id)
+        return draw_instantly(self.wanted, context)
+
+
+def draw_instantly(wanted: PackedTwin, context: RenderContext) -> PackedSample:
+    """Return the one picture of this process, under another name; the first call makes it."""
+    if not _packed:
+        _packed.append(wanted.render(context))
+    return replace(_packed[0], sample_id=wanted.sample_id)
 
 
 class _WatchedRenderer:
@@ -251,18 +266,24 @@ class _WatchedRenderer:
         self, requests: Iterable[Request[Picture]]
     ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
         """Yield every request with the stored picture."""
-        asked = cast("Iterable[Request[Picture]]", map(self._ask, cast("Iterable[PackedTwin]", requests)))
+        asked = cast("Iterable[Request[Picture]]", map(self._ask, requests))
         for request, answer in self._pool.render(asked):
             self.first_s = self.first_s or time.perf_counter()
-            self._answered += 1
-            if self._answered % _MEASURE_EVERY == 0:
+            pictures = pictures_in([request])
+            self._answered += pictures
+            if self._answered // _MEASURE_EVERY > (self._answered - pictures) // _MEASURE_EVERY:
                 self.measure_memory()
-            yield cast("Request[Picture]", cast("InstantTwin", request).wanted), answer
+            wanted: object = request
+            if isinstance(wanted, InstantTwin):
+                wanted = wanted.wanted
+            yield cast("Request[Picture]", wanted), answer
 
-    def _ask(self, twin: PackedTwin) -> InstantTwin:
-        self._asked += 1
+    def _ask(self, request: Request[Any]) -> Request[Any]:
+        self._asked += pictures_in([request])
         self.in_flight_peak = max(self.in_flight_peak, self._asked - self._answered)
-        return InstantTwin(twin)
+        if isinstance(request, WholeShard):
+            return replace(request, draw=draw_instantly)
+        return InstantTwin(cast("PackedTwin", request))
 
 
 def _write_predictions(folder: Path, hand_model: HandModel, *, shards: int, hands: int) -> None:

@@ -1,6 +1,7 @@
 """The benchmarks of the render worker."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -70,6 +71,7 @@ def bench_render(
         "meshcycle bench farm",
         "meshcycle bench farm --shards 100000 --hands 1",
         "meshcycle bench farm --shards 1000 --hands 128 --json",
+        "meshcycle bench farm --shards 20000 --hands 128 --simulate 1000",
     ),
 )
 @click.option(
@@ -86,20 +88,53 @@ def bench_render(
     "--workers", type=WholeRange(1, 100_000), default=2, show_default=True, help="Processes that answer."
 )
 @click.option("--ray-address", help="Address of a running Ray cluster. Default: this machine.")
+@click.option(
+    "--written-by",
+    type=click.Choice(["workers", "driver"]),
+    default="workers",
+    show_default=True,
+    help="Who writes the shards.",
+)
+@click.option(
+    "--simulate",
+    type=WholeRange(1, 100_000),
+    help="Simulate a farm of so many workers, which only take time.",
+)
 @existing_folder("--folder", "Where the shards are stored meanwhile. Default: the temporary folder.")
 @as_json
 def bench_farm(
-    shards: int, hands: int, workers: int, ray_address: str | None, folder: Path | None, as_json: bool
+    shards: int,
+    hands: int,
+    workers: int,
+    ray_address: str | None,
+    written_by: Literal["workers", "driver"],
+    simulate: int | None,
+    folder: Path | None,
+    as_json: bool,
 ) -> None:
     """Measure the driver of the render farm.
 
     The workers answer at once with a stored picture of the usual size, so that only planning, handing out,
-    taking back and writing are measured. Without a cluster, all of that shares this machine's cores.
+    taking back and writing are measured. Without a cluster, all of that shares this machine's cores. A
+    simulated farm takes the driver's processor only, and tells how many of its workers are kept busy.
     """
+    if simulate is not None:
+        from render_worker.bench.simulated_farm import simulate_farm
+        from shared.hand_model import load_hand_model
+
+        farm = simulate_farm(load_hand_model(), workers=simulate, shards=shards, hands=hands, folder=folder)
+        report(farm, as_json=as_json)
+        return
     from render_worker.bench.driver import bench_farm as run
     from shared.hand_model import load_hand_model
 
     result = run(
-        load_hand_model(), shards=shards, hands=hands, workers=workers, address=ray_address, folder=folder
+        load_hand_model(),
+        shards=shards,
+        hands=hands,
+        workers=workers,
+        written_by=written_by,
+        address=ray_address,
+        folder=folder,
     )
     report(result, as_json=as_json)

@@ -61,12 +61,12 @@ def render(
     from shared.hand_model import load_hand_model
     from shared.seams.renderer import RenderJob
     from shared.storage.local_copy import fetch, working_copy
-    from shared.twins.rounds import claim_folder
+    from shared.twins.round_folders import claim_folder
 
     model = load_hand_model(hand_model)
     with (
         RenderPool(render_settings(settings), model, backgrounds, address=ray_address) as pool,
-        working_copy(out, only=("*.tar", "*.json")) as folder,
+        working_copy(out, only=("*.tar", "*.json", "*.npy")) as folder,
     ):
         claim_folder(folder)
         predicted = fetch(predictions, only=("*.safetensors",))

@@ -1,32 +1,33 @@
 """A pool of Blender processes on one machine or many, which survives the death of any of them."""
 
-import itertools
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
-import ray
-from ray.exceptions import (
-    ActorUnavailableError,
-    ActorUnschedulableError,
-    ObjectLostError,
-    OutOfMemoryError,
-    RayActorError,
-)
-
 from render_worker.picture.mesh import CappedMesh
-from render_worker.ray_farm.actor import RenderActor
+from render_worker.ray_farm.actor import RayEngine
+from render_worker.ray_farm.engine import Engine, WorkerDiedError, WorkerLostError
 from render_worker.ray_farm.head import require_head
 from render_worker.ray_farm.session import connect
-from render_worker.ray_farm.slots import RenderSlots, slots_of_cluster, slots_of_this_machine
+from render_worker.ray_farm.slots import slots_of_cluster, slots_of_this_machine
 from render_worker.ray_farm.tls import require_sound_tls
-from render_worker.ray_farm.workers import Worker, WorkerSet, result_of
-from render_worker.requests import KERNELS_S, Answers, FailedRequest, PoolStats, Request, WorkerState
+from render_worker.ray_farm.workers import Worker, WorkerSet
+from render_worker.requests import (
+    KERNELS_S,
+    Answers,
+    FailedRequest,
+    ManyPictures,
+    PoolStats,
+    Request,
+    WorkerState,
+    in_calls,
+    pictures_in,
+)
 from render_worker.twins.round import render_round
 from render_worker.worker import SceneStarter, start_blender
 from shared.backgrounds import BackgroundReader
@@ -36,11 +37,14 @@ from shared.seams.renderer import RenderJob, RenderReport, RenderSettings
 from shared.storage.location import Location
 
 _CHUNK: Final = 8
-"""Pictures per call: enough to forget the cost of a call, few enough for all workers to finish together."""
+"""Pictures per call, where a request is one picture: enough to forget the cost of a call, few enough for all
+workers to finish together."""
 _STRIKES: Final = 2
 """Workers that a single request may kill before it fails."""
 _LOSSES: Final = 5
 """Calls of a chunk that may be lost with their machine until it is blamed: a request kills no machines."""
+_LOOK_EVERY_S: Final = 1.0
+"""Time between two looks at what is overdue."""
 _GRACE_S: Final = 30.0
 """A worker ends itself when a picture takes too long; this much later, the pool ends it from outside."""
 
@@ -52,6 +56,10 @@ class _Chunk[Picture]:
     requests: tuple[Request[Picture], ...]
     deaths: int = 0
     losses: int = 0
+    num_pictures: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.num_pictures = pictures_in(self.requests)
 
 
 @dataclass(eq=False)
@@ -75,6 +83,7 @@ class RenderPool:
         backgrounds: What ``filter-backgrounds`` wrote: a folder that every worker can read, or a URL.
         address: Of a running Ray cluster; None starts one on this machine.
         start_scene: Replaces Blender in tests.
+        engine: Replaces Ray in simulations.
     """
 
     def __init__(
@@ -85,6 +94,7 @@ class RenderPool:
         *,
         address: str | None = None,
         start_scene: SceneStarter = start_blender,
+        engine: Engine | None = None,
     ) -> None:
         self.settings = settings
         self.hand_model = hand_model
@@ -92,7 +102,10 @@ class RenderPool:
         self.stats = PoolStats()
         self._address = address
         self._start_scene = start_scene
+        self._engine = engine
         self._workers: WorkerSet | None = None
+        self._stop: Event | None = None
+        self._look_again_s = 0.0
 
     def __enter__(self) -> Self:
         """Make sure that a farm is there before its caller begins anything.
@@ -135,7 +148,11 @@ class RenderPool:
             ShardError: There are no predictions, or they cannot be read.
             RenderStopped: Another thread set `stop`.
         """
-        return render_round(self, job, stop=stop)
+        self._stop = stop
+        try:
+            return render_round(self, job, stop=stop)
+        finally:
+            self._stop = None
 
     def render[Picture](
         self, requests: Iterable[Request[Picture]]
@@ -148,16 +165,16 @@ class RenderPool:
         """
         workers = self._ready_workers()
         self.stats = PoolStats(workers=workers.num_ready)
-        fresh = map(_Chunk, itertools.batched(requests, _CHUNK))
+        fresh = map(_Chunk, in_calls(requests, _CHUNK))
         again: deque[_Chunk[Picture]] = deque()
         waiting = next(fresh, None)
         running: dict[Any, _Call[Picture]] = {}
         try:
-            while waiting or running:
+            while (waiting or running) and not (self._stop and self._stop.is_set()):
                 workers.follow()
                 while workers.idle and waiting:
                     worker = workers.idle.pop()
-                    reference = worker.actor.render.remote(waiting.requests)
+                    reference = self._ready_engine().render(worker.actor, waiting.requests)
                     running[reference] = _Call(worker, waiting, time.monotonic())
                     waiting = again.popleft() if again else next(fresh, None)
                 for reference in workers.ready([*running, *workers.starting]):
@@ -179,13 +196,15 @@ class RenderPool:
         """Yield what a call has brought, or put its requests back to be tried again."""
         chunk = call.chunk
         try:
-            answers = cast("Answers[Picture]", result_of(reference))
-        except (RayActorError, ActorUnschedulableError, ObjectLostError, OutOfMemoryError) as error:
+            answers = cast("Answers[Picture]", self._ready_engine().result(reference))
+        except (WorkerDiedError, WorkerLostError) as error:
             self.stats.lost_workers += 1
             workers.stop(call.worker)
-            if chunk.losses < _LOSSES and (_is_lost(error) or not workers.is_there(call.worker)):
+            if chunk.losses < _LOSSES and (
+                isinstance(error, WorkerLostError) or not workers.is_there(call.worker)
+            ):
                 chunk.losses += 1
-                self.stats.retried += len(chunk.requests)
+                self.stats.retried += chunk.num_pictures
                 again.append(chunk)
             else:
                 chunk.deaths += 1
@@ -203,6 +222,11 @@ class RenderPool:
     ) -> Iterator[tuple[Request[Picture], FailedRequest]]:
         """Try every request of a chunk that killed a worker alone; fail one that kills them alone."""
         chunk = call.chunk
+        first = chunk.requests[0]
+        if isinstance(first, ManyPictures):  # whoever asked for so many divides them
+            self.stats.retried += chunk.num_pictures
+            yield first, FailedRequest(first.sample_id, "a worker died while rendering it")
+            return
         if len(chunk.requests) > 1:
             again.extend(_Chunk((request,)) for request in chunk.requests)
         elif chunk.deaths < _STRIKES:
@@ -220,21 +244,21 @@ class RenderPool:
     def _end_overdue(self, running: dict[Any, _Call[Any]]) -> None:
         """Kill workers that should long have ended themselves, because they or their machine are frozen."""
         now_s = time.monotonic()
+        if now_s < self._look_again_s:
+            return
+        self._look_again_s = now_s + _LOOK_EVERY_S
         for call in running.values():
-            limit_s = len(call.chunk.requests) * self.settings.timeout_s + _GRACE_S
+            limit_s = call.chunk.num_pictures * self.settings.timeout_s + _GRACE_S
             state = call.worker.state
             if state is not None and not state.device.is_cpu:
                 limit_s += KERNELS_S
             if now_s - call.started_s > limit_s:
-                ray.kill(call.worker.actor)
+                self._ready_engine().kill(call.worker.actor)
 
     def _ready_workers(self) -> WorkerSet:
         """Return the workers, of which at least one is ready."""
         if self._workers is None:
-            connect(self._address)
-            self._workers = WorkerSet(
-                self._start_worker, self._offered(), self.settings, address=self._address
-            )
+            self._workers = WorkerSet(self._ready_engine(), self.settings, address=self._address)
         workers = self._workers
         while True:
             workers.follow()
@@ -243,6 +267,19 @@ class RenderPool:
             for reference in workers.ready([*workers.starting]):
                 workers.admit(reference)
             workers.warn_once_or_give_up()
+
+    def _ready_engine(self) -> Engine:
+        """Return what runs the workers, started or joined."""
+        if self._engine is None:
+            connect(self._address)
+            self._engine = RayEngine(
+                self.settings,
+                CappedMesh.of(self.hand_model),
+                self.photographs,
+                start_scene=self._start_scene,
+                offered=self._offered(),
+            )
+        return self._engine
 
     def _offered(self) -> Any:
         if self._address is not None:
@@ -257,17 +294,3 @@ class RenderPool:
                 remedy="Ask for fewer.",
             )
         return partial(slots_of_this_machine, self.settings)
-
-    def _start_worker(self, slots: RenderSlots) -> Any:
-        device = {"device": slots.device} if slots.device else {}
-        return RenderActor.options(**slots.options).remote(
-            CappedMesh.of(self.hand_model),
-            self.settings.model_copy(update=device),
-            photographs=self.photographs,
-            start_scene=self._start_scene,
-        )
-
-
-def _is_lost(error: BaseException) -> bool:
-    """Tell whether a call was lost with the way to its worker, which says nothing about the request."""
-    return isinstance(error, ActorUnavailableError | ActorUnschedulableError | ObjectLostError)

@@ -3,13 +3,10 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-import ray
-from ray.exceptions import ActorUnschedulableError, OutOfMemoryError, RayActorError, RayTaskError
-
+from render_worker.ray_farm.engine import Engine, WorkerDiedError, WorkerLostError
 from render_worker.ray_farm.head import HeadWatch
 from render_worker.ray_farm.patience import Patience
 from render_worker.ray_farm.slots import RenderSlots
@@ -45,21 +42,19 @@ class WorkerSet:
     """Starts a worker for every slot that is offered, and knows which are ready and idle.
 
     Args:
-        start_worker: Starts a worker's process in a slot.
-        offered: Returns the slots that are offered at this moment.
+        engine: Runs them.
         settings: Device, number of workers, and patience.
         address: Of the farm; None if all workers are on this machine, which no other will join.
     """
 
     def __init__(
         self,
-        start_worker: Callable[[RenderSlots], Any],
-        offered: Callable[[], Iterable[RenderSlots]],
+        engine: Engine,
         settings: RenderSettings,
         *,
         address: str | None,
     ) -> None:
-        self._start_worker, self._offered = start_worker, offered
+        self._engine = engine
         self._settings, self._address = settings, address
         self._head = HeadWatch(address)
         self.idle: list[Worker] = []
@@ -96,7 +91,7 @@ class WorkerSet:
         self._head.ask()
         if self._head.is_silent:  # Ray could not say what is offered
             return
-        offered_slots = {_slot_key(slots): slots for slots in self._offered()}
+        offered_slots = {_slot_key(slots): slots for slots in self._engine.offered()}
         for slots in offered_slots.values():
             if not slots.accepts(self._settings):
                 self._refuse(slots, _unsuitable(slots, self._settings))
@@ -126,15 +121,15 @@ class WorkerSet:
         worker = self.starting.pop(reference)
         slot_key = _slot_key(worker.slots)
         try:
-            worker.state = cast("WorkerState", result_of(reference))
+            worker.state = cast("WorkerState", self._engine.result(reference))
             self._require_same_release(worker.slots, worker.state.release)
         except MeshcycleError as error:
             self.stop(worker)
             self._refuse(worker.slots, error)
-        except ActorUnschedulableError:  # its machine has left in the meantime
+        except (WorkerDiedError, WorkerLostError) as error:
             self.stop(worker)
-        except (RayActorError, OutOfMemoryError) as error:
-            self.stop(worker)
+            if isinstance(error, WorkerLostError) and error.before_it_began:
+                return
             self._failed_starts[slot_key] += 1
             if self._failed_starts[slot_key] >= _FAILED_STARTS and self.is_there(worker):
                 self._refuse(worker.slots, _failed(worker.slots, error))
@@ -145,7 +140,7 @@ class WorkerSet:
     def stop(self, worker: Worker) -> None:
         """Stop a worker; its slot is filled again if it is still offered."""
         if not self._head.is_silent:  # Ray would wait for its answer
-            ray.kill(worker.actor)
+            self._engine.kill(worker.actor)
         self._workers.remove(worker)
         if worker in self.idle:
             self.idle.remove(worker)
@@ -167,10 +162,9 @@ class WorkerSet:
             time.sleep(_TICK_S)
             return []
         try:
-            ready, _ = ray.wait(references, timeout=_TICK_S)
+            return self._engine.wait(references, _TICK_S)
         except OSError as error:  # from the pipe to Ray's process on this machine
             raise self._head.lost(str(error)) from error
-        return cast("list[Any]", ready)
 
     def warn_once_or_give_up(self) -> None:
         """Warn that no worker is ready, and give up after a while.
@@ -217,9 +211,9 @@ class WorkerSet:
         return f"Start some, on any machine: meshcycle render-workers --address {address}"
 
     def _start(self, slots: RenderSlots) -> None:
-        worker = Worker(self._start_worker(slots), slots)
+        worker = Worker(self._engine.start(slots), slots)
         self._workers.append(worker)
-        self.starting[worker.actor.state.remote()] = worker
+        self.starting[self._engine.state(worker.actor)] = worker
 
     def _require_same_release(self, slots: RenderSlots, found: Release) -> None:
         if not found.renders_like(self._release):
@@ -237,16 +231,6 @@ class WorkerSet:
         self._refused[_slot_key(slots)] = reason
 
 
-def result_of(reference: Any) -> object:
-    """Wait for a result; an error that a worker raised for the user arrives as itself."""
-    try:
-        return cast("object", ray.get(reference))
-    except RayTaskError as error:
-        if isinstance(error.cause, MeshcycleError):
-            raise error.cause from None
-        raise
-
-
 def _slot_key(slots: RenderSlots) -> tuple[str, str]:
     return slots.node_id, slots.device
 
@@ -258,9 +242,11 @@ def _unsuitable(slots: RenderSlots, settings: RenderSettings) -> RenderError:
     )
 
 
-def _failed(slots: RenderSlots, error: RayActorError | OutOfMemoryError) -> RenderError:
+def _failed(slots: RenderSlots, error: WorkerDiedError | WorkerLostError) -> RenderError:
     said = (str(error).strip() or "nothing").splitlines()
-    if isinstance(error, OutOfMemoryError):  # its other lines say how to switch Ray's check off
+    if (
+        isinstance(error, WorkerDiedError) and error.out_of_memory
+    ):  # its other lines say how to switch Ray's check off
         reason, remedy = said[0], "Give a smaller number of --workers, or end what else takes memory there."
     else:
         reason, remedy = said[-1], "Look at what `meshcycle doctor` says there."

@@ -3,116 +3,37 @@
 import hashlib
 import json
 import logging
+import secrets
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from typing import cast
+from typing import Any, Final, cast
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from render_worker.progress import FrameBar
-from render_worker.requests import FailedRequest, RenderContext, Request, RequestRenderer
-from render_worker.twins.twin import TwinRequest
-from shared.errors import ShardError
+from render_worker.requests import FailedRequest, PoolStats, Request, RequestRenderer
+from render_worker.twins.packed_twin import PackedTwin, packed_twins
+from render_worker.twins.shard_files import OpenShard, intact_index
+from render_worker.twins.whole_shard import PROOF, UnseenFolder, WholeShard, WrittenShard
+from shared.errors import RenderError, ShardError
 from shared.seams.renderer import RenderJob, RenderReport, RenderStopped
-from shared.seeds import rng_of
-from shared.storage.files import DISK_IS_FULL
-from shared.twins.predictions import PredictionShard, read_predictions
-from shared.twins.rounds import MANIFEST, commit_round
+from shared.storage.files import delete_temporary
+from shared.twins.manifest import MANIFEST, ManifestWriter, ShardEntry, entry_of
+from shared.twins.names import photograph_of
+from shared.twins.predictions import PredictionHead, PredictionShard, read_head, read_predictions
+from shared.twins.round_folders import require_shards
 from shared.twins.sample import LOOK_VERSION, Provenance
-from shared.twins.shards import PackedSample, SyntheticShard, pack_sample, read_index, write_shard
+from shared.twins.shards import PackedSample
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PackedTwin:
-    """A twin for a shard; its worker packs it, so that the driver only lays bytes one after the other.
-
-    Attributes:
-        shard: Stem of the shard.
-        twin: What to render.
-    """
-
-    shard: str
-    twin: TwinRequest
-
-    @property
-    def sample_id(self) -> str:
-        """Name of the picture."""
-        return self.twin.sample_id
-
-    def render(self, context: RenderContext) -> PackedSample:
-        """Render the twin.
-
-        Raises:
-            RenderError: The hand cannot be seen.
-        """
-        return pack_sample(self.twin.render(context))
-
-
-@dataclass(eq=False, kw_only=True)
-class OpenShard:
-    """A synthetic shard that waits for its pictures.
-
-    Attributes:
-        tar_path: Where it will be stored.
-        provenance: How it is made.
-        names: Its samples, in order.
-        answers: Pictures and refusals so far, by name.
-    """
-
-    tar_path: Path
-    provenance: Provenance
-    names: tuple[str, ...]
-    answers: dict[str, PackedSample | FailedRequest] = field(default_factory=dict)
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every sample was rendered or refused."""
-        return len(self.answers) == len(self.names)
-
-    @property
-    def is_intact(self) -> bool:
-        """Whether an earlier attempt left exactly this shard behind, every byte of it unchanged."""
-        try:
-            index = read_index(self.tar_path)
-        except ShardError:
-            return False
-        names = tuple(name for name in self.names if name not in index.quarantined)
-        # On a cluster, the worker that was asked for its device may live on another machine this time.
-        provenance = index.provenance.model_copy(update={"device": self.provenance.device})
-        if provenance != self.provenance or tuple(index.samples) != names:
-            return False
-        if not SyntheticShard(self.tar_path).is_intact():
-            logger.warning(
-                "%s has changed on the disk since it was written; rendering it again.", self.tar_path
-            )
-            return False
-        return True
-
-    def write(self) -> None:
-        """Write the shard.
-
-        Raises:
-            ShardError: It cannot be written, for example because the disk is full.
-        """
-        in_order = [self.answers[name] for name in self.names]
-        try:
-            write_shard(
-                self.tar_path,
-                [answer for answer in in_order if isinstance(answer, PackedSample)],
-                provenance=self.provenance,
-                quarantined={a.sample_id: a.reason for a in in_order if isinstance(a, FailedRequest)},
-            )
-        except OSError as error:
-            remedy = "Make room" if error.errno in DISK_IS_FULL else "See that it can be written there"
-            raise ShardError(
-                f"{self.tar_path}: expected to write a shard, found: {error.strerror or error}.",
-                remedy=f"{remedy}, then repeat the command; complete shards are kept.",
-            ) from error
+_OF_ONE_ROUND: Final = "Give the predictions of one round and one hand model."
+_LAST_SHARDS: Final = 256
+"""So many shards, at most, are drawn picture by picture at the end: more would keep the driver too busy."""
 
 
 def render_round(renderer: RequestRenderer, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
@@ -128,15 +49,15 @@ def render_round(renderer: RequestRenderer, job: RenderJob, *, stop: Event | Non
     start_s = time.monotonic()
     under_way = _RoundUnderWay(renderer, job, stop)
     rendered = under_way.render_missing(_prediction_paths(job.predictions_dir))
-    twins = commit_round(job.out_dir, under_way.tar_names, round_index=job.round_index, kept=job.kept)
+    drawn, quarantined = under_way.commit()
     return RenderReport(
         rendered=rendered,
-        reused=twins.count_by_round()[job.round_index] - rendered,
-        quarantined=tuple(twins.quarantined),
+        reused=drawn - rendered,
+        quarantined=quarantined,
         wall_s=time.monotonic() - start_s,
-        workers=renderer.stats.most_workers if rendered else 0,
-        lost_workers=renderer.stats.lost_workers,
-        retried=renderer.stats.retried,
+        workers=under_way.stats.most_workers if rendered else 0,
+        lost_workers=under_way.stats.lost_workers,
+        retried=under_way.stats.retried,
     )
 
 
@@ -157,17 +78,27 @@ class _RoundUnderWay:
 
     So neither the time to the first picture nor the memory grows with the number of shards.
 
+    A shard is handed to a worker whole, or picture by picture. Picture by picture are those that workers may
+    not or cannot write, those whose worker died, and the last ones, of which there are too few for all.
+
     Attributes:
-        tar_names: Shards of the round so far, complete ones included.
+        stats: What happened to the workers.
     """
 
     def __init__(self, renderer: RequestRenderer, job: RenderJob, stop: Event | None) -> None:
-        self.tar_names: list[str] = []
+        self.stats = PoolStats()
+        self._manifest = ManifestWriter(job.out_dir)
+        self._first: Provenance | None = None
+        self._refused: list[str] = []
         self._renderer, self._job, self._stop = renderer, job, stop
         self._open: dict[str, OpenShard] = {}
-        self._names: set[str] = set()
+        self._whole: dict[str, tuple[Path, int]] = {}
+        self._divided: deque[tuple[Path, int]] = deque()
         self._predicted_in: int | None = None
+        self._expected = self._rendered = self._quarantined = 0
         settings, state = renderer.settings, renderer.start()
+        self._workers_write = settings.written_by != "driver"
+        self._proof = secrets.token_hex(16)
         picture = json.dumps(settings.picture_fields() | job.variation.fields_set(), separators=(",", ":"))
         self._provenance = Provenance(
             bpy_version=state.bpy_version,
@@ -186,85 +117,211 @@ class _RoundUnderWay:
 
     def render_missing(self, paths: Sequence[Path]) -> int:
         """Render and write all shards that are not complete, and return how many pictures that took."""
-        rendered = quarantined = 0
+        waiting = deque(paths)
         bar = FrameBar(f"Rendering round {self._job.round_index + 1}")
-        with logging_redirect_tqdm(), bar:
-            for request, answer in self._renderer.render(self._requests(paths, bar)):
-                if self._stop is not None and self._stop.is_set():
-                    raise RenderStopped(f"{self._job.out_dir}: the render was stopped")
-                packed = cast("PackedTwin", request)
-                shard = self._open[packed.shard]
-                shard.answers[packed.sample_id] = answer
-                rendered += isinstance(answer, PackedSample)
-                if shard.is_complete:
-                    self._open.pop(packed.shard).write()
-                quarantined += isinstance(answer, FailedRequest)
-                bar.update(self._renderer.stats, quarantined=quarantined)
-        return rendered
+        with logging_redirect_tqdm(), bar, self._proof_is_there():
+            while waiting or self._divided:
+                for request, answer in self._renderer.render(self._requests(waiting, bar)):
+                    self._require_going_on()
+                    if isinstance(request, WholeShard):
+                        pictures = self._take_shard(request, answer)
+                    else:
+                        pictures = self._take_picture(cast("PackedTwin", request), answer)
+                    bar.expect(self._expected)
+                    bar.update(self._renderer.stats, pictures, quarantined=self._quarantined)
+                self._require_going_on()
+                self.stats.add(self._renderer.stats)
+        delete_temporary(self._job.out_dir)
+        return self._rendered
 
-    def _requests(self, paths: Sequence[Path], bar: FrameBar) -> Iterator[Request[PackedSample]]:
+    def commit(self) -> tuple[int, tuple[str, ...]]:
+        """Declare the shards, and the twins that are kept, to be the round.
+
+        Returns:
+            The number of twins that its own shards have, and the names of those that could not be drawn.
+
+        Raises:
+            ShardError: A shard of an earlier round is gone.
+        """
+        job = self._job
+        require_shards(job.out_dir, job.kept)
+        manifest = self._manifest.commit(self._first, round_index=job.round_index, kept=job.kept)
+        return manifest.shown.get(job.round_index, 0), tuple(self._refused)
+
+    def _require_going_on(self) -> None:
+        if self._stop is not None and self._stop.is_set():
+            raise RenderStopped(f"{self._job.out_dir}: the render was stopped")
+
+    @contextmanager
+    def _proof_is_there(self) -> Iterator[None]:
+        """Have the secret in the folder, by which workers show that they see it."""
+        path = self._job.out_dir / PROOF
+        if self._workers_write:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self._proof)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _take_shard(self, request: WholeShard, answer: object) -> int:
+        """Note that a shard is complete, or what else became of it; return the pictures drawn or refused."""
+        path, number = self._whole.pop(request.sample_id)
+        if isinstance(answer, WrittenShard):
+            self._quarantined += len(answer.quarantined)
+            entry = ShardEntry(
+                round_index=self._job.round_index,
+                name=request.tar_path.name,
+                index_sha256=answer.index_sha256,
+                sample_ids=tuple(name for name in request.names if name not in answer.quarantined),
+                quarantined=answer.quarantined,
+            )
+            self._finish(number, entry, answer.provenance)
+            self._rendered += answer.rendered
+            if answer.rendered == 0:
+                self._expected -= request.num_pictures
+                return 0
+            return request.num_pictures
+        self._divided.append((path, number))
+        self._expected -= request.num_pictures
+        if isinstance(answer, UnseenFolder):
+            self._leave_to_driver(answer.host)
+        return 0
+
+    def _leave_to_driver(self, host: str) -> None:
+        """Have all further pictures come here, because a machine does not see the folders.
+
+        Raises:
+            RenderError: That is not wanted.
+        """
+        folders = f"{self._job.out_dir} and {self._job.predictions_dir}"
+        if self._renderer.settings.written_by == "workers":
+            raise RenderError(
+                f"{host}: expected to see {folders} as this machine does, and to write there; it does not.",
+                remedy='Mount them there under the same paths, or set render.written_by = "auto".',
+            )
+        if self._workers_write:
+            logger.warning(
+                "%s does not see %s as this machine does; all pictures pass through this machine.",
+                *(host, folders),
+            )
+        self._workers_write = False
+
+    def _take_picture(self, request: PackedTwin, answer: object) -> int:
+        """Put a picture into its shard, which is written once it is complete; return 1."""
+        shard = self._open[request.shard]
+        shard.answers[request.sample_id] = cast("PackedSample | FailedRequest", answer)
+        self._rendered += isinstance(answer, PackedSample)
+        if shard.is_complete:
+            self._finish(shard.number, self._open.pop(request.shard).write(), shard.provenance)
+        self._quarantined += isinstance(answer, FailedRequest)
+        return 1
+
+    def _requests(self, waiting: deque[Path], bar: FrameBar) -> Iterator[Request[Any]]:
         """Read one shard after the other; the bar's total is a guess until the last one was read."""
-        missing = 0
-        for left, path in zip(reversed(range(len(paths))), paths, strict=True):
-            predictions = read_predictions(path)
-            self._require_fitting(path, predictions)
-            shard = self._plan(path, predictions)
-            if not shard.names:
+        while waiting or self._divided:
+            if self._divided:
+                path, number = self._divided.popleft()
+                yield from self._pictures(path, number, read_predictions(path))
                 continue
-            self.tar_names.append(shard.tar_path.name)
-            if shard.is_intact:
+            path = waiting.popleft()
+            is_whole = self._workers_write and len(waiting) >= min(self._renderer.stats.workers, _LAST_SHARDS)
+            predictions = None if is_whole else read_predictions(path)
+            head = read_head(path) if predictions is None else predictions.head
+            self._require_fitting(path, head)
+            names = self._twins_of(head)
+            if not names:
                 continue
-            missing += len(shard.names)
-            bar.expect(missing + left * len(shard.names))
-            (self._job.out_dir / MANIFEST).unlink(missing_ok=True)
-            self._open[path.stem] = shard
-            for row, photograph in enumerate(predictions.sample_ids):
-                for name in self._job.twins_of(photograph):
-                    yield PackedTwin(path.stem, _twin(predictions, row, name, self._job))
+            number = self._number_of(path, names)
+            if predictions is not None:
+                yield from self._pictures(path, number, predictions)
+            else:
+                yield self._shard(path, number, names)
+            bar.expect(self._expected + len(waiting) * len(names))
 
-    def _require_fitting(self, path: Path, predictions: PredictionShard) -> None:
+    def _shard(self, path: Path, number: int, names: tuple[str, ...]) -> WholeShard:
+        """Return the request for a whole shard."""
+        self._uncommit()
+        self._expected += len(names)
+        self._whole[path.stem] = (path, number)
+        return WholeShard(
+            predictions_path=path.absolute(),
+            tar_path=self._tar_path(path),
+            names=names,
+            provenance=self._provenance,
+            variation=self._job.variation,
+            proof=self._proof,
+        )
+
+    def _pictures(self, path: Path, number: int, predictions: PredictionShard) -> Iterator[PackedTwin]:
+        """Yield the requests for the pictures of a shard, unless it is there already."""
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        shard = OpenShard(
+            tar_path=self._tar_path(path),
+            provenance=self._provenance.model_copy(update={"predictions_sha256": digest}),
+            names=self._twins_of(predictions.head),
+            number=number,
+        )
+        index = intact_index(shard.tar_path, shard.names, shard.provenance)
+        if index is not None:
+            self._finish(number, entry_of(shard.tar_path, index), index.provenance)
+            return
+        self._uncommit()
+        self._expected += len(shard.names)
+        self._open[path.stem] = shard
+        yield from packed_twins(
+            path.stem,
+            predictions,
+            shard.names,
+            provenance=shard.provenance,
+            variation=self._job.variation,
+        )
+
+    def _finish(self, number: int, entry: ShardEntry, provenance: Provenance) -> None:
+        """Note that a shard is complete."""
+        if number == 0:
+            self._first = provenance
+        self._refused.extend(entry.quarantined)
+        self._manifest.finish(number, entry)
+
+    def _twins_of(self, head: PredictionHead) -> tuple[str, ...]:
+        return tuple(name for each in head.sample_ids for name in self._job.twins_of(each))
+
+    def _tar_path(self, path: Path) -> Path:
+        return self._job.out_dir.absolute() / f"{path.stem}.tar"
+
+    def _uncommit(self) -> None:
+        """See that a round whose shards are about to change does not count as one meanwhile."""
+        (self._job.out_dir / MANIFEST).unlink(missing_ok=True)
+
+    def _require_fitting(self, path: Path, head: PredictionHead) -> None:
         """Make sure that a shard can be drawn together with those before it."""
         num_verts = self._renderer.hand_model.num_verts
         found = None
-        if predictions.verts_m.shape[1] != num_verts:
+        if head.num_verts != num_verts:
             expected = f"meshes of the hand model's {num_verts} vertices"
-            found = f"{predictions.verts_m.shape[1]}"
-        elif self._predicted_in is not None and self._predicted_in != predictions.round_index:
+            found = f"{head.num_verts}"
+        elif self._predicted_in is not None and self._predicted_in != head.round_index:
             expected = f"predictions of round {self._predicted_in + 1}, as in the shards before"
-            found = f"those of round {predictions.round_index + 1}"
-        elif again := self._names.intersection(predictions.sample_ids):
-            expected, found = "every sample once", f"{min(again)} in a shard before, too"
+            found = f"those of round {head.round_index + 1}"
         if found is not None:
-            raise ShardError(
-                f"{path}: expected {expected}, found {found}.",
-                remedy="Give the predictions of one round and one hand model.",
+            raise ShardError(f"{path}: expected {expected}, found {found}.", remedy=_OF_ONE_ROUND)
+        self._predicted_in = head.round_index
+
+    def _number_of(self, path: Path, names: tuple[str, ...]) -> int:
+        """Announce a shard to the manifest, and return its number."""
+        number, there = self._manifest.begin(f"{path.stem}.tar", names)
+        again = [
+            name
+            for name, shards in there.items()
+            if any(
+                photograph_of(name) in read_head((path.parent / shard).with_suffix(path.suffix)).sample_ids
+                for shard in shards
             )
-        self._predicted_in = predictions.round_index
-        self._names.update(predictions.sample_ids)
-
-    def _plan(self, path: Path, predictions: PredictionShard) -> OpenShard:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        return OpenShard(
-            tar_path=self._job.out_dir / f"{path.stem}.tar",
-            provenance=self._provenance.model_copy(update={"predictions_sha256": digest}),
-            names=tuple(name for each in predictions.sample_ids for name in self._job.twins_of(each)),
-        )
-
-
-def _twin(predictions: PredictionShard, row: int, name: str, job: RenderJob) -> TwinRequest:
-    other = None
-    if job.variation.occluded > 0:
-        rng = rng_of(job.run_seed, "second hand", job.round_index, name)
-        chosen = int(rng.integers(len(predictions)))
-        other = (predictions.verts_m[chosen], predictions.joints_m[chosen])
-    return TwinRequest(
-        sample_id=name,
-        verts_m=predictions.verts_m[row],
-        joints_m=predictions.joints_m[row],
-        camera=predictions.camera(row),
-        image_px=predictions.image_px,
-        round_index=predictions.round_index,
-        run_seed=job.run_seed,
-        variation=job.variation,
-        other=other,
-    )
+        ]
+        if again:
+            raise ShardError(
+                f"{path}: expected every sample once, found {min(again)} in a shard before, too.",
+                remedy=_OF_ONE_ROUND,
+            )
+        return number

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from shared.import_path import ImportPath
 from shared.records import Section
+from shared.twins.manifest import ShardEntry
 from shared.twins.names import twin_name
-from shared.twins.rounds import ShardEntry
 from shared.twins.variation import AS_PREDICTED, Variation
 
 type RenderDevice = Literal["cpu", "cuda", "optix", "hip", "metal", "oneapi", "auto"]
@@ -28,6 +28,7 @@ _NOT_IN_THE_PICTURE: Final = {
     "timeout_s",
     "patience_s",
     "shard_size",
+    "written_by",
 }
 
 
@@ -68,6 +69,10 @@ class RenderSettings(Section):
     """A round without workers waits this long, then ends with an error; it can be resumed."""
     shard_size: int = Field(default=128, ge=1, le=65_536)
     """Hands per shard, which is also the unit of work and of retry."""
+    written_by: Literal["auto", "workers", "driver"] = "auto"
+    """Who writes shards: the workers that draw them, or this machine, through which every picture then
+    passes. ``auto`` lets workers do it if their machines see the folders of the run as this one does, and
+    ``workers`` insists on it. The bytes are the same."""
     extras: tuple[Literal["depth", "normals"], ...] = ()
     """Further members of every sample: ``depth.npy`` in metres, NaN where there is no hand, and
     ``normals.png``, (n + 1) / 2 in camera axes. Cycles only."""

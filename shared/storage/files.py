@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import re
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
@@ -14,7 +15,9 @@ DISK_IS_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Numbers of the errors that room on the disk would mend."""
 
 
-_TEMPORARY: Final = re.compile(r"\..+\.(\d+)\.tmp", re.DOTALL)
+_MACHINE: Final = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+"""Several machines, or containers, may write into one folder, and each knows only its own processes."""
+_TEMPORARY: Final = re.compile(r"\..+\.([0-9a-f]{8})-(\d+)\.tmp", re.DOTALL)
 _NAME_BYTES: Final = 200
 """So much of a file's name is in that of its temporary file, which may have 255 bytes."""
 
@@ -42,8 +45,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     if path.parent not in _swept:
         _swept.add(path.parent)
         sweep_leftovers(path.parent)
-    stem = os.fsdecode(os.fsencode(path.name)[:_NAME_BYTES])
-    temporary = path.with_name(f".{stem}.{os.getpid()}.tmp")
+    temporary = path.with_name(temporary_name(path.name))
     try:
         yield temporary
         flush_to_disk(temporary)
@@ -58,12 +60,26 @@ def written_aside(path: Path) -> Iterator[Path]:
     flush_to_disk(path.parent)
 
 
+def temporary_name(name: str, process: int | None = None) -> str:
+    """Return what a file of this name is called while a process of this machine, or this one, writes it."""
+    stem = os.fsdecode(os.fsencode(name)[:_NAME_BYTES])
+    return f".{stem}.{_MACHINE}-{process or os.getpid()}.tmp"
+
+
 def sweep_leftovers(folder: Path) -> None:
-    """Delete the temporary files in a folder whose processes are gone."""
+    """Delete the temporary files in a folder that processes of this machine have left there."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             match = _TEMPORARY.fullmatch(entry.name)
-            if match is not None and not _is_running(int(match[1])):
+            if match is not None and match[1] == _MACHINE and not _is_running(int(match[2])):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def delete_temporary(folder: Path) -> None:
+    """Delete all temporary files in a folder, whoever wrote them: nobody may be writing there any more."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _TEMPORARY.fullmatch(entry.name):
                 Path(entry.path).unlink(missing_ok=True)
 
 

@@ -9,6 +9,9 @@ MAX_NAME_BYTES: Final = 80
 """A member of a tar has 100 bytes for its name, and ``.mask.png`` needs some of them."""
 _COPY: Final = "+"
 """Before the number of a further twin; no name of a photograph has one."""
+MAX_TWINS: Final = 1000
+"""Of one photograph."""
+_NUMBER_DIGITS: Final = 6
 MAX_ROUND: Final = 1_000_000
 MAX_IMAGE_PX: Final = 8192
 """Side of a photograph; a larger one would fill the memory of a render worker."""
@@ -60,6 +63,17 @@ def twin_name(photograph: str, copy: int) -> str:
 def photograph_of(twin: str) -> str:
     """Return the name of the photograph that a twin belongs to."""
     return twin.partition(_COPY)[0]
+
+
+def copy_of(twin: str) -> int:
+    """Return the number of a twin among those of its photograph; that of the first, 0, is not in its name."""
+    number = twin.partition(_COPY)[2]
+    return min(int(number), MAX_TWINS - 1) if number.isdecimal() and len(number) < _NUMBER_DIGITS else 0
+
+
+def round_name(round_index: int) -> str:
+    """Return the name of a round's directory among those of its run."""
+    return f"round-{round_index:04d}"
 
 
 type SampleName = Annotated[str, AfterValidator(checked_name)]

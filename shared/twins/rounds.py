@@ -3,202 +3,54 @@
     round-0003/shard-00000.tar   the twins that were drawn for this round, with their index beside them
     round-0003/manifest.json     written last: these shards, and the twins kept from earlier rounds
 
+What the manifest consists of is in `shared.twins.manifest`.
+
 A round shows some twins of every photograph, mostly one. Where one was not drawn again, the manifest refers
 to the shard of the earlier round that holds it, in a sibling directory; `forget_rounds` leaves such shards
 alone.
 """
 
 import hashlib
-import re
-import shutil
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Final, NamedTuple, Self
 
-from pydantic import StringConstraints, ValidationError
+import numpy as np
 
 from shared.errors import ShardError
-from shared.records import Record
-from shared.storage.files import write_durably
-from shared.storage.own_way import require_own_way
-from shared.twins.names import RoundIndex, SampleName, photograph_of
+from shared.storage.files import sha256_of
+from shared.twins.lookup import ROW, SAMPLES, SHARDS, load_table, shards_of
+from shared.twins.manifest import (
+    MANIFEST,
+    Manifest,
+    ShardEntry,
+    read_manifest,
+    read_part,
+)
+from shared.twins.names import round_name, twin_name
 from shared.twins.sample import Provenance, SyntheticSample
-from shared.twins.shards import SyntheticShard, index_path, read_index, read_versioned_json
+from shared.twins.shards import SyntheticShard, index_path
 
-FORMAT = "meshcycle-round-2"
-MANIFEST = "manifest.json"
-_MARK = ".meshcycle-round"
-"""Lies in the folder of a round that was begun where a person said."""
-
-_NAME = re.compile(r"round-(\d{4,})")
+_CACHED_SAMPLES: Final = 1 << 17
+"""Samples whose places in their tars stay in memory, in each process that reads a round."""
 
 
-class ShardEntry(Record):
-    """One shard that a round shows twins of.
+class _Row(NamedTuple):
+    """A shard as it is in the table of shards."""
 
-    Attributes:
-        round_index: Round whose predictions it shows; an earlier round's tar is in that round's directory.
-        name: File name of the tar.
-        index_sha256: Hash of the index, which holds the hashes of the samples.
-        sample_ids: Samples that the round shows, in the order of the tar: all of a shard of its own.
-        quarantined: Samples that could not be drawn, and why; empty for a shard of an earlier round.
-    """
-
-    round_index: RoundIndex
-    name: SampleName
-    index_sha256: Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]
-    sample_ids: tuple[SampleName, ...]
-    quarantined: dict[SampleName, str]
-
-
-class Manifest(Record):
-    """What a committed round consists of.
-
-    Attributes:
-        format: Always `FORMAT`.
-        round_index: Round of the predictions that were drawn.
-        provenance: How the first of its own shards was made; those differ in predictions, and at most in
-            device. None if it has none.
-        shards: Its own shards in order, then those of earlier rounds.
-    """
-
-    format: str
-    round_index: RoundIndex
-    provenance: Provenance | None
-    shards: tuple[ShardEntry, ...]
-
-
-def round_name(round_index: int) -> str:
-    """Return the name of a round's directory among those of its run."""
-    return f"round-{round_index:04d}"
-
-
-def claim_folder(directory: Path) -> None:
-    """Make sure that a folder that a person chose holds nothing that a round would replace, but a round.
-
-    Raises:
-        ShardError: It holds somebody's files; nothing was changed.
-        StorageError: A link of somebody else's leads there, or away from there.
-    """
-    require_own_way(directory, depth=1)
-    if (directory / _MARK).exists():
-        return
-    if not directory.is_dir():
-        directory.mkdir(parents=True)
-    for path in sorted((*directory.glob("*.tar"), *directory.glob("*.json"))):
-        if not path.name.startswith(".") and not _is_of_a_round(path):
-            raise ShardError(
-                f"{path}: expected a free folder, or one with a round of twins, found somebody's file.",
-                remedy="Give another --out; nothing was changed.",
-            )
-    (directory / _MARK).touch()
-
-
-def _is_of_a_round(path: Path) -> bool:
-    try:
-        if path.name == MANIFEST:
-            SyntheticRound.open(path.parent)
-        else:
-            read_index(path.with_name(path.name.split(".")[0] + ".tar"))
-    except ShardError:
-        return False
-    return True
-
-
-def commit_round(
-    directory: Path, tar_names: Sequence[str], *, round_index: int, kept: Sequence[ShardEntry] = ()
-) -> "SyntheticRound":
-    """Declare the named shards, and twins that are kept from earlier rounds, to be the round.
-
-    Args:
-        directory: Of the round.
-        tar_names: Its own shards, in order.
-        round_index: Round of the predictions that were drawn.
-        kept: What `SyntheticRound.entries_of` says about the twins that were not drawn again.
-
-    Raises:
-        ShardError: A shard is not complete.
-    """
-    entries: list[ShardEntry] = []
-    provenance: Provenance | None = None
-    for name in tar_names:
-        index = SyntheticShard(directory / name).index
-        provenance = provenance or index.provenance
-        entries.append(
-            ShardEntry(
-                round_index=round_index,
-                name=name,
-                index_sha256=hashlib.sha256(index_path(directory / name).read_bytes()).hexdigest(),
-                sample_ids=tuple(index.samples),
-                quarantined=index.quarantined,
-            )
-        )
-    manifest = Manifest(
-        format=FORMAT,
-        round_index=round_index,
-        provenance=provenance,
-        shards=(*entries, *kept),
-    )
-    twins = SyntheticRound(directory, manifest)
-    if missing := twins.missing_shards():
-        raise ShardError(
-            f"{missing[0]}: expected a shard that twins are kept from, found no complete one.",
-            remedy="Render again.",
-        )
-    write_durably(directory / MANIFEST, [manifest.model_dump_json(indent=1).encode()])
-    return twins
-
-
-def forget_rounds(parent: Path, *, before: int) -> None:
-    """Delete all rounds before one, except the shards that it or a later round still refers to.
-
-    A round loses its manifest first, so that whatever is left of it no longer counts as a round.
-
-    Args:
-        parent: Holds the directories of the rounds.
-        before: The first round that stays.
-
-    Raises:
-        ShardError: A manifest cannot be read; nothing was deleted.
-    """
-    rounds = {
-        int(match[1]): path
-        for path in (sorted(parent.iterdir()) if parent.is_dir() else ())
-        if (match := _NAME.fullmatch(path.name))
-    }
-    shown = shards_shown(directory for index, directory in rounds.items() if index >= before)
-    for index, directory in rounds.items():
-        if index < before:
-            _forget_round(directory, spare=[path.name for path in shown if path.parent == directory])
-
-
-def shards_shown(directories: Iterable[Path]) -> set[Path]:
-    """Return the tars of all those rounds among the directories that are committed.
-
-    Raises:
-        ShardError: A manifest cannot be read.
-    """
-    rounds = [SyntheticRound.open(path) for path in directories if (path / MANIFEST).exists()]
-    return {twins.tar_path(entry) for twins in rounds for entry in twins.manifest.shards}
-
-
-def _forget_round(directory: Path, *, spare: Collection[str]) -> None:
-    (directory / MANIFEST).unlink(missing_ok=True)
-    if not spare:
-        shutil.rmtree(directory)
-        return
-    spared = {path for name in spare for path in (directory / name, index_path(directory / name))}
-    for path in sorted(directory.iterdir()):  # an index comes before its tar
-        if path not in spared:
-            path.unlink()
+    round_index: int
+    name: str
+    index_sha256: str
 
 
 @dataclass(frozen=True)
 class SyntheticRound:
     """Random access to a committed round by sample id; can be pickled and forked.
+
+    Its memory does not grow with the samples: tables are mapped, and only some indexes stay.
 
     Attributes:
         directory: Folder of the shards.
@@ -215,79 +67,97 @@ class SyntheticRound:
         Raises:
             ShardError: The round was not committed, or its manifest cannot be read.
         """
-        path = directory / MANIFEST
-        try:
-            return cls(directory, Manifest.model_validate(read_versioned_json(path, expected_format=FORMAT)))
-        except FileNotFoundError as error:
+        return cls(directory, read_manifest(directory))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.directory, self.manifest)  # without what is mapped or remembered
+
+    def entries(self) -> Iterator[ShardEntry]:
+        """Yield all shards with the names of their samples: its own in order, then those of earlier rounds.
+
+        Raises:
+            ShardError: A part of the manifest cannot be read.
+        """
+        for part in self.manifest.parts:
+            yield from read_part(self.directory, part)
+
+    def files(self) -> list[Path]:
+        """Return all files of the round besides its shards."""
+        names = (MANIFEST, SAMPLES, SHARDS, *(part.name for part in self.manifest.parts))
+        return [self.directory / name for name in names]
+
+    @cached_property
+    def _sample_table(self) -> np.ndarray:
+        return self._table(SAMPLES, np.dtype("<u8"), self.manifest.samples_sha256)
+
+    @cached_property
+    def _shard_table(self) -> np.ndarray:
+        return self._table(SHARDS, ROW, self.manifest.shards_sha256)
+
+    def _table(self, name: str, dtype: np.dtype[np.generic], expected_sha256: str) -> np.ndarray:
+        path = self.directory / name
+        table = load_table(path, dtype)
+        if sha256_of(path) != expected_sha256:
             raise ShardError(
-                f"{directory}: expected a committed round, found no {MANIFEST}.",
-                remedy="Render the round again; complete shards are kept.",
-            ) from error
-        except ValidationError as error:
+                f"{path}: expected sha256 {expected_sha256[:16]}…, found another.",
+                remedy=f"Delete {MANIFEST} and render the round again; complete shards are kept.",
+            )
+        return table
+
+    @cached_property
+    def _opened(self) -> OrderedDict[int, SyntheticShard]:
+        """Shards whose indexes were read; the one that was used last is at the end."""
+        return OrderedDict()
+
+    def _row(self, number: int) -> _Row:
+        if number >= len(self._shard_table):
             raise ShardError(
-                f"{path}: expected the manifest of a round, found {error.error_count()} wrong fields.",
-                remedy="Delete it and render the round again.",
-            ) from error
+                f"{self.directory / SAMPLES}: expected shards of {SHARDS}, found number {number}.",
+                remedy=f"Delete {MANIFEST} and render the round again; complete shards are kept.",
+            )
+        row = self._shard_table[number]
+        name = bytes(row["name"]).decode(errors="replace")
+        return _Row(int(row["round_index"]), name, bytes(row["index_sha256"]).hex())
 
-    @cached_property
-    def _shards(self) -> dict[Path, SyntheticShard]:
-        """Shards by path; each keeps its index once that was read."""
-        return {path: SyntheticShard(path) for path in map(self.tar_path, self.manifest.shards)}
-
-    @cached_property
-    def _shard_of(self) -> dict[str, ShardEntry]:
-        return {sample_id: entry for entry in self.manifest.shards for sample_id in entry.sample_ids}
-
-    @cached_property
-    def _twins_of(self) -> dict[str, tuple[str, ...]]:
-        names: dict[str, tuple[str, ...]] = {}
-        for name in self._shard_of:
-            photograph = photograph_of(name)
-            names[photograph] = (*names.get(photograph, ()), name)
-        return names
-
-    def twins_of(self, photograph: str) -> tuple[str, ...]:
-        """Return the names of the twins that a photograph has, in order."""
-        return self._twins_of.get(photograph, ())
+    def _path(self, round_index: int, name: str) -> Path:
+        own = round_index == self.manifest.round_index
+        return (self.directory if own else self.directory.parent / round_name(round_index)) / name
 
     def tar_path(self, entry: ShardEntry) -> Path:
         """Return the path of a shard of the round."""
-        own = entry.round_index == self.manifest.round_index
-        return (self.directory if own else self.directory.parent / round_name(entry.round_index)) / entry.name
+        return self._path(entry.round_index, entry.name)
+
+    def tar_paths(self) -> Iterator[Path]:
+        """Yield the paths of all shards."""
+        for number in range(len(self._shard_table)):
+            row = self._row(number)
+            yield self._path(row.round_index, row.name)
 
     def missing_shards(self) -> list[Path]:
         """Return the shards that are gone or incomplete; their contents are not looked at."""
-        paths = map(self.tar_path, self.manifest.shards)
-        return [path for path in paths if not (path.exists() and index_path(path).exists())]
-
-    def round_of(self, sample_id: str) -> int:
-        """Return the round whose prediction a sample's twin shows."""
-        return self._shard_of[sample_id].round_index
+        return [path for path in self.tar_paths() if not (path.exists() and index_path(path).exists())]
 
     def count_by_round(self) -> Counter[int]:
         """Count the twins by the round whose predictions they show."""
-        counts: Counter[int] = Counter()
-        for entry in self.manifest.shards:
-            counts[entry.round_index] += len(entry.sample_ids)
-        return +counts
+        return Counter(self.manifest.shown)
 
     def entries_of(self, sample_ids: Collection[str]) -> tuple[ShardEntry, ...]:
         """Return what the manifest of a later round says in order to keep the twins of these samples."""
-        narrowed = [
+        narrowed = (
             entry.model_copy(
                 update={
                     "sample_ids": tuple(name for name in entry.sample_ids if name in sample_ids),
                     "quarantined": {},
                 }
             )
-            for entry in self.manifest.shards
-        ]
+            for entry in self.entries()
+        )
         return tuple(entry for entry in narrowed if entry.sample_ids)
 
     @property
     def sample_ids(self) -> tuple[str, ...]:
         """All samples that have a twin, in order."""
-        return tuple(self._shard_of)
+        return tuple(name for entry in self.entries() for name in entry.sample_ids)
 
     @property
     def provenance(self) -> Provenance | None:
@@ -297,13 +167,30 @@ class SyntheticRound:
     @property
     def quarantined(self) -> dict[str, str]:
         """Samples that could not be drawn for this round, and why."""
-        return {name: why for entry in self.manifest.shards for name, why in entry.quarantined.items()}
+        return {name: why for entry in self.entries() for name, why in entry.quarantined.items()}
 
     def __len__(self) -> int:
-        return len(self._shard_of)
+        return sum(self.manifest.shown.values())
 
     def __contains__(self, sample_id: object) -> bool:
-        return sample_id in self._shard_of
+        return isinstance(sample_id, str) and self._number_of(sample_id) is not None
+
+    def twins_of(self, photograph: str) -> tuple[str, ...]:
+        """Return the names of the twins that a photograph has, in the order of their numbers."""
+        names = (twin_name(photograph, copy) for copy in range(self.manifest.most_twins))
+        return tuple(name for name in names if name in self)
+
+    def round_of(self, sample_id: str) -> int:
+        """Return the round whose prediction the twin of a sample shows, which must have one.
+
+        Raises:
+            KeyError: It has none.
+        """
+        numbers = shards_of(self._sample_table, sample_id)
+        number = numbers[0] if len(numbers) == 1 else self._number_of(sample_id)
+        if number is None:
+            raise KeyError(sample_id)
+        return self._row(number).round_index
 
     def read(self, sample_id: str) -> SyntheticSample:
         """Return one sample, verified against the checksums of its shard.
@@ -311,24 +198,36 @@ class SyntheticRound:
         Raises:
             ShardError: The round has no such sample, or what is stored is not what was committed.
         """
-        entry = self._shard_of.get(sample_id)
-        if entry is None:
+        number = self._number_of(sample_id)
+        if number is None:
             raise ShardError(f"{self.directory}: expected sample {sample_id} in the round, found none.")
-        shard = self._shards[self.tar_path(entry)]
-        if "index" not in vars(shard):
-            _check_index(shard, entry)
-        return shard.read(sample_id)
+        return self._shard(number).read(sample_id)
+
+    def _number_of(self, sample_id: str) -> int | None:
+        """Return the number of the shard with a sample; its index decides, because hashes collide."""
+        numbers = shards_of(self._sample_table, sample_id)
+        return next((number for number in numbers if sample_id in self._shard(number).index.samples), None)
+
+    def _shard(self, number: int) -> SyntheticShard:
+        """Return a shard whose index is what was committed."""
+        shard = self._opened.get(number)
+        if shard is None:
+            row = self._row(number)
+            shard = SyntheticShard(self._path(row.round_index, row.name))
+            _check_index(shard, row.index_sha256)
+            self._opened[number] = shard
+            while len(self._opened) > 1 and len(self._opened) * len(shard.index.samples) > _CACHED_SAMPLES:
+                self._opened.popitem(last=False)
+        self._opened.move_to_end(number)
+        return shard
 
 
-def _check_index(shard: SyntheticShard, entry: ShardEntry) -> None:
+def _check_index(shard: SyntheticShard, expected_sha256: str) -> None:
     """Refuse an index that changed after the round was committed."""
-    samples = shard.index.samples  # first, because its own errors are clearer than a checksum
+    _ = shard.index  # first, because its own errors are clearer than a checksum
     found = hashlib.sha256(index_path(shard.tar_path).read_bytes()).hexdigest()
-    if found != entry.index_sha256 or not samples.keys() >= set(entry.sample_ids):
+    if found != expected_sha256:
         raise ShardError(
-            (
-                f"{index_path(shard.tar_path)}: expected sha256 {entry.index_sha256[:16]}…, "
-                f"found {found[:16]}…."
-            ),
+            f"{index_path(shard.tar_path)}: expected sha256 {expected_sha256[:16]}…, found {found[:16]}….",
             remedy=f"Delete {MANIFEST} and render the round again.",
         )

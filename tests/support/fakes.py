@@ -1,6 +1,7 @@
 """Small stand-ins for the seams of the system, for tests only."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
@@ -12,10 +13,25 @@ from shared.camera import project_px
 from shared.hand_model import load_hand_model
 from shared.seams.renderer import RenderJob, RenderReport, RenderStopped
 from shared.seeds import seed_of
+from shared.twins.manifest import Manifest, ManifestWriter, ShardEntry, entry_of
 from shared.twins.predictions import PredictionShard, read_predictions
-from shared.twins.rounds import commit_round
+from shared.twins.round_folders import require_shards
 from shared.twins.sample import BackgroundCrop, Light, Provenance, SyntheticLabels, SyntheticSample
-from shared.twins.shards import write_shard
+from shared.twins.shards import read_index, write_shard
+
+
+def commit_round(
+    directory: Path, tar_names: Sequence[str], *, round_index: int, kept: Sequence[ShardEntry] = ()
+) -> Manifest:
+    """Commit a round whose shards are there."""
+    writer, provenance = ManifestWriter(directory), None
+    for name in tar_names:
+        index = read_index(directory / name)
+        provenance = provenance or index.provenance
+        number, _ = writer.begin(name, [*index.samples, *index.quarantined])
+        writer.finish(number, entry_of(directory / name, index))
+    require_shards(directory, kept)
+    return writer.commit(provenance, round_index=round_index, kept=kept)
 
 
 class PointRenderer:

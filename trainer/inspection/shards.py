@@ -7,14 +7,15 @@ from typing import Any
 
 from shared.errors import ShardError
 from shared.text_table import text_table
-from shared.twins.rounds import MANIFEST, SyntheticRound
+from shared.twins.manifest import MANIFEST
+from shared.twins.rounds import SyntheticRound
 from shared.twins.sample import Provenance
 from shared.twins.shards import index_path, read_index
 from trainer.config.run import load_config
 from trainer.run.folder import RunFolder, run_of
 from trainer.run.stored_config import CONFIG
 
-INSPECTED = ("*.tar", "*.json", "*.jsonl", "*.toml")
+INSPECTED = ("*.tar", "*.json", "*.npy", "*.jsonl", "*.toml")
 """Files of a run that are needed here."""
 HASH_DIGITS = 8
 MAX_QUARANTINED = 20
@@ -75,7 +76,7 @@ class RoundRow:
         return (
             f"round {twins.manifest.round_index + 1}: {self.num_drawn} twins drawn, "
             f"{len(twins) - self.num_drawn} kept, "
-            f"{len(twins.quarantined)} quarantined; staleness in rounds: {ages or 'none'}"
+            f"{twins.manifest.num_quarantined} quarantined; staleness in rounds: {ages or 'none'}"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -85,7 +86,7 @@ class RoundRow:
             "round": self.twins.manifest.round_index,
             "drawn": self.num_drawn,
             "kept": len(self.twins) - self.num_drawn,
-            "quarantined": len(self.twins.quarantined),
+            "quarantined": self.twins.manifest.num_quarantined,
             "staleness": self.staleness,
         }
 
@@ -184,7 +185,7 @@ def inspect_shards(
             key=lambda twins: twins.manifest.round_index,
         )
         shown |= dict.fromkeys((tar for tar in whole if tar.parent.parent == directory), 0)
-        shown |= {latest.tar_path(entry): len(entry.sample_ids) for entry in latest.manifest.shards}
+        shown |= {latest.tar_path(entry): len(entry.sample_ids) for entry in latest.entries()}
     return Inspection(
         rows=tuple(_row(tar, shown.get(tar)) for tar in whole),
         rounds=rounds,

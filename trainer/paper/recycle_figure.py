@@ -16,8 +16,9 @@ from shared.freihand.reader import FREIHAND_PX
 from shared.hand_model import HandModel
 from shared.images import Rgb
 from shared.seams.renderer import Renderer, RenderJob
+from shared.twins.names import round_name
 from shared.twins.predictions import PredictionShard, write_predictions
-from shared.twins.rounds import SyntheticRound, round_name
+from shared.twins.rounds import SyntheticRound
 from trainer.drawing.figure_page import TILE_PX, Tile, draw_page, require_format, save_page
 from trainer.drawing.overlay import draw_mesh
 from trainer.evaluation.procrustes import aligned_mean_mm

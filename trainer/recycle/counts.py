@@ -48,7 +48,7 @@ class TwinCounts:
         render_s, report = renders.get(round_index, (None, None))
         return cls(
             drawn=drawn,
-            quarantined=len(twins.quarantined),
+            quarantined=twins.manifest.num_quarantined,
             kept=len(twins) - drawn,
             refresh_distances_mm=tuple(plan.distances_mm.values()),
             render_s=render_s,

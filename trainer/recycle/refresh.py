@@ -17,9 +17,10 @@ from shared.errors import ShardError
 from shared.records import Record
 from shared.seeds import rng_of
 from shared.storage.files import write_durably
+from shared.twins.manifest import ShardEntry
 from shared.twins.names import photograph_of, twin_name
 from shared.twins.predictions import PredictionShard
-from shared.twins.rounds import ShardEntry, SyntheticRound
+from shared.twins.rounds import SyntheticRound
 from shared.twins.shards import read_versioned_json
 from shared.types import WeakPerspective
 from trainer.config.recycling import DriftRefresh, FractionRefresh, RefreshConfig
@@ -170,10 +171,7 @@ def read_plan(folder: Path) -> RefreshPlan | None:
 def _samples_on_disk(twins: SyntheticRound) -> set[str]:
     missing = set(twins.missing_shards())
     return {
-        name
-        for entry in twins.manifest.shards
-        if twins.tar_path(entry) not in missing
-        for name in entry.sample_ids
+        name for entry in twins.entries() if twins.tar_path(entry) not in missing for name in entry.sample_ids
     }
 
 

@@ -12,8 +12,9 @@ from threading import Event
 
 from shared.seams.renderer import Renderer, RenderJob, RenderReport, RenderStopped
 from shared.storage.files import sha256_of
+from shared.twins.manifest import MANIFEST
 from shared.twins.predictions import PredictionShard, read_predictions
-from shared.twins.rounds import MANIFEST, SyntheticRound
+from shared.twins.rounds import SyntheticRound
 from trainer.config.recycling import RecycleConfig
 from trainer.config.run import TrainConfig
 from trainer.recycle.background_task import BackgroundTask

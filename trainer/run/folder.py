@@ -7,7 +7,9 @@ from pathlib import Path
 
 from shared.errors import ConfigError
 from shared.storage.files import write_durably
-from shared.twins.rounds import MANIFEST, forget_rounds, round_name
+from shared.twins.manifest import MANIFEST
+from shared.twins.names import round_name
+from shared.twins.round_folders import forget_rounds
 from trainer.config.places import absolute, with_paths
 from trainer.config.run import TrainConfig, load_config
 from trainer.run.provenance import PROVENANCE, hash_hand_model, provenance_of, require_hand_model
@@ -26,6 +28,7 @@ _FREE_TO_CHANGE = (
     "render.workers",
     "render.timeout_s",
     "render.patience_s",
+    "render.written_by",
 )
 """What may differ between a run and its continuation; ``rounds`` too, where nothing depends on it."""
 

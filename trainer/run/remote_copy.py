@@ -16,7 +16,9 @@ from shared.storage.location import is_url
 from shared.storage.object_store import ObjectStore
 from shared.storage.own_way import require_own_way
 from shared.storage.publishing import download, is_incomplete, publish, read_listing
-from shared.twins.rounds import MANIFEST, shards_shown
+from shared.twins.manifest import MANIFEST
+from shared.twins.round_folders import shards_shown
+from shared.twins.rounds import SyntheticRound
 from shared.twins.shards import index_path
 from trainer.config.places import absolute
 from trainer.config.run import TrainConfig, load_config
@@ -130,8 +132,9 @@ class RemoteCopy:
         """Return what belongs into the mirror: all that is complete, and so nothing that is under way."""
         synthetic = self._run.root / "synthetic"
         # Asked before the files are listed: a round that is committed meanwhile may be listed in part.
-        manifests = list(synthetic.glob(f"*/{MANIFEST}"))
-        shards = shards_shown(manifest.parent for manifest in manifests)
+        directories = [manifest.parent for manifest in synthetic.glob(f"*/{MANIFEST}")]
+        manifests = [path for directory in directories for path in SyntheticRound.open(directory).files()]
+        shards = shards_shown(directories)
         whole = {*manifests, *shards, *map(index_path, shards)}
         return [
             name

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
-from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -23,6 +22,7 @@ from shared.errors import RenderError
 from shared.seams.renderer import RenderSettings
 from tests.support.repository import ROOT
 from tests.support.small_scene import write_backgrounds
+from tests.support.starting_engine import StartingEngine
 
 OFFER = RenderSlots(node_id="node", host="host", count=1, device="cpu", gpu_share=0.0)
 
@@ -177,9 +177,7 @@ def test_when_ray_has_ended_it_is_named_and_workers_are_let_go_without_it(
 
     monkeypatch.setattr(ray, "wait", broken)
     monkeypatch.setattr(ray, "kill", waits_for_a_minute)
-    reference = object()
-    actor = SimpleNamespace(state=SimpleNamespace(remote=lambda: reference))
-    workers = WorkerSet(lambda slots: actor, lambda: [OFFER], RenderSettings(), address=None)
+    workers = WorkerSet(StartingEngine.of([OFFER]), RenderSettings(), address=None)
     workers.follow()
     with pytest.raises(RenderError, match=r"Ray on this machine: expected it to keep running.*Broken pipe"):
         workers.ready([*workers.starting])

@@ -1,7 +1,5 @@
 """Workers that die before they are ready: how often they are replaced, and what is said in the end."""
 
-from types import SimpleNamespace
-
 import pytest
 import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError
@@ -10,6 +8,7 @@ from render_worker.ray_farm.slots import RenderSlots
 from render_worker.ray_farm.workers import WorkerSet
 from shared.errors import RenderError
 from shared.seams.renderer import RenderSettings
+from tests.support.starting_engine import StartingEngine
 
 OFFER = RenderSlots(node_id="node", host="host", count=1, device="cpu", gpu_share=0.0)
 OUT_OF_MEMORY = OutOfMemoryError(  # type: ignore[no-untyped-call]
@@ -36,8 +35,7 @@ def test_a_machine_whose_workers_die_at_the_start_is_named_with_the_reason(
 
     monkeypatch.setattr(ray, "get", died)
     monkeypatch.setattr(ray, "kill", lambda _: None)
-    actor = SimpleNamespace(state=SimpleNamespace(remote=object))
-    workers = WorkerSet(lambda slots: actor, lambda: [OFFER], RenderSettings(), address=None)
+    workers = WorkerSet(StartingEngine.of([OFFER]), RenderSettings(), address=None)
     for _ in range(3):
         workers.warn_once_or_give_up()
         workers.follow()

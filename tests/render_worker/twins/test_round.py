@@ -13,9 +13,12 @@ import pytest
 
 from render_worker.requests import FailedRequest, Request
 from render_worker.twins import round as twin_round
+from render_worker.twins import shard_files
 from render_worker.twins.round import render_round
+from render_worker.twins.shard_files import OpenShard
 from shared.errors import ShardError
 from shared.seams.renderer import RenderJob, RenderStopped
+from shared.twins.manifest import ShardEntry
 from shared.twins.predictions import PredictionShard, read_predictions, write_predictions
 from shared.twins.rounds import SyntheticRound
 from shared.twins.shards import PackedSample
@@ -26,7 +29,11 @@ NUM_SHARDS = 5
 
 
 class LazyRenderer(HomeRenderer):
-    """Takes a request only when the answer to the one before is dealt with."""
+    """Takes a request only when the answer to the one before is dealt with, and writes nothing itself."""
+
+    def __init__(self, backgrounds: Path) -> None:
+        super().__init__(backgrounds)
+        self.settings = self.settings.model_copy(update={"written_by": "driver"})
 
     def render[Picture](
         self, requests: Iterable[Request[Picture]]
@@ -69,13 +76,13 @@ def test_shards_are_read_and_written_one_after_the_other(
         events.append(f"read {path.stem[-1]}")
         return read_predictions(path)
 
-    def write(shard: twin_round.OpenShard) -> None:
+    def write(shard: OpenShard) -> ShardEntry:
         events.append(f"write {shard.tar_path.stem[-1]}")
-        written(shard)
+        return written(shard)
 
-    written = twin_round.OpenShard.write
+    written = OpenShard.write
     monkeypatch.setattr(twin_round, "read_predictions", read)
-    monkeypatch.setattr(twin_round.OpenShard, "write", write)
+    monkeypatch.setattr(OpenShard, "write", write)
     render_round(renderer, job)
     assert events == [f"{what} {number}" for number in range(NUM_SHARDS) for what in ("read", "write")]
 
@@ -125,7 +132,7 @@ def test_a_shard_that_cannot_be_written_is_named_with_reason_and_remedy(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(twin_round, "write_shard", refuse)
+    monkeypatch.setattr(shard_files, "write_shard", refuse)
     message = rf"shard-00000\.tar: expected to write a shard, found: {os.strerror(number)}\. {remedy}"
     with pytest.raises(ShardError, match=message):
         render_round(renderer, job)

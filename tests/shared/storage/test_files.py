@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from shared.regular_file import read_regular_file
-from shared.storage.files import sha256_of, sweep_leftovers, visible_files, write_durably
+from shared.storage.files import (
+    delete_temporary,
+    sha256_of,
+    sweep_leftovers,
+    temporary_name,
+    visible_files,
+    write_durably,
+)
 
 
 def ended_process() -> int:
@@ -33,16 +40,24 @@ def test_names_of_255_bytes_can_be_written(tmp_path: Path) -> None:
 
 
 def test_leftovers_of_processes_that_are_gone_are_swept_and_nothing_else(tmp_path: Path) -> None:
-    left = tmp_path / f".metrics.jsonl.{ended_process()}.tmp"
-    kept = [tmp_path / f".best.{os.getppid()}.tmp", tmp_path / ".notes.tmp", tmp_path / "mine.1.tmp"]
+    """Those of another machine are its own business: its processes are not known here."""
+    left = tmp_path / temporary_name("metrics.jsonl", ended_process())
+    kept = [
+        tmp_path / temporary_name("best", os.getppid()),
+        tmp_path / f".shard-00000.tar.01234567-{ended_process()}.tmp",
+        tmp_path / ".notes.tmp",
+        tmp_path / "mine.1.tmp",
+    ]
     for path in (left, *kept):
         path.touch()
     sweep_leftovers(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted(kept)
+    delete_temporary(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept[2:])
 
 
 def test_the_first_write_into_a_folder_sweeps_it(tmp_path: Path) -> None:
-    left = tmp_path / f".best.{ended_process()}.tmp"
+    left = tmp_path / temporary_name("best", ended_process())
     left.touch()
     write_durably(tmp_path / "best", [b"round-0001"])
     assert not left.exists()

@@ -10,7 +10,7 @@ import pytest
 from shared.errors import StorageError
 from shared.storage.cache import cache_folder
 from shared.storage.own_way import require_own_way
-from shared.twins.rounds import claim_folder
+from shared.twins.round_folders import claim_folder
 from trainer.run.claim import require_run_or_nothing
 from trainer.run.remote_copy import RemoteCopy
 

@@ -9,8 +9,11 @@ import pytest
 
 from shared.errors import ShardError
 from shared.seams.renderer import RenderJob
+from shared.twins.manifest import MANIFEST
+from shared.twins.names import round_name
 from shared.twins.predictions import PredictionShard, write_predictions
-from shared.twins.rounds import MANIFEST, SyntheticRound, claim_folder, forget_rounds, round_name
+from shared.twins.round_folders import claim_folder, forget_rounds
+from shared.twins.rounds import SyntheticRound
 from shared.twins.shards import index_path
 from tests.support.fakes import PointRenderer
 
@@ -69,7 +72,12 @@ def test_a_round_that_drew_nothing_is_a_round(tmp_path: Path) -> None:
     latest = render(tmp_path, 1, ())
     assert latest.count_by_round() == {0: len(NAMES)}
     assert latest.provenance is None
-    assert [path.name for path in latest.directory.iterdir()] == [MANIFEST]
+    assert sorted(path.name for path in latest.directory.iterdir()) == [
+        "manifest-00000.json",
+        MANIFEST,
+        "samples.npy",
+        "shards.npy",
+    ]
 
 
 def test_a_kept_twin_is_checked_against_its_checksum(tmp_path: Path) -> None:
@@ -123,17 +131,17 @@ def test_forgetting_rounds_spares_the_shards_that_are_still_shown(tmp_path: Path
 def test_rounds_of_which_nothing_is_shown_disappear(tmp_path: Path) -> None:
     for round_index in range(3):
         render(tmp_path, round_index)
-    (tmp_path / "synthetic/round-0001/.shard-00000.tar.7.tmp").touch()
+    (tmp_path / "synthetic/round-0001/.shard-00000.tar.01234567-7.tmp").touch()
     forget_rounds(tmp_path / "synthetic", before=2)
     forget_rounds(tmp_path / "synthetic", before=2)
     assert [path.name for path in (tmp_path / "synthetic").iterdir()] == ["round-0002"]
 
 
 def test_a_manifest_whose_checksum_is_none_is_one_line(tmp_path: Path) -> None:
-    """It would stand in the message about the index."""
+    """It would stand in a message."""
     manifest = render(tmp_path, 0).directory / MANIFEST
     about = json.loads(manifest.read_text())
-    about["shards"][0]["index_sha256"] = "a\nb"
+    about["parts"][0]["sha256"] = "a\nb"
     manifest.write_text(json.dumps(about))
     with pytest.raises(ShardError, match="found 1 wrong fields") as raised:
         SyntheticRound.open(manifest.parent)
@@ -148,7 +156,17 @@ def test_nothing_is_deleted_while_a_manifest_is_unreadable(tmp_path: Path) -> No
     assert (tmp_path / "synthetic/round-0000" / MANIFEST).exists()
 
 
-@pytest.mark.parametrize("name", ["shard-00000.tar", "manifest.json", "shard-00000.index.json", "mine.tar"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "shard-00000.tar",
+        "manifest.json",
+        "shard-00000.index.json",
+        "mine.tar",
+        "samples.npy",
+        "manifest-1.json",
+    ],
+)
 def test_a_folder_with_files_of_somebody_else_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("somebody's")
     with pytest.raises(ShardError, match="found somebody's file"):

@@ -12,10 +12,11 @@ import pytest
 import webdataset
 
 from shared.errors import ShardError
-from shared.twins.rounds import SyntheticRound, commit_round
+from shared.twins.rounds import SyntheticRound
 from shared.twins.sample import BackgroundCrop, Light, Provenance, SyntheticLabels, SyntheticSample
 from shared.twins.shards import SyntheticShard, index_path, pack_sample, read_index, write_shard
 from shared.types import WeakPerspective
+from tests.support.fakes import commit_round
 
 PROVENANCE = Provenance(
     bpy_version="5.2.3",

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from shared.errors import DatasetError, HandModelError, ShardError
 from shared.hand_model import load_hand_model
-from shared.twins.rounds import commit_round
 from shared.twins.sample import BackgroundCrop, Light, Provenance, SyntheticLabels, SyntheticSample
 from shared.twins.shards import SyntheticShard, index_path, write_shard
 from shared.types import WeakPerspective
+from tests.support.fakes import commit_round
 from tests.support.small_dataset import SIZE_PX, labelled_hand, noise_jpeg, small_split
 from trainer.config.run import TrainConfig
 from trainer.config.toml import to_toml

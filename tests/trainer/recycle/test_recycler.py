@@ -12,7 +12,7 @@ import pytest
 
 from shared.errors import RenderError
 from shared.seams.renderer import RenderJob, RenderReport, RenderStopped
-from shared.twins import rounds
+from shared.twins import round_folders
 from shared.twins.names import photograph_of
 from shared.twins.rounds import SyntheticRound
 from tests.support.fakes import PointRenderer
@@ -178,7 +178,7 @@ class TestPolicies:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """keep_rounds is 1 here, so everything that can be deleted is."""
-        forget, kept_shards = rounds.forget_rounds, []
+        forget, kept_shards = round_folders.forget_rounds, []
 
         def forget_and_look(parent: Path, *, before: int) -> None:
             forget(parent, before=before)
@@ -186,7 +186,7 @@ class TestPolicies:
             assert len(twins) == NUM_TRAINING
             for name in twins.sample_ids:
                 assert twins.read(name).labels.round_index == twins.round_of(name)
-            shown = {twins.tar_path(entry) for entry in twins.manifest.shards}
+            shown = {twins.tar_path(entry) for entry in twins.entries()}
             assert set(parent.glob("*/*.tar")) == shown
             kept_shards.append(len(shown))
 

@@ -100,7 +100,7 @@ def test_a_twin_that_is_too_old_is_drawn_again(twins: SyntheticRound) -> None:
 
 
 def test_a_damaged_twin_is_drawn_again(twins: SyntheticRound) -> None:
-    entry = twins.manifest.shards[0]
+    entry = next(twins.entries())
     tar = twins.tar_path(entry)
     content = bytearray(tar.read_bytes())
     content[600] ^= 1

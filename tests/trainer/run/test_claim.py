@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ConfigError
+from shared.storage.files import temporary_name
 from trainer.run.claim import claimed_run, move_aside, require_run_or_nothing
 from trainer.run.lock import LOCK, sole_trainer
 from trainer.run.provenance import PROVENANCE
@@ -127,8 +128,12 @@ def test_leftovers_of_a_killed_trainer_are_swept(tmp_path: Path) -> None:
         dead.wait()
     begun(tmp_path / "run")
     names = [
-        f"{name}.{dead.pid}.tmp"
-        for name in (".metrics.jsonl", "checkpoints/.best", "predictions/round-0000/.s")
+        f"{folder}{temporary_name(name, dead.pid)}"
+        for folder, name in (
+            ("", "metrics.jsonl"),
+            ("checkpoints/", "best"),
+            ("predictions/round-0000/", "s"),
+        )
     ]
     for name in names:
         (tmp_path / "run" / name).touch()

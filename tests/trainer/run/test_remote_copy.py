@@ -8,7 +8,7 @@ import pytest
 from shared.errors import ConfigError, StorageError
 from shared.storage.object_store import ObjectStore
 from shared.storage.publishing import publish
-from shared.twins.rounds import FORMAT, MANIFEST, Manifest, ShardEntry
+from shared.twins.manifest import MANIFEST, ManifestWriter, ShardEntry
 from tests.support.fakes import PointRenderer
 from tests.support.small_run import small_config
 from trainer.config.run import TrainConfig
@@ -75,12 +75,20 @@ def config(bucket: str, tmp_path: Path) -> TrainConfig:
         "synthetic/round-0000/shard-00000.tar",
         "synthetic/round-0000/shard-00000.index.json",
     )
+    commit(config, 0)
+    return config
+
+
+def commit(config: TrainConfig, round_index: int) -> None:
+    """Commit a round that shows the first shard of the first one."""
     shard = ShardEntry(
         round_index=0, name="shard-00000.tar", index_sha256="0" * 64, sample_ids=("00000000",), quarantined={}
     )
-    manifest = Manifest(format=FORMAT, round_index=0, provenance=None, shards=(shard,))
-    (config.run_dir / "synthetic/round-0000" / MANIFEST).write_text(manifest.model_dump_json())
-    return config
+    writer = ManifestWriter(config.run_dir / f"synthetic/round-{round_index:04d}")
+    writer.commit(None, round_index=round_index, kept=[shard])
+
+
+MANIFEST_FILES = (MANIFEST, "manifest-00000.json", "samples.npy", "shards.npy")
 
 
 def write(folder: Path, *names: str) -> None:
@@ -104,24 +112,23 @@ def test_the_mirror_has_all_that_is_whole_and_nothing_that_is_under_way(config: 
         "predictions/round-0000/shard-00000.safetensors",
         "synthetic/round-0000/shard-00000.tar",
         "synthetic/round-0000/shard-00000.index.json",
-        f"synthetic/round-0000/{MANIFEST}",
+        *(f"synthetic/round-0000/{name}" for name in MANIFEST_FILES),
     }
 
 
 def test_a_twin_that_is_still_shown_stays_in_the_mirror(config: TrainConfig) -> None:
     folder = config.run_dir / "synthetic/round-0000"
-    (folder / MANIFEST).rename(config.run_dir / "synthetic" / MANIFEST)
+    for name in MANIFEST_FILES:
+        (folder / name).unlink()
     write(config.run_dir, "synthetic/round-0001/shard-00007.tar")
-    later = Manifest.model_validate_json((config.run_dir / "synthetic" / MANIFEST).read_bytes())
-    later = later.model_copy(update={"round_index": 1})
-    (config.run_dir / "synthetic/round-0001" / MANIFEST).write_text(later.model_dump_json())
+    commit(config, 1)
     RemoteCopy(config).after_round()
     assert config.mirror is not None
     found = {name for name in ObjectStore(str(config.mirror)).find() if name.startswith("synthetic/")}
     assert found == {
         "synthetic/round-0000/shard-00000.tar",
         "synthetic/round-0000/shard-00000.index.json",
-        f"synthetic/round-0001/{MANIFEST}",
+        *(f"synthetic/round-0001/{name}" for name in MANIFEST_FILES),
     }
 
 

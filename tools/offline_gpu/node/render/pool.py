@@ -11,7 +11,7 @@ from threading import Event
 from typing import Any, Final, Self
 
 from render_worker.picture.mesh import CappedMesh
-from render_worker.requests import Answers, FailedRequest, PoolStats, Request, WorkerState
+from render_worker.requests import Answers, FailedRequest, PoolStats, Request, WorkerState, in_calls
 from render_worker.twins.round import render_round
 from render_worker.worker import RenderWorker
 from shared.backgrounds import BackgroundReader
@@ -90,7 +90,7 @@ class LocalPool:
         self, requests: Iterable[Request[Picture]]
     ) -> Iterator[tuple[Request[Picture], Picture | FailedRequest]]:
         """Yield every request with its picture or a refusal, in any order."""
-        chunks = itertools.batched(requests, _CHUNK)
+        chunks = in_calls(requests, _CHUNK)
         running: dict[Future[Answers[Any]], tuple[Request[Picture], ...]] = {}
         for chunk in itertools.islice(chunks, 2 * self._count):
             running[self._pool.submit(_draw, chunk)] = chunk
