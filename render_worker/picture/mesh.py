@@ -21,6 +21,18 @@ class OpenHand(NamedTuple):
     joints_m: Float32[np.ndarray, "21 3"]
 
 
+class Rig(NamedTuple):
+    """How a hand's mesh follows its bones.
+
+    Attributes:
+        skin_weights: Share of each of the 16 skinning joints in each vertex.
+        joint_regressor: The 21 joints from posed vertices.
+    """
+
+    skin_weights: Float32[np.ndarray, "verts 16"]
+    joint_regressor: Float32[np.ndarray, "21 verts"]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CappedMesh:
     """Triangles of a hand that is closed at the wrist without moving a labelled vertex.
@@ -32,11 +44,13 @@ class CappedMesh:
         faces: Triangles, outward; vertices of the hand come first, then the rim's copies and its centre.
         rim: Vertices of the hand around the opening; none for a mesh that is closed already.
         open_hand: The model's own pose; None for a mesh that is not a hand.
+        rig: How it follows its bones; None likewise.
     """
 
     faces: Int32[np.ndarray, "faces 3"]
     rim: Int32[np.ndarray, " rim"]
     open_hand: OpenHand | None = None
+    rig: Rig | None = None
 
     @classmethod
     def of(cls, model: HandModel) -> Self:
@@ -47,7 +61,8 @@ class CappedMesh:
         there = first + (np.arange(count) + 1) % count
         cap = np.stack([there, here, np.full(count, first + count)], axis=1)
         pose = OpenHand(model.template_m, (model.joint_regressor @ model.template_m).astype(np.float32))
-        return cls(np.concatenate([model.faces, cap]).astype(np.int32), rim, pose)
+        rig = Rig(model.skin_weights, model.joint_regressor)
+        return cls(np.concatenate([model.faces, cap]).astype(np.int32), rim, pose, rig)
 
     @classmethod
     def closed(cls, faces: Int32[np.ndarray, "faces 3"]) -> Self:

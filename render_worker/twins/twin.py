@@ -68,7 +68,7 @@ class TwinRequest:
         if not (np.isfinite(self.joints_m).all() and np.isfinite(self.verts_m).all()):
             raise RenderError("expected a hand in finite numbers, found NaN or infinity")
         seed = seed_of(self.run_seed, "round", self.round_index, self.sample_id)
-        hand = vary(self.verts_m, self.joints_m, self.variation, seed=seed)
+        hand = vary(self.verts_m, self.joints_m, self.variation, seed=seed, rig=context.mesh.rig)
         cover = choose_cover(self.variation.occluded, rng_of(seed, "cover"))
         camera = self.camera
         if context.settings.realism == "paper" and cover is None:

@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Float32
 from scipy.spatial.transform import Rotation
 
+from render_worker.picture.mesh import Rig
+from render_worker.twins.articulate import articulate
 from shared.seeds import rng_of
 from shared.twins.variation import NOT_TURNED, Turn, Variation, turned_about_middle
 from shared.vectors import unit
@@ -32,6 +34,7 @@ def vary(
     variation: Variation,
     *,
     seed: int,
+    rig: Rig | None = None,
 ) -> VariedHand:
     """Return the hand that a round draws from a prediction; without a variation, the prediction itself.
 
@@ -40,7 +43,13 @@ def vary(
         joints_m: Predicted joints, in the same frame.
         variation: Of the round.
         seed: Of the picture.
+        rig: How the mesh follows its bones; only other poses need it.
     """
+    if variation.pose_spread_deg > 0:
+        assert rig is not None, "hands have bones"
+        verts_m, joints_m = articulate(
+            verts_m, joints_m, rig, rng_of(seed, "pose"), spread_deg=variation.pose_spread_deg
+        )
     if variation.view_spread_deg == 0:
         return VariedHand(verts_m, joints_m)
     turn = _random_turn(variation.view_spread_deg, rng_of(seed, "view"))

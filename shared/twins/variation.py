@@ -11,6 +11,8 @@ from shared.records import Record
 
 type SpreadDeg = Annotated[float, Interval(ge=0, le=180)]
 """Largest angle of a turn."""
+type PoseSpreadDeg = Annotated[float, Interval(ge=0, le=60)]
+"""Standard deviation of the bend of a joint."""
 type Turn = tuple[
     tuple[float, float, float],
     tuple[float, float, float],
@@ -26,10 +28,12 @@ class Variation(Record):
 
     Attributes:
         view_spread_deg: Largest angle by which a hand is turned in space, about the middle of its joints.
+        pose_spread_deg: Standard deviation of the angles by which fingers are bent.
         occluded: Share of the hands with a thing or a second hand before or beside them.
     """
 
     view_spread_deg: SpreadDeg = 0.0
+    pose_spread_deg: PoseSpreadDeg = 0.0
     occluded: Share = 0.0
 
     def fields_set(self) -> dict[str, object]:

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from shared.ranges import Count, Share, Weight
 from shared.records import Section
-from shared.twins.variation import SpreadDeg, Variation
+from shared.twins.variation import PoseSpreadDeg, SpreadDeg, Variation
 from trainer.config.places import Place
 
 
@@ -91,6 +91,11 @@ class RecycleConfig(Section):
     """Turn every hand in space before it is drawn, by up to this about any axis, so that twins show sides
     that no photograph has. Not of the paper. Labels turn with the hand, hence `target` must be ``rendered``;
     the self-correlation turns predictions back before it compares them."""
+    pose_spread_deg: PoseSpreadDeg = 0.0
+    """Bend the fingers of every hand before it is drawn, by random angles of this standard deviation, within
+    what joints can do: the predicted mesh itself, about its own joints, so that `target` must be
+    ``rendered``. Then the two passes see two poses, and what the newest network says of the photograph
+    would add nothing to the exact label of the twin: `gamma` must be 0. Not of the paper."""
     occluded: Share = 0.0
     """Share of the twins that are partly hidden: by a thing that the hand touches or holds, by one before it,
     or by a second hand, each as often. Such twins have a pinhole camera, hence `target` must be ``rendered``.
@@ -102,7 +107,11 @@ class RecycleConfig(Section):
     @property
     def variation(self) -> Variation:
         """How a round varies its hands before they are drawn."""
-        return Variation(view_spread_deg=self.view_spread_deg, occluded=self.occluded)
+        return Variation(
+            view_spread_deg=self.view_spread_deg,
+            pose_spread_deg=self.pose_spread_deg,
+            occluded=self.occluded,
+        )
 
     @property
     def lag_rounds(self) -> int:
@@ -139,5 +148,14 @@ class RecycleConfig(Section):
             raise ValueError(
                 f"no refresh by drift beside {varied}, because hands are drawn that are not those predicted: "
                 'leave it out, or take refresh = { policy = "fraction", share = 0.25 }'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _other_poses_are_not_compared(self) -> Self:
+        if self.pose_spread_deg > 0 and self.gamma > 0:
+            raise ValueError(
+                "gamma = 0 beside pose_spread_deg, because photograph and twin then show two poses; "
+                f"found {self.gamma}"
             )
         return self

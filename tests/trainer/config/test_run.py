@@ -203,13 +203,20 @@ def test_upright_crops_for_a_network_that_sees_the_middle_are_refused(tmp_path: 
     assert load(tmp_path, text + "box_margin = 1.3\n").model.box_margin == 1.3
 
 
-@pytest.mark.parametrize("varied", ["view_spread_deg = 30", "occluded = 0.2"])
+@pytest.mark.parametrize(
+    "varied", ["view_spread_deg = 30", "occluded = 0.2", "pose_spread_deg = 9\ngamma = 0"]
+)
 def test_varied_hands_need_labels_of_their_own_and_no_drift(tmp_path: Path, varied: str) -> None:
     key = varied.split()[0]
     assert f'expected target = "rendered" beside {key}' in complaint(tmp_path, RECYCLING + varied)
     drift = varied + '\ntarget = "rendered"\nrefresh = { policy = "drift", threshold_mm = 2 }'
     assert f"expected no refresh by drift beside {key}" in complaint(tmp_path, RECYCLING + drift)
     assert load(tmp_path, RECYCLING + varied + '\ntarget = "rendered"').recycle is not None
+
+
+def test_two_poses_are_not_compared(tmp_path: Path) -> None:
+    text = RECYCLING + 'target = "rendered"\npose_spread_deg = 9'
+    assert "expected gamma = 0 beside pose_spread_deg" in complaint(tmp_path, text)
 
 
 def test_portraits_need_the_labels_of_their_own_camera(tmp_path: Path) -> None:
