@@ -71,6 +71,9 @@ class RecycleConfig(Section):
     detach_original: bool = True
     """Keep the self-correlation from moving the photograph's prediction. The paper does not say; the more
     accurate of the two predictions then loses nothing to the other (EXPERIMENTS.md)."""
+    centre_projected: bool = False
+    """Keypoints in the image lose their mean before the self-correlation compares them (Eq. 5), as those in
+    space do. Sec. 4.2 can be read either way; false compares where the two hands are, too."""
     mode: Literal["alternate", "overlap"] = "alternate"
     """``alternate`` renders between the rounds, as the paper does. ``overlap`` renders a round's predictions
     while the next round trains, so that twins are one round staler and warm-up lasts one round longer; such a

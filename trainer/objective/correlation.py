@@ -24,15 +24,22 @@ class SelfCorrelationLoss(nn.Module):
         weights: Of the terms; those of edges, normals and heat have no part here.
         norms: Elementwise distances; use those of the baseline's own recipe.
         detach_original: Treat the first pass as a fixed target. The paper does not say.
+        centres_projected: Keypoints in the image lose their mean, too: the other reading of Sec. 4.2.
     """
 
     def __init__(
-        self, weights: TermWeights, *, norms: TermNorms = L1_NORMS, detach_original: bool = True
+        self,
+        weights: TermWeights,
+        *,
+        norms: TermNorms = L1_NORMS,
+        detach_original: bool = True,
+        centres_projected: bool = False,
     ) -> None:
         super().__init__()
         self.weights = weights
         self.norms = norms
         self.detach_original = detach_original
+        self.centres_projected = centres_projected
 
     def forward(self, original: HandPrediction, recycled: HandPrediction) -> LossTerms:
         """Compare every pair of predictions."""
@@ -47,7 +54,10 @@ class SelfCorrelationLoss(nn.Module):
         verts = mean_distance(_verts_from_wrist(recycled), _verts_from_wrist(original), norms.verts)
 
         # Eq. 5: L_P = |project(J', cam') - project(J, cam)|
-        projected = mean_distance(_projected(recycled), _projected(original), norms.projected)
+        found, wanted = _projected(recycled), _projected(original)
+        if self.centres_projected:
+            found, wanted = centred(found), centred(wanted)
+        projected = mean_distance(found, wanted, norms.projected)
 
         # Eq. 6: L_correlation = w_J L_J + w_V L_V + w_P L_P
         total = weights.joints * joints + weights.verts * verts + weights.projected * projected

@@ -27,6 +27,6 @@ def project_weak_perspective(
     return scale * (points_m[..., :2] + shift_m)
 
 
-def centred(points_m: Float[Tensor, "batch points 3"]) -> Float[Tensor, "batch points 3"]:
-    """Move every hand so that the mean of its points is the origin."""
-    return points_m - points_m.mean(dim=1, keepdim=True)
+def centred(points: Float[Tensor, "batch points dims"]) -> Float[Tensor, "batch points dims"]:
+    """Move every hand, in space or in the image, so that the mean of its points is the origin."""
+    return points - points.mean(dim=1, keepdim=True)

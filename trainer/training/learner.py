@@ -124,7 +124,10 @@ class Learner:
             ],
         ).to(fabric.device)
         self._correlation = SelfCorrelationLoss(
-            terms, norms=norms, detach_original=recycle.detach_original if recycle else False
+            terms,
+            norms=norms,
+            detach_original=recycle.detach_original if recycle else False,
+            centres_projected=recycle.centre_projected if recycle else False,
         )
         self._drill = lifting_drill(
             network, config, hand_model, terms=terms, norms=norms, visible=fabric.is_global_zero

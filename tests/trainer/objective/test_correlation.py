@@ -108,3 +108,15 @@ def test_a_twin_from_another_side_is_compared_in_the_view_of_its_photograph() ->
     assert SelfCorrelationLoss(ONES)(hand, seen).total.min() > 0.01
     in_one_view = SelfCorrelationLoss(ONES)(hand, seen.turned_back(turns)).total
     torch.testing.assert_close(in_one_view, torch.zeros(2), atol=1e-5, rtol=0)
+
+
+def test_centred_projections_ignore_where_the_hand_is_in_the_image() -> None:
+    """The other reading of Sec. 4.2, for Eq. 5."""
+    hand, twin = random_hand(0), random_hand(1)
+    loss = SelfCorrelationLoss(ONES, centres_projected=True)
+    here, there = (loss(hand, each).projected for each in (twin, moved(twin, (0.1, 0.2, 0))))
+    torch.testing.assert_close(there, here)
+    assert here.min() > 0.01
+    torch.testing.assert_close(
+        loss(hand, moved(hand, (0.1, 0, 0))).projected, torch.zeros(2), atol=1e-5, rtol=0
+    )
