@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from shared.skeleton import WRIST
@@ -73,6 +73,30 @@ class HandPrediction(NamedTuple):
         return self.each(lambda value: value[selection])
 
 
+class KnownLabels(NamedTuple):
+    """Which labels of a batch there are; the numbers in the place of the others mean nothing.
+
+    Attributes:
+        verts: Whether the vertices of a hand are known.
+        joints: Which joints are known in space.
+        places: Which joints are known in the crop.
+    """
+
+    verts: Bool[Tensor, " batch"]
+    joints: Bool[Tensor, "batch joints"]
+    places: Bool[Tensor, "batch joints"]
+
+    @property
+    def everything(self) -> Bool[Tensor, " batch"]:
+        """The hands of which all is known."""
+        return self.verts & self.joints.all(dim=1) & self.places.all(dim=1)
+
+    @property
+    def anything(self) -> Bool[Tensor, " batch"]:
+        """The hands of which something is known."""
+        return self.verts | self.joints.any(dim=1) | self.places.any(dim=1)
+
+
 class HandTarget(NamedTuple):
     """The labels of a batch of crops, after augmentation.
 
@@ -80,11 +104,19 @@ class HandTarget(NamedTuple):
         verts_m: Vertices relative to the wrist joint.
         joints_m: Joints relative to the wrist joint.
         joints_ndc: Joints in the crop's unit square; outside [-1, 1] where they leave the crop.
+        known: Which of these there are; None if all are, so that nothing is computed for the sake of others.
     """
 
     verts_m: Float[Tensor, "batch verts 3"]
     joints_m: Float[Tensor, "batch joints 3"]
     joints_ndc: Float[Tensor, "batch joints 2"]
+    known: KnownLabels | None = None
+
+    def rows(self, selection: slice | Int64[Tensor, " rows"]) -> "HandTarget":
+        """Return the labels of the hands that a slice or row numbers select."""
+        verts_m, joints_m, joints_ndc = (label[selection] for label in self[:3])
+        known = None if self.known is None else KnownLabels(*(each[selection] for each in self.known))
+        return HandTarget(verts_m, joints_m, joints_ndc, known)
 
 
 class PairedBatch(NamedTuple):

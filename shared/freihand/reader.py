@@ -59,16 +59,30 @@ class FreiHandSplit:
         split: Which of the two splits.
         num_versions: How often the poses repeat; None takes images / poses.
         source: Goes before the names of its samples, where a run learns from several data sets.
+        pictures_only: Look for no annotations: each image shows a hand of its own, of which nothing is known.
 
     Raises:
         DatasetError: The folder is missing or not such a dataset, or its parts disagree.
     """
 
     def __init__(
-        self, root: Path, split: SplitName, *, num_versions: int | None = None, source: str = ""
+        self,
+        root: Path,
+        split: SplitName,
+        *,
+        num_versions: int | None = None,
+        source: str = "",
+        pictures_only: bool = False,
     ) -> None:
         self.root, self.split, self.source = root, split, source
+        self.pictures_only = pictures_only
         self._num_images = _count_images(root, split)
+        self._joints_m: np.ndarray | None = None
+        self._verts_m: np.ndarray | None = None
+        if pictures_only:
+            self.intrinsics = np.zeros((self._num_images, 3, 3), np.float32)
+            self.num_versions = 1
+            return
         self.intrinsics = read_annotation(root / f"{split}_K.json", rows=3)
         self._joints_m = self._labels("xyz", rows=NUM_JOINTS)
         self._verts_m = self._labels("verts", rows=None)
@@ -89,7 +103,12 @@ class FreiHandSplit:
 
     def __reduce__(self) -> tuple[object, tuple[()]]:
         again = functools.partial(
-            FreiHandSplit, self.root, self.split, num_versions=self.num_versions, source=self.source
+            FreiHandSplit,
+            self.root,
+            self.split,
+            num_versions=self.num_versions,
+            source=self.source,
+            pictures_only=self.pictures_only,
         )
         return again, ()
 
@@ -184,6 +203,7 @@ class FreiHandSplit:
 
     def camera(self, pose: int) -> Intrinsics:
         """Return the pinhole camera of a pose."""
+        assert not self.pictures_only, "nobody knows the cameras of pictures alone"
         k = self.intrinsics[pose]
         fx_px, fy_px, cx_px, cy_px = (float(k[entry]) for entry in ((0, 0), (1, 1), (0, 2), (1, 2)))
         return Intrinsics(

@@ -3,7 +3,7 @@
 import torch
 
 from trainer.objective.terms import TermWeights
-from trainer.types import HandPrediction, HandTarget
+from trainer.types import HandPrediction, HandTarget, KnownLabels
 
 FACES = torch.tensor([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])
 NUM_VERTS, NUM_JOINTS = 9, 21
@@ -29,3 +29,9 @@ def target_of(hand: HandPrediction) -> HandTarget:
     wrist_m = hand.joints_m[:, :1]
     ndc = hand.camera[:, None, :1] * (hand.joints_m[..., :2] + hand.camera[:, None, 1:])
     return HandTarget(hand.verts_m - wrist_m, hand.joints_m - wrist_m, ndc)
+
+
+def knowing(*, verts: list[bool], joints: list[bool], places: list[bool]) -> KnownLabels:
+    """What is known of each hand: its vertices, all joints in space, all joints in the crop."""
+    columns = [torch.tensor(each) for each in (joints, places)]
+    return KnownLabels(torch.tensor(verts), *(column[:, None].repeat(1, NUM_JOINTS) for column in columns))

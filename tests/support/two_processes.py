@@ -23,7 +23,6 @@ from trainer.data.loader import RoundLoader
 from trainer.run.processes import build_fabric
 from trainer.training.learner import Learner
 from trainer.training.loop import train
-from trainer.types import HandTarget
 
 
 def main() -> None:
@@ -82,7 +81,7 @@ def with_twins(loaded: LoadedBatch) -> LoadedBatch:
     rows = torch.tensor([row for row, name in enumerate(loaded.sample_ids) if int(name) % 2 == 0])
     return loaded._replace(
         twins=255 - loaded.photos[rows],
-        twin_target=HandTarget(*(label[rows] for label in loaded.target)),
+        twin_target=loaded.target.rows(rows),
         twin_rows=rows,
     )
 

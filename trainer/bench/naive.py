@@ -87,9 +87,10 @@ def random_batch(batch_size: int, input_px: int, *, num_verts: int) -> LoadedBat
         torch.randint(256, (batch_size, input_px, input_px, 3), generator=rng, dtype=torch.uint8)
         for _ in "ab"
     ]
-    target = HandTarget(
-        *(0.1 * torch.randn(batch_size, n, d, generator=rng) for n, d in ((num_verts, 3), (21, 3), (21, 2)))
+    verts_m, joints_m, joints_ndc = (
+        0.1 * torch.randn(batch_size, n, d, generator=rng) for n, d in ((num_verts, 3), (21, 3), (21, 2))
     )
+    target = HandTarget(verts_m, joints_m, joints_ndc)
     return LoadedBatch(
         photos=pictures[0],
         target=target,

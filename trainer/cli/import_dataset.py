@@ -1,4 +1,7 @@
-"""The command that writes other datasets in FreiHAND's layout; what it calls is imported inside it."""
+"""The command that writes other datasets, and one's own photographs, in FreiHAND's layout.
+
+What it calls is imported inside it.
+"""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -7,9 +10,10 @@ import click
 from click.core import ParameterSource
 
 from shared.cli.numbers import COUNT, FiniteRange
-from shared.cli.options import as_json, examples, file_path, output_path
+from shared.cli.options import as_json, examples, file_path, output_path, pass_parts
 from shared.cli.report import report
-from trainer.import_dataset.registry import FREIHAND, READERS, open_reader
+from shared.seams.parts import Parts
+from trainer.import_dataset.registry import FREIHAND, PHOTOGRAPHS, READERS, open_reader
 
 
 class DatasetType(click.Choice[str]):
@@ -20,6 +24,7 @@ class DatasetType(click.Choice[str]):
         return value if ":" in str(value) else super().convert(value, param, ctx)
 
 
+_OF_LABELS = ("hand_model", "left_hand_model", "protocol", "evaluation", "joints")
 _NOT_FOR_FREIHAND = ("left_hand_model", "protocol", "evaluation", "every", "margin", "joints")
 
 
@@ -32,9 +37,10 @@ _NOT_FOR_FREIHAND = ("left_hand_model", "protocol", "evaluation", "every", "marg
         "--left-hand-model data/MANO_LEFT.pkl --protocol s1",
         "meshcycle import-dataset interhand InterHand2.6M --out data/interhand "
         "--hand-model data/MANO_RIGHT.pkl --joints mesh --every 5",
+        "meshcycle import-dataset photographs holiday --out data/mycamera",
     )
 )
-@click.argument("dataset", type=DatasetType([*READERS, FREIHAND]))
+@click.argument("dataset", type=DatasetType([*READERS, FREIHAND, PHOTOGRAPHS]))
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @output_path("Folder of the dataset; an unfinished import is continued.", required=True)
 @file_path(
@@ -53,13 +59,13 @@ _NOT_FOR_FREIHAND = ("left_hand_model", "protocol", "evaluation", "every", "marg
     type=COUNT,
     default=1,
     show_default=True,
-    help="Take every so many photographs of a folder; neighbours look alike.",
+    help="Take every so many photographs of a folder, or frames; neighbours look alike.",
 )
 @click.option(
     "--margin",
     type=FiniteRange(1, 100),
     default=1.8,
-    show_default=True,
+    show_default="1.8, or 1.6 for photographs",
     help="Side of a crop, in longer sides of the hand.",
 )
 @click.option(
@@ -70,9 +76,11 @@ _NOT_FOR_FREIHAND = ("left_hand_model", "protocol", "evaluation", "every", "marg
     help="Write the published joints, or those that the hand model has in the mesh.",
 )
 @as_json
+@pass_parts
 @click.pass_context
 def import_dataset(
     ctx: click.Context,
+    parts: Parts,
     /,
     dataset: str,
     source: Path,
@@ -93,15 +101,26 @@ def import_dataset(
     with a camera that belongs to it; left hands are mirrored. Meshes are made from MANO parameters. FreiHAND
     is only unpacked. A table says what was left out and why. An interrupted import is continued by the same
     command.
+
+    DATASET may also be "photographs": SOURCE is then a folder of your own, or a video, and what is written
+    are squares of the hands that are found, without labels (docs/data.md).
     """
     if dataset == FREIHAND:
         from trainer.import_dataset.freihand import copy_freihand
 
-        default = ParameterSource.DEFAULT
-        if given := [name for name in _NOT_FOR_FREIHAND if ctx.get_parameter_source(name) != default]:
-            options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        if options := _given(ctx, _NOT_FOR_FREIHAND):
             raise click.UsageError(f"{options}: not for {FREIHAND}, whose photographs are crops already.")
         result = copy_freihand(source, out)
+    elif dataset == PHOTOGRAPHS:
+        from trainer.import_dataset.photographs import MARGIN, import_photographs
+        from trainer.photographs.pictures import pictures_of
+
+        if options := _given(ctx, _OF_LABELS):
+            raise click.UsageError(f"{options}: not for {PHOTOGRAPHS}, which have no labels.")
+        margin = margin if _given(ctx, ("margin",)) else MARGIN
+        finder = parts.hand_detector(None, sides=None, margin=margin, confidence=None, device="auto")
+        pictures = pictures_of(source, without=out, every=every)
+        result = import_photographs(pictures, out, finder, margin=margin, every=every)
     else:
         from trainer.import_dataset.hand_models import import_models
         from trainer.import_dataset.importer import ImportSettings
@@ -114,3 +133,9 @@ def import_dataset(
         settings = ImportSettings(margin=margin, joints=joints, rule=rule)
         result = run(reader, out, right, left_model=left, settings=settings)
     report(result, as_json=as_json)
+
+
+def _given(ctx: click.Context, names: tuple[str, ...]) -> str:
+    """Return those of some options that the user gave, for a message."""
+    given = [name for name in names if ctx.get_parameter_source(name) != ParameterSource.DEFAULT]
+    return ", ".join(f"--{name.replace('_', '-')}" for name in given)

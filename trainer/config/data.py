@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -24,10 +24,13 @@ def _checked_name(name: str) -> str:
 
 
 class SourceConfig(Section):
-    """One of the data sets that a run learns from. All are labelled with meshes of the same hand model."""
+    """One of the data sets that a run learns from. All labels are of the same hand model."""
 
     root: Path
     """Folder that holds training/rgb and training_*.json."""
+    labels: Literal["mesh", "none"] = "mesh"
+    """``none`` takes photographs alone, whatever lies beside them: their predictions are rendered, and twins
+    and self-correlation teach. Needs ``recycle.target = "rendered"``, and another source with labels."""
     share: float = Field(gt=0, le=1)
     """Of the samples of every epoch; the shares of all sources sum to 1."""
     name: Annotated[str, AfterValidator(_checked_name)] | None = None
@@ -35,11 +38,23 @@ class SourceConfig(Section):
     num_versions: Count | None = None
     """How often its poses repeat; counted if left out."""
     crop_px: int | None = Field(default=None, ge=8, le=8192)
-    """Side of the centre crop of its photographs; that of [data] if left out."""
+    """Side of the centre crop of its photographs; that of [data] if left out. A network that sees boxes sees
+    this crop where there are no labels."""
     augment: AugmentConfig | None = None
     """Replaces the table [augment] for its samples, as a whole."""
     twins: bool = True
     """Its photographs are predicted and rendered for the second pass, where the run recycles."""
+
+    @model_validator(mode="after")
+    def _poses_need_labels(self) -> Self:
+        if not self.is_labelled and self.num_versions is not None:
+            raise ValueError("no num_versions where there are no labels")
+        return self
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether anything is known about the hands in its photographs."""
+        return self.labels != "none"
 
     @property
     def called(self) -> str:

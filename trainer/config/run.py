@@ -142,6 +142,33 @@ class TrainConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _photographs_without_labels_teach(self) -> Self:
+        without = [source for source in self.data.all_sources if not source.is_labelled]
+        if not without:
+            return self
+        name, recycle = without[0].called, self.recycle
+        if len(without) == len(self.data.all_sources):
+            raise ValueError(
+                "no source has labels, so nothing would tell the best round: add one that has, such as hands "
+                "that make-dataset draws"
+            )
+        if (
+            recycle is None
+            or not all(source.twins for source in without)
+            or recycle.beta == recycle.gamma == 0
+        ):
+            raise ValueError(
+                f"{name} has no labels, so only its twins can teach: give it twins = true, and the run a "
+                "table [recycle] with beta or gamma above 0"
+            )
+        if recycle.target != "rendered" or recycle.source == "ground_truth":
+            raise ValueError(
+                f'{name} has no labels that twins could have: set recycle.target = "rendered" and '
+                'recycle.source = "prediction"'
+            )
+        return self
+
+    @model_validator(mode="after")
     def _something_is_learned(self) -> Self:
         recycle = self.recycle
         if recycle is None:

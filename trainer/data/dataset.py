@@ -7,11 +7,11 @@ normalises them. Height-width-channel order becomes PyTorch's channels_last layo
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64, UInt8
+from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -23,24 +23,39 @@ from shared.skeleton import WRIST
 from shared.twins.rounds import SyntheticRound
 from shared.twins.sample import SyntheticSample
 from shared.twins.variation import NOT_TURNED
-from shared.types import Camera
+from shared.types import NUM_JOINTS, Camera
 from trainer.config.sections import AugmentConfig
 from trainer.data.appearance import changed_appearance
 from trainer.data.augment import Warp, colour_noise, random_warp
 from trainer.data.box_crops import box_warp, random_box_warp
 from trainer.data.sampling import SampleKey
-from trainer.types import HandTarget, PairedBatch
+from trainer.types import HandTarget, KnownLabels, PairedBatch
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_SD = (0.229, 0.224, 0.225)
 
 
 class Labels(NamedTuple):
-    """The labels of one crop, as in `HandTarget`."""
+    """The labels of one crop, as in `HandTarget`, and which of them are known, as in `KnownLabels`."""
 
     verts_m: Float32[np.ndarray, "verts 3"]
     joints_m: Float32[np.ndarray, "joints 3"]
     joints_ndc: Float32[np.ndarray, "joints 2"]
+    knows_verts: Bool[np.ndarray, ""]
+    knows_joints: Bool[np.ndarray, " joints"]
+    knows_places: Bool[np.ndarray, " joints"]
+
+    @classmethod
+    def nothing(cls, num_verts: int) -> Self:
+        """Return what is known of a photograph without labels."""
+        return cls(
+            verts_m=np.zeros((num_verts, 3), np.float32),
+            joints_m=np.zeros((NUM_JOINTS, 3), np.float32),
+            joints_ndc=np.zeros((NUM_JOINTS, 2), np.float32),
+            knows_verts=np.array(False),
+            knows_joints=np.zeros(NUM_JOINTS, bool),
+            knows_places=np.zeros(NUM_JOINTS, bool),
+        )
 
 
 class CropSample(NamedTuple):
@@ -97,10 +112,12 @@ class HandDataset(Dataset[LoadedSample]):
         split: Photographs and labels.
         crop_px: Side of the centre crop that the network sees.
         input_px: Side to which the crop is resized.
-        box_margin: See the hand's box instead, in a square of this many times its longer side.
+        box_margin: See the hand's box instead, in a square of this many times its longer side. Without
+            labels nobody knows that box: the centre crop stands for it.
         augment: Random changes, for keys that name an epoch.
         seed: Of the run; enters the seed of every augmentation.
         drawn_labels: Label a twin with the hand that was drawn instead of the hand in the photograph.
+        num_verts: Vertices of the labels; needed where the split has none.
     """
 
     def __init__(
@@ -113,6 +130,7 @@ class HandDataset(Dataset[LoadedSample]):
         augment: AugmentConfig | None = None,
         seed: int = 0,
         drawn_labels: bool = False,
+        num_verts: int | None = None,
     ) -> None:
         if crop_px > split.image_px:
             raise ConfigError(
@@ -126,15 +144,12 @@ class HandDataset(Dataset[LoadedSample]):
         self.augment = augment or AugmentConfig()
         self.seed = seed
         self.drawn_labels = drawn_labels
+        self.num_verts = split.verts_m.shape[1] if num_verts is None else num_verts
 
     def __getitem__(self, key: SampleKey) -> LoadedSample:
         sample_id = self.split.sample_id(key.index)
-        pose = self.split.pose_of(key.index)
-        verts_m, joints_m = self.split.verts_m[pose], self.split.joints_m[pose]
         rng = rng_of(self.seed, "augment", key.epoch if key.epoch is not None else -1, sample_id)
-        camera, size_px = self.split.camera(pose), self.split.image_px
-        warp = self._warp(px_to_ndc(project_px(joints_m, camera, size_px=size_px), size_px=size_px), key, rng)
-        labels = _warped_labels(verts_m, joints_m, camera, warp, size_px=size_px)
+        warp, labels = self._seen(key, rng)
         photo = CropSample(self._crop(self.split.image(key.index), warp, key, rng), labels)
         twins = _open_round(key.twins) if key.twins else None
         names = twins.twins_of(sample_id) if twins else ()
@@ -156,14 +171,27 @@ class HandDataset(Dataset[LoadedSample]):
         turn = warp.turn(np.array(drawn.turn)) if drawn.turn != NOT_TURNED else None
         return CropSample(rgb, labels, turn)
 
-    def _warp(self, joints_ndc: np.ndarray, key: SampleKey, rng: np.random.Generator) -> Warp:
-        is_plain = key.epoch is None
+    def _seen(self, key: SampleKey, rng: np.random.Generator) -> tuple[Warp, Labels]:
+        """Return what the crop shows of a photograph, and its labels there."""
+        if self.split.pictures_only:
+            return self._centre_warp(key, rng), Labels.nothing(self.num_verts)
+        pose, size_px = self.split.pose_of(key.index), self.split.image_px
+        verts_m, joints_m = self.split.verts_m[pose], self.split.joints_m[pose]
+        camera = self.split.camera(pose)
         if self.box_margin is None:
-            plain = Warp(self.magnification)
-            return plain if is_plain else random_warp(self.augment, rng, magnification=self.magnification)
-        if is_plain:
-            return box_warp(joints_ndc, margin=self.box_margin)
-        return random_box_warp(self.augment, rng, joints_ndc, margin=self.box_margin)
+            warp = self._centre_warp(key, rng)
+        else:
+            joints_ndc = px_to_ndc(project_px(joints_m, camera, size_px=size_px), size_px=size_px)
+            if key.epoch is None:
+                warp = box_warp(joints_ndc, margin=self.box_margin)
+            else:
+                warp = random_box_warp(self.augment, rng, joints_ndc, margin=self.box_margin)
+        return warp, _warped_labels(verts_m, joints_m, camera, warp, size_px=size_px)
+
+    def _centre_warp(self, key: SampleKey, rng: np.random.Generator) -> Warp:
+        if key.epoch is None:
+            return Warp(self.magnification)
+        return random_warp(self.augment, rng, magnification=self.magnification)
 
     def _crop(self, image: np.ndarray, warp: Warp, key: SampleKey, rng: np.random.Generator) -> np.ndarray:
         crop = warp.image(image, size_px=self.input_px)
@@ -181,7 +209,7 @@ def collate(samples: Sequence[LoadedSample]) -> LoadedBatch:
     if pairs:
         twins, twin_target = _stack([twin for _, twin in pairs])
     else:
-        twins, twin_target = photos[:0], HandTarget(*(label[:0] for label in target))
+        twins, twin_target = photos[:0], target.rows(slice(0))
     return LoadedBatch(
         photos=photos,
         target=target,
@@ -216,12 +244,17 @@ def _warped_labels(
         verts_m=warp.points_m(verts_m - wrist_m),
         joints_m=warp.points_m(joints_m - wrist_m),
         joints_ndc=warp.points_ndc(px_to_ndc(joints_px, size_px=size_px)),
+        knows_verts=np.array(True),
+        knows_joints=np.ones(len(joints_m), bool),
+        knows_places=np.ones(len(joints_m), bool),
     )
 
 
 def _stack(views: Sequence[CropSample]) -> tuple[Tensor, HandTarget]:
-    columns = zip(*(view.labels for view in views), strict=True)
-    target = HandTarget(*(torch.from_numpy(np.stack(column)) for column in columns))
+    columns = [np.stack(column) for column in zip(*(view.labels for view in views), strict=True)]
+    verts_m, joints_m, joints_ndc, *known = (torch.from_numpy(column) for column in columns)
+    is_whole = all(column.all() for column in columns[3:])
+    target = HandTarget(verts_m, joints_m, joints_ndc, None if is_whole else KnownLabels(*known))
     return torch.from_numpy(np.stack([view.rgb for view in views])), target
 
 

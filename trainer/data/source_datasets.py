@@ -32,6 +32,7 @@ class SourceDatasets(Dataset[LoadedSample]):
             ConfigError: A crop is larger than the photographs.
         """
         drawn_labels = config.recycle is not None and config.recycle.target == "rendered"
+        num_verts = next(source.split.verts_m.shape[1] for source in sources if source.is_labelled)
         return cls(
             [
                 HandDataset(
@@ -42,6 +43,7 @@ class SourceDatasets(Dataset[LoadedSample]):
                     augment=source.augment,
                     seed=config.seed,
                     drawn_labels=drawn_labels,
+                    num_verts=num_verts,
                 )
                 for source in sources
             ]

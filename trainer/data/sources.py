@@ -39,6 +39,18 @@ class Source:
     augment: AugmentConfig
     twins: bool
 
+    @property
+    def is_labelled(self) -> bool:
+        """Whether anything is known about its hands."""
+        return not self.split.pictures_only
+
+    @property
+    def drawn(self) -> Sequence[int]:
+        """Photographs whose predictions are rendered; without labels also those held out, to score them."""
+        if not self.twins:
+            return ()
+        return self.training if self.is_labelled else (*self.training, *self.held_out)
+
 
 def open_split(source: SourceConfig, data: DataConfig, *, split: SplitName = "training") -> FreiHandSplit:
     """Open the photographs of a source; among several, its name goes before those of their samples.
@@ -48,7 +60,9 @@ def open_split(source: SourceConfig, data: DataConfig, *, split: SplitName = "tr
     """
     prefix = source.called if len(data.all_sources) > 1 else ""
     versions = source.num_versions if split == "training" else None
-    return FreiHandSplit(source.root, split, num_versions=versions, source=prefix)
+    return FreiHandSplit(
+        source.root, split, num_versions=versions, source=prefix, pictures_only=not source.is_labelled
+    )
 
 
 def open_sources(config: TrainConfig) -> tuple[Source, ...]:
@@ -89,17 +103,20 @@ def open_sources(config: TrainConfig) -> tuple[Source, ...]:
 def check_sources(sources: Sequence[Source], hand_model: HandModel) -> None:
     """Make sure that all labels are meshes of one hand model, where their photographs can show them.
 
+    Photographs without labels are not looked at.
+
     Raises:
         ConfigError: The labels of a source are of another hand model.
         DatasetError: A source has no labels, or some that cannot be true.
     """
-    for number, source in enumerate(sources):
+    labelled = [source for source in sources if source.is_labelled]
+    for number, source in enumerate(labelled):
         try:
             check_labels(source.split, hand_model)
         except ConfigError as error:
             if number == 0:
                 raise
             raise ConfigError(
-                f"{error.message} The labels of {sources[0].split.root} are of that hand model.",
+                f"{error.message} The labels of {labelled[0].split.root} are of that hand model.",
                 remedy="All sources need labels of one hand model: leave the others out.",
             ) from error

@@ -92,7 +92,7 @@ class BoxCrops(CentreCrops):
 def plain_crops(
     split: FreiHandSplit, *, crop_px: int, input_px: int, box_margin: float | None = None
 ) -> CentreCrops:
-    """Return centre crops, or boxes where a network sees these."""
-    if box_margin is None:
+    """Return centre crops, or boxes where a network sees these and labels tell where they are."""
+    if box_margin is None or split.pictures_only:
         return CentreCrops(split, crop_px=crop_px, input_px=input_px)
     return BoxCrops(split, margin=box_margin, input_px=input_px)

@@ -21,7 +21,7 @@ CROP_PX: Final = 224
 _QUALITY: Final = 95
 _MIN_VISIBLE: Final = 0.5
 """Share of the vertices that must lie inside of the photograph, whether or not something hides them."""
-_MIN_SIDE_PX: Final = 32
+MIN_SIDE_PX: Final = 32
 """Longer side of a hand, below which there is nothing to see."""
 
 
@@ -78,13 +78,13 @@ def crop_hand(
     inside = ((px >= -0.5) & (px <= np.array((width, height)) - 0.5)).all(axis=1)
     if inside.mean() < _MIN_VISIBLE:
         raise LeftOut("the hand is mostly outside of the photograph")
-    if (high - low).max() < _MIN_SIDE_PX:
-        raise LeftOut(f"the hand is smaller than {_MIN_SIDE_PX} pixels")
+    if (high - low).max() < MIN_SIDE_PX:
+        raise LeftOut(f"the hand is smaller than {MIN_SIDE_PX} pixels")
     box = (float(low[0]), float(low[1]), float(high[0] - low[0] + 1), float(high[1] - low[1] + 1))
     square = HandSquare.around_box(box, margin=margin, side="right")
     return Crop(
-        jpeg=_jpeg(crop_square(rgb, square, size_px=CROP_PX)),
-        mask_jpeg=None if mask is None else _jpeg(_cropped_mask(mask, square)),
+        jpeg=as_jpeg(crop_square(rgb, square, size_px=CROP_PX)),
+        mask_jpeg=None if mask is None else as_jpeg(_cropped_mask(mask, square)),
         camera=_camera_of_square(whole, square),
     )
 
@@ -115,7 +115,8 @@ def _cropped_mask(mask: Bool[np.ndarray, "height width"], square: HandSquare) ->
     return crop_square(grey, square, size_px=CROP_PX)
 
 
-def _jpeg(pixels: Rgb) -> bytes:
+def as_jpeg(pixels: Rgb) -> bytes:
+    """Encode a crop."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=_QUALITY)
     return file.getvalue()

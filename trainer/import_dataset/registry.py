@@ -23,6 +23,9 @@ _MEMBERS: Final = ("title", "protocols", "uses_left_model", "hands", "labels", "
 FREIHAND: Final = "freihand"
 """It has the layout already, and is copied; see `trainer.import_dataset.freihand`."""
 
+PHOTOGRAPHS: Final = "photographs"
+"""One's own, without labels; see `trainer.import_dataset.photographs`."""
+
 
 def open_reader(name: str, source: Path, protocol: str | None = None) -> "DatasetReader":
     """Return what reads a dataset.

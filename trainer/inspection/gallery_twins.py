@@ -86,11 +86,12 @@ def _gallery_twin(
         return GalleryTwin(ref.sample_id, made.round_index, quarantined=ref.why_missing)
     labels = sample.labels
     again, recycled, change = reprediction or (None, None, None)
+    has_label = photographs is not None and photographs.has_label(ref.sample_id)
     return GalleryTwin(
         sample_id=ref.sample_id,
         round_index=labels.round_index,
         background=labels.background.key,
-        error_mm=error_mm(sample, photographs) if photographs and photographs.have_labels else None,
+        error_mm=error_mm(sample, photographs) if photographs and has_label else None,
         recycled_pa_mm=recycled,
         change_since_render_pa_mm=change,
         staleness=latest_round - labels.round_index,

@@ -23,6 +23,10 @@ class NamedPhotographs:
         """Whether joints and vertices of all of them are there."""
         return all(split.has_labels for split in self.splits)
 
+    def has_label(self, sample_id: str) -> bool:
+        """Whether joints and vertices of one of them are there."""
+        return self.find(sample_id)[0].has_labels
+
     def find(self, sample_id: str) -> tuple[FreiHandSplit, int]:
         """Return where the photograph is that a sample is named after, and its number there.
 

@@ -4,18 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32
 
 from shared.freihand import FreiHandSplit
 from shared.twins.names import photograph_of
 from shared.twins.sample import SyntheticSample
 from shared.types import WeakPerspective
-from trainer.data.augment import Warp
-from trainer.data.resampling import Image
 from trainer.drawing.overlay import HandInPicture
 from trainer.evaluation.centre_crops import CentreCrops, plain_crops
 from trainer.evaluation.predict import HandPredictions, join_predictions, predict_groups
 from trainer.evaluation.procrustes import aligned_mean_mm
+from trainer.evaluation.twin_crops import TwinCrops
 from trainer.inspection.context import ShardContext
 from trainer.inspection.named_photographs import NamedPhotographs
 from trainer.run.folder import RunFolder
@@ -39,28 +37,6 @@ class Reprediction(NamedTuple):
     seen: HandInPicture
     recycled_pa_mm: float
     change_since_render_pa_mm: float
-
-
-class TwinCrops(CentreCrops):
-    """Twins, in the place of the photographs that they belong to."""
-
-    def __init__(self, photos: CentreCrops, samples: Mapping[int, SyntheticSample]) -> None:
-        super().__init__(photos.split, crop_px=photos.crop_px, input_px=photos.input_px)
-        self.photos, self.samples = photos, samples
-
-    def warp(self, index: int) -> Warp:
-        """Return what the crop shows of the photograph, and so of its twin."""
-        return self.photos.warp(index)
-
-    def picture(self, index: int) -> Image:
-        """Return the twin of a photograph."""
-        return self.samples[index].rgb()
-
-    def in_photographs(
-        self, indices: Sequence[int], cameras: Float32[np.ndarray, "hands 3"]
-    ) -> Float32[np.ndarray, "hands 3"]:
-        """Return the cameras of whole photographs from those of their crops."""
-        return self.photos.in_photographs(indices, cameras)
 
 
 def network_of(context: ShardContext, *, device: DeviceName = "auto") -> TrainedHand | None:

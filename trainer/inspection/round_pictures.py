@@ -15,7 +15,7 @@ from trainer.drawing.contact_sheet import Panel, Strip, draw_contact_sheet
 from trainer.drawing.overlay import HandInPicture
 from trainer.evaluation.centre_crops import CentreCrops, plain_crops
 from trainer.evaluation.predict import predict_groups
-from trainer.inspection.repredict import TwinCrops
+from trainer.evaluation.twin_crops import TwinCrops
 from trainer.networks.base import HandNetwork
 from trainer.run.folder import RunFolder
 from trainer.run.processes import autocast_of

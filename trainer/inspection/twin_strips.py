@@ -90,7 +90,7 @@ def strip_of(
     hand = HandInPicture(sample.verts_m, sample.joints_m, labels.camera, labels.image_px)
     background = labels.background.key.rsplit("/", maxsplit=1)[-1]
     caption = f"{twin.sample_id}   round {labels.round_index + 1}   background {background[:12]}"
-    if photographs is not None and photographs.have_labels:
+    if photographs is not None and photographs.has_label(twin.sample_id):
         caption += f"   PA-MPJPE {error_mm(sample, photographs):.1f} mm"
     prediction = Panel(photo, hand, has_mesh=True, why_empty="no photograph")
     rgb = sample.rgb()

@@ -13,18 +13,23 @@ CELLS_SD = 1.0
 
 
 def heat_map_loss(
-    heat_logits: Float[Tensor, "batch joints rows columns"], joints_ndc: Float[Tensor, "batch joints 2"]
+    heat_logits: Float[Tensor, "batch joints rows columns"],
+    joints_ndc: Float[Tensor, "batch joints 2"],
+    *,
+    known: Bool[Tensor, "batch joints"] | None = None,
 ) -> Float[Tensor, " batch"]:
     """Return the cross entropy between each map and a Gaussian about its joint, on average over the joints.
 
-    Joints outside of the crop have no place in their map: they count as nothing. The least possible value is
-    the Gaussian's entropy, not zero.
+    Joints outside of the crop have no place in their map: they count as nothing, as those that are not known
+    do. The least possible value is the Gaussian's entropy, not zero.
     """
     rows, columns = heat_logits.shape[2:]
     across, down = joints_ndc.unbind(dim=2)
     wanted = _bump(down, rows)[..., :, None] * _bump(across, columns)[..., None, :]
     found = heat_logits.flatten(2).log_softmax(dim=2).unflatten(2, (rows, columns))
     entropies = -(wanted * found).sum(dim=(2, 3)) * is_inside(joints_ndc)
+    if known is not None:
+        entropies = entropies * known
     mean: Float[Tensor, " batch"] = entropies.mean(dim=1)
     return mean
 

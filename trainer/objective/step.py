@@ -77,8 +77,9 @@ def recycle_step(
 ) -> StepLosses:
     """Predict the photographs, predict their twins, compare both.
 
-    A sample without a twin adds to the first loss only. The sum is divided by the number of photographs, not
-    of twins, so that processes with equal batches average to the loss of the joined batch.
+    A sample without a twin adds to the first loss only, one without labels to the others only. The sum is
+    divided by the number of photographs, not of twins or of labels, so that processes with equal batches
+    average to the loss of the joined batch, and no sample counts for more because another lacks something.
 
     Nothing here touches the optimiser, the device or the log, and nothing waits for the GPU.
 
@@ -109,8 +110,8 @@ def recycle_step(
     return StepLosses(
         total=per_sample.mean(),
         per_sample=per_sample.detach(),
-        original=supervised_original.mean() if supervised_original else None,
-        recycled=supervised_recycled.mean(),
+        original=supervised_original.mean(batch.target.known) if supervised_original else None,
+        recycled=supervised_recycled.mean(batch.twin_target.known),
         correlation=agreement.mean() if agreement else None,
     )
 

@@ -6,7 +6,7 @@ Nothing is averaged over the batch here: a sample without a twin must not count 
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Bool, Float, Int, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -27,6 +27,10 @@ class SupervisedLoss(nn.Module):
     the mesh, and a coarse mesh shares the weight of the fine one. Edges and normals are FastMETRO's, and left
     out where they weigh nothing; heat maps are compared where a network has them.
 
+    Labels may be incomplete: a term counts as nothing for a hand without the labels that it compares with. As
+    a step divides by the number of photographs, whatever their labels, a hand with all labels has the
+    gradient that it has among others of its kind.
+
     Args:
         faces: Triangles of the mesh, for edges and normals.
         weights: Of the terms.
@@ -34,7 +38,7 @@ class SupervisedLoss(nn.Module):
         projected_outside: Whether joints outside of the crop count where they are projected.
         coarse_vert_ids: Vertices that the network's coarse mesh keeps, if it has one.
         extra: Further terms and their weights. They are called with the hand, relative to its wrist, and its
-            labels, and return one number per hand.
+            labels, and return one number per hand. They count for hands with all labels.
     """
 
     faces: Faces
@@ -60,23 +64,28 @@ class SupervisedLoss(nn.Module):
 
     def forward(self, prediction: HandPrediction, target: HandTarget) -> LossTerms:
         """Compare every hand with its labels."""
-        weights, norms = self.weights, self.norms
+        weights, norms, known = self.weights, self.norms, target.known
+        knows_verts = None if known is None else known.verts
+        knows_joints = None if known is None else known.joints
         hand = prediction.from_wrist()
 
         # Eq. 7: L_J = |(J - J_wrist) - J*|, summed over the sets of joints
         joints = _summed(
-            mean_distance(joints_m, target.joints_m, norms.joints) for joints_m in _joint_sets(hand)
+            mean_distance(joints_m, target.joints_m, norms.joints, known=knows_joints)
+            for joints_m in _joint_sets(hand)
         )
 
         # Eq. 8: L_V = |(V - J_wrist) - V*|, half of it on the coarse mesh where there is one
-        verts = mean_distance(hand.verts_m, target.verts_m, norms.verts)
+        knows_point = None if knows_verts is None else knows_verts[:, None]
+        verts = mean_distance(hand.verts_m, target.verts_m, norms.verts, known=knows_point)
         if hand.coarse_verts_m is not None and self.coarse_vert_ids is not None:
-            coarse = mean_distance(hand.coarse_verts_m, target.verts_m[:, self.coarse_vert_ids], norms.verts)
+            wanted_m = target.verts_m[:, self.coarse_vert_ids]
+            coarse = mean_distance(hand.coarse_verts_m, wanted_m, norms.verts, known=knows_point)
             verts = 0.5 * verts + 0.5 * coarse
 
         # Eq. 9: L_P = |project(J, cam) - p*|, summed over the sets of joints, as the network returns them
         projected = _summed(
-            self._projected(project_weak_perspective(joints_m, prediction.camera), target.joints_ndc)
+            self._projected(project_weak_perspective(joints_m, prediction.camera), target)
             for joints_m in _joint_sets(prediction)
         )
 
@@ -84,31 +93,35 @@ class SupervisedLoss(nn.Module):
         total = weights.joints * joints + weights.verts * verts + weights.projected * projected
         edges = normals = None
         if weights.edges > 0:
-            edges = edge_length_loss(hand.verts_m, target.verts_m, self.faces)
+            edges = _where(knows_verts, edge_length_loss(hand.verts_m, target.verts_m, self.faces))
             total = total + weights.edges * edges
         if weights.normals > 0:
-            normals = face_normal_loss(hand.verts_m, target.verts_m, self.faces)
+            normals = _where(knows_verts, face_normal_loss(hand.verts_m, target.verts_m, self.faces))
             total = total + weights.normals * normals
 
         # Not of the paper: w_H L_H, for networks that look for each joint in a heat map
         heat = None
         if prediction.heat_logits is not None:
-            heat = heat_map_loss(prediction.heat_logits, target.joints_ndc)
+            places = None if known is None else known.places
+            heat = heat_map_loss(prediction.heat_logits, target.joints_ndc, known=places)
             total = total + weights.heat * heat
 
         added = None
         if self.extra:
-            added = _summed(weight * term(hand, target) for term, weight in self.extra)
+            everything = None if known is None else known.everything
+            added = _where(everything, _summed(weight * term(hand, target) for term, weight in self.extra))
             total = total + added
         return LossTerms(total, joints, verts, projected, edges, normals, heat, added)
 
     def _projected(
-        self, found_ndc: Float[Tensor, "hands joints 2"], wanted_ndc: Float[Tensor, "hands joints 2"]
+        self, found_ndc: Float[Tensor, "hands joints 2"], target: HandTarget
     ) -> Float[Tensor, " hands"]:
+        wanted_ndc = target.joints_ndc
+        known = None if target.known is None else target.known.places
         if not self.projected_outside:
             inside = is_inside(wanted_ndc)[..., None]
             found_ndc, wanted_ndc = found_ndc * inside, wanted_ndc * inside
-        return mean_distance(found_ndc, wanted_ndc, self.norms.projected)
+        return mean_distance(found_ndc, wanted_ndc, self.norms.projected, known=known)
 
 
 def edge_length_loss(found_m: Verts, wanted_m: Verts, faces: Faces) -> Float[Tensor, " hands"]:
@@ -133,6 +146,11 @@ def _edges(verts_m: Verts, faces: Faces) -> Float[Tensor, "hands faces 3 3"]:
     """Return the edges 0-1, 1-2 and 2-0 of every face."""
     corners = verts_m[:, faces]
     return corners.roll(-1, dims=2) - corners
+
+
+def _where(known: Bool[Tensor, " hands"] | None, term: Float[Tensor, " hands"]) -> Float[Tensor, " hands"]:
+    """Return a term for the hands with labels, and nothing for the others."""
+    return term if known is None else term * known
 
 
 def _joint_sets(hand: HandPrediction) -> list[Float[Tensor, "hands joints 3"]]:

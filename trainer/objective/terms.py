@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+
+from trainer.types import KnownLabels
 
 type Norm = Literal["l1", "l2"]
 
@@ -63,11 +65,21 @@ class LossTerms(NamedTuple):
     heat: Float[Tensor, "*hands"] | None = None
     extra: Float[Tensor, "*hands"] | None = None
 
-    def mean(self) -> "LossTerms | None":
-        """Return the means over all hands, without a graph, for the log; None if there is no hand."""
+    def mean(self, known: KnownLabels | None = None) -> "LossTerms | None":
+        """Return the means over all hands, without a graph, for the log; None if there is no hand.
+
+        Args:
+            known: Labels that there are; a term is then averaged over these, and NaN where there are none.
+        """
         if len(self.total) == 0:
             return None
-        return LossTerms(*(None if term is None else term.detach().mean() for term in self))  # type: ignore[arg-type]
+        if known is None:
+            return LossTerms(*(None if term is None else term.detach().mean() for term in self))  # type: ignore[arg-type]
+        means = {
+            name: None if term is None else term.detach().sum() / share.float().sum()
+            for (name, share), term in zip(_shares_of(known).items(), self, strict=True)
+        }
+        return LossTerms(**means)  # type: ignore[arg-type]
 
     def unweighted(self) -> dict[str, Float[Tensor, "*hands"]]:
         """Return the terms that this comparison has, by name, without their sum."""
@@ -80,11 +92,34 @@ def mean_of(parts: Sequence[LossTerms | None]) -> LossTerms | None:
     if not known:
         return None
     columns = zip(*known, strict=True)
-    return LossTerms(*(None if column[0] is None else torch.stack(column).mean() for column in columns))  # type: ignore[arg-type]
+    return LossTerms(*(None if column[0] is None else torch.stack(column).nanmean() for column in columns))  # type: ignore[arg-type]
 
 
 def mean_distance(
-    found: Float[Tensor, "hands points dims"], wanted: Float[Tensor, "hands points dims"], norm: Norm
+    found: Float[Tensor, "hands points dims"],
+    wanted: Float[Tensor, "hands points dims"],
+    norm: Norm,
+    *,
+    known: Bool[Tensor, "hands _"] | None = None,
 ) -> Float[Tensor, " hands"]:
-    """Return the mean over points and coordinates of the differences, or of their squares."""
-    return _DISTANCES[norm](found - wanted).mean(dim=(1, 2))
+    """Return the mean over points and coordinates of the differences, or of their squares.
+
+    Points that are not known count as nothing, and the others as much as if all were known.
+    """
+    distances = _DISTANCES[norm](found - wanted)
+    return (distances if known is None else distances * known[..., None]).mean(dim=(1, 2))
+
+
+def _shares_of(known: KnownLabels) -> dict[str, Tensor]:
+    """Return which share of each term the labels allow, in the order of the terms."""
+    places = known.places.float().mean(dim=1)
+    return {
+        "total": known.anything,
+        "joints": known.joints.float().mean(dim=1),
+        "verts": known.verts,
+        "projected": places,
+        "edges": known.verts,
+        "normals": known.verts,
+        "heat": places,
+        "extra": known.everything,
+    }

@@ -88,6 +88,12 @@ class AblationConfig(Section):
             if self.variants != ("original",):
                 raise ValueError("train.recycle: expected a table, found none. Add it, or drop its variants.")
             return self
+        needs_labels = [name for name in ("original", "ground_truth_renders") if name in self.variants]
+        if needs_labels and not all(source.is_labelled for source in self.train.data.all_sources):
+            raise ValueError(
+                f"variants: expected none that learns from labels alone, found {', '.join(needs_labels)} "
+                "beside sources without labels. Leave it out, or these sources."
+            )
         if "correlation" in self.variants and recycle.gamma == 0:
             raise ValueError(
                 "train.recycle.gamma: expected more than 0 for the variant correlation, found 0. Set it."

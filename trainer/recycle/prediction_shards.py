@@ -48,10 +48,9 @@ class PredictionShards:
         self._fabric, self._run, self._config = fabric, run, config
         size = config.render.shard_size
         self._groups = [
-            (source, source.training[start : start + size])
+            (source, source.drawn[start : start + size])
             for source in sources
-            if source.twins
-            for start in range(0, len(source.training), size)
+            for start in range(0, len(source.drawn), size)
         ]
 
     def predict(self, round_index: int, network: HandNetwork, *, twins: Path | None = None) -> None:

@@ -104,11 +104,13 @@ class RoundRecord:
         by_source = scores_by_source(self.scores, "pa_mpjpe_mm")
         sources = ", ".join(f"{name} {value:.2f}" for name, value in by_source.items())
         of_each = f" ({sources})" if sources else ""
+        recycled = scores_by_source(self.scores, "recycled_pa_mpjpe_mm")
+        without = "".join(f", recycled {name} {value:.2f} mm" for name, value in recycled.items())
         return " · ".join(
             (
                 f"round {self.round + 1}/{rounds}",
                 f"loss {self.losses['total']:.2f} ({passes})",
-                f"held-out PA-MPJPE {joints_mm:.2f} mm{of_each}, PA-MPVPE {verts_mm:.2f} mm",
+                f"held-out PA-MPJPE {joints_mm:.2f} mm{of_each}, PA-MPVPE {verts_mm:.2f} mm{without}",
                 f"{self.photos_per_s:.0f} photos/s, {self.data_wait_share:.0%} waiting for data",
                 f"{stages}{drawn}{lost}",
             )

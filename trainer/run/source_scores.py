@@ -11,7 +11,7 @@ def joined_scores(scores: Mapping[str, MeanScores], shares: Sequence[float]) -> 
 
     Args:
         scores: By source, with the same names each.
-        shares: Of the sources, in the same order; they sum to 1.
+        shares: Of the sources, in the same order; those of sources that are not scored are missing.
 
     Returns:
         ``pa_mpjpe_mm`` and so on, and ``realhands/pa_mpjpe_mm`` and so on for a source of that name; of a
@@ -20,8 +20,9 @@ def joined_scores(scores: Mapping[str, MeanScores], shares: Sequence[float]) -> 
     each = list(scores.values())
     if len(each) == 1:
         return dict(each[0])
+    whole = math.fsum(shares)
     joined = {
-        name: math.fsum(share * own[name] for share, own in zip(shares, each, strict=True))
+        name: math.fsum(share * own[name] for share, own in zip(shares, each, strict=True)) / whole
         for name in each[0]
     }
     for source, own in scores.items():

@@ -56,12 +56,13 @@ def describe_start(
 
 def _photographs(source: Source, *, is_alone: bool) -> str:
     share = "" if is_alone else f", {source.share:.0%} of an epoch"
-    counts = f"{len(source.training):,} photographs and {len(source.held_out):,} held out"
+    kind = "photographs" if source.is_labelled else "photographs without labels"
+    counts = f"{len(source.training):,} {kind} and {len(source.held_out):,} held out"
     return f"{counts}, of {source.split.root}{share}"
 
 
 def _twins(config: TrainConfig, sources: Sequence[Source]) -> str:
-    num_photographs = sum(len(source.training) for source in sources if source.twins)
+    num_photographs = sum(len(source.drawn) for source in sources)
     recycle = config.recycle
     if recycle is None:
         return "none: the configuration has no table recycle"

@@ -22,7 +22,7 @@ from shared.storage.files import write_durably
 from trainer.config.run import TrainConfig
 from trainer.data.loader import RoundLoader
 from trainer.data.sources import check_sources, open_sources
-from trainer.evaluation.evaluate import score_photographs
+from trainer.evaluation.held_out_scores import score_sources
 from trainer.inspection.round_pictures import RoundPictures
 from trainer.recycle.counts import TwinCounts
 from trainer.recycle.recycler import Recycler, Twins, require_renderer
@@ -31,11 +31,10 @@ from trainer.run.claim import claimed_run
 from trainer.run.folder import RunFolder, open_run
 from trainer.run.log import RunLog
 from trainer.run.loggers.opening import open_loggers, require_loggers
-from trainer.run.processes import autocast_of, build_fabric
+from trainer.run.processes import build_fabric
 from trainer.run.progress import photo_bar
 from trainer.run.records import RoundRecord, read_records, round_table
 from trainer.run.remote_copy import RemoteCopy
-from trainer.run.source_scores import joined_scores
 from trainer.training.commentary import Commentary
 from trainer.training.interruption import Interruption
 from trainer.training.learner import Learner
@@ -203,7 +202,7 @@ class Trainer:
                 if not start.ended:
                     twins = self._recycler.twins_of(round_index)
                     self._train(start, twins, log)
-                    self._evaluate(round_index)
+                    self._evaluate(round_index, twins)
                 drawn = self._recycler.end_round(
                     round_index, self._learner.network, lap=partial(self._after_stage, round_index)
                 )
@@ -251,22 +250,11 @@ class Trainer:
                     raise KeyboardInterrupt
         self._learner.share_statistics()
 
-    def _evaluate(self, round_index: int) -> None:
+    def _evaluate(self, round_index: int, twins: Twins) -> None:
         """Score the held-out poses, tell the learning rate, and end the round's training."""
         scores: dict[str, float] = {}
         if self._fabric.is_global_zero:
-            by_source = {
-                source.name: score_photographs(
-                    self._learner.network,
-                    source.split,
-                    source.held_out,
-                    data=self._config.data,
-                    box_margin=self._config.model.box_margin,
-                    autocast=autocast_of(self._config.compute),
-                )
-                for source in self._sources
-            }
-            scores = joined_scores(by_source, [source.share for source in self._sources])
+            scores = score_sources(self._learner.network, self._sources, self._config, twins=twins.folder)
         scores = self._fabric.broadcast(scores)
         limit_mm = self._config.recycle.start_below_mm if self._config.recycle else None
         self._state.note_scores(round_index, scores, limit_mm=limit_mm)

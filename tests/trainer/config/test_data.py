@@ -107,6 +107,43 @@ def test_recycling_needs_sources_with_twins(
         TrainConfig.model_validate(values)
 
 
+UNLABELLED = {"backgrounds": "none", "target": "rendered"}
+
+
+@pytest.mark.parametrize(
+    ("camera", "made", "recycle", "complaint"),
+    [
+        ({}, {}, None, "camera has no labels, so only its twins can teach"),
+        ({}, {}, {**UNLABELLED, "target": "ground_truth"}, 'set recycle.target = "rendered"'),
+        ({}, {}, {**UNLABELLED, "source": "ground_truth"}, 'recycle.source = "prediction"'),
+        ({}, {}, {**UNLABELLED, "beta": 0, "gamma": 0}, "beta or gamma above 0"),
+        ({"twins": False}, {}, UNLABELLED, "give it twins = true"),
+        ({}, {"labels": "none"}, UNLABELLED, "no source has labels, so nothing would tell the best round"),
+        ({"num_versions": 4}, {}, UNLABELLED, "no num_versions where there are no labels"),
+    ],
+)
+def test_photographs_without_labels_need_twins_that_are_labelled_with_what_was_drawn(
+    camera: dict[str, Any], made: dict[str, Any], recycle: dict[str, Any] | None, complaint: str
+) -> None:
+    sources = [
+        {"root": "data/camera", "share": 0.5, "labels": "none", **camera},
+        {"root": "data/made", "share": 0.5, **made},
+    ]
+    values = {"run_dir": "run", "data": {"sources": sources}, "rounds": 3}
+    TrainConfig.model_validate({**values, "data": {"sources": _usual(sources)}, "recycle": UNLABELLED})
+    with pytest.raises(ValueError, match=complaint):
+        TrainConfig.model_validate({**values, "recycle": recycle})
+
+
+def _usual(sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same sources as they are fine."""
+    labels = ("none", "mesh")
+    return [
+        {"root": each["root"], "share": 0.5, "labels": kind}
+        for each, kind in zip(sources, labels, strict=True)
+    ]
+
+
 def test_the_short_form_needs_no_name() -> None:
     """Existing configurations may have any folder."""
     assert DataConfig.model_validate({"root": ".."}).main_crop_px == 180

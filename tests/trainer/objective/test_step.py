@@ -8,7 +8,7 @@ from trainer.objective.correlation import SelfCorrelationLoss
 from trainer.objective.step import PassWeights, StepLosses, recycle_step
 from trainer.objective.supervised import SupervisedLoss
 from trainer.objective.terms import TermWeights
-from trainer.types import HandPrediction, HandTarget, PairedBatch
+from trainer.types import HandPrediction, HandTarget, KnownLabels, PairedBatch
 
 FACES = torch.tensor([[0, 1, 2], [1, 2, 3]])
 EQUAL = PassWeights(alpha=1.0, beta=1.0, gamma=1.0)
@@ -37,7 +37,10 @@ def network() -> MeanColourHand:
 
 def random_target(seed: int, batch: int) -> HandTarget:
     rng = torch.Generator().manual_seed(seed)
-    return HandTarget(*(torch.randn(batch, n, d, generator=rng) for n, d in ((9, 3), (21, 3), (21, 2))))
+    verts_m, joints_m, joints_ndc = (
+        torch.randn(batch, n, d, generator=rng) for n, d in ((9, 3), (21, 3), (21, 2))
+    )
+    return HandTarget(verts_m, joints_m, joints_ndc)
 
 
 def random_batch(*, photos: int = 4, twin_rows: tuple[int, ...] = (0, 1, 2, 3)) -> PairedBatch:
@@ -48,7 +51,7 @@ def random_batch(*, photos: int = 4, twin_rows: tuple[int, ...] = (0, 1, 2, 3)) 
         photos=torch.randn(photos, 3, 8, 8, generator=rng),
         target=target,
         twins=torch.randn(photos, 3, 8, 8, generator=rng)[rows],
-        twin_target=HandTarget(*(label[rows] for label in target)),
+        twin_target=target.rows(rows),
         twin_rows=rows,
         sample_ids=tuple(str(row) for row in range(photos)),
     )
@@ -107,9 +110,9 @@ def test_halves_of_a_batch_average_to_the_whole() -> None:
     halves = [
         PairedBatch(
             photos=whole.photos[rows],
-            target=HandTarget(*(label[rows] for label in whole.target)),
+            target=whole.target.rows(rows),
             twins=whole.twins[twins],
-            twin_target=HandTarget(*(label[twins] for label in whole.twin_target)),
+            twin_target=whole.twin_target.rows(twins),
             twin_rows=whole.twin_rows[twins] - rows.start,
             sample_ids=whole.sample_ids[rows],
         )
@@ -163,3 +166,55 @@ def test_twins_from_another_side_are_turned_back_before_they_are_compared() -> N
     assert turned.correlation.total > 1.01 * plain.correlation.total
     torch.testing.assert_close(not_turned.correlation.total, plain.correlation.total)
     torch.testing.assert_close(turned.recycled, plain.recycled)
+
+
+def half_labelled() -> PairedBatch:
+    """Four photographs, of which the last two have no labels; the last one has a twin."""
+    batch = random_batch(twin_rows=(3,))
+    is_known = torch.tensor([True, True, False, False])
+    known = KnownLabels(is_known, *(is_known[:, None].repeat(1, 21) for _ in "ab"))
+    return batch._replace(target=batch.target._replace(known=known))
+
+
+def test_a_labelled_photograph_has_the_gradient_that_it_has_among_labelled_ones() -> None:
+    """The step divides by the photographs: those without labels neither add to it nor make it larger."""
+    batch, whole = half_labelled(), random_batch(twin_rows=())
+    labelled = whole._replace(
+        photos=whole.photos[:2], target=whole.target.rows(slice(2)), sample_ids=("0", "1")
+    )
+    photographs_only = PassWeights(alpha=1.0, beta=0.0, gamma=0.0)
+    gradients = []
+    for each in (batch, labelled):
+        module = network()
+        step(each, photographs_only, module=module).total.backward()
+        gradients.append(module.linear.weight.grad)
+    torch.testing.assert_close(gradients[0], gradients[1] / 2)
+    torch.testing.assert_close(step(batch).per_sample[:2], step(whole).per_sample[:2])
+
+
+def test_a_photograph_without_labels_learns_from_its_twin_or_not_at_all() -> None:
+    losses = step(half_labelled())
+    assert losses.per_sample[2] == 0
+    assert losses.recycled is not None
+    assert losses.correlation is not None
+    torch.testing.assert_close(losses.per_sample[3], losses.recycled.total + losses.correlation.total)
+
+
+def test_processes_with_and_without_labels_average_to_the_loss_of_the_joined_batch() -> None:
+    batch = half_labelled()
+    nothing = torch.tensor([], dtype=torch.int64)
+    parts = [
+        batch._replace(
+            photos=batch.photos[rows],
+            target=batch.target.rows(rows),
+            twins=batch.twins[twins],
+            twin_target=batch.twin_target.rows(twins),
+            twin_rows=twin_rows,
+            sample_ids=batch.sample_ids[rows],
+        )
+        for rows, twins, twin_rows in (
+            (slice(2), slice(0), nothing),
+            (slice(2, None), slice(None), torch.tensor([1])),
+        )
+    ]
+    torch.testing.assert_close(sum(step(part).total for part in parts) / 2, step(batch).total)

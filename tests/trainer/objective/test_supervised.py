@@ -1,10 +1,18 @@
 import pytest
 import torch
 
-from tests.support.random_hands import FACES, NUM_JOINTS, NUM_VERTS, ONES, moved, random_hand, target_of
+from tests.support.random_hands import (
+    FACES,
+    NUM_JOINTS,
+    NUM_VERTS,
+    ONES,
+    knowing,
+    moved,
+    random_hand,
+    target_of,
+)
 from trainer.objective.supervised import SupervisedLoss, edge_length_loss, face_normal_loss
 from trainer.objective.terms import TermNorms, TermWeights
-from trainer.types import HandTarget
 
 
 def test_a_perfect_prediction_costs_nothing_but_normals() -> None:
@@ -89,7 +97,7 @@ def test_samples_do_not_mix() -> None:
     """Eq. 11 masks samples, so the loss of one must not know the other."""
     hands, target = random_hand(0), target_of(random_hand(1))
     together = SupervisedLoss(FACES, ONES)(hands, target)
-    alone = SupervisedLoss(FACES, ONES)(hands.rows(slice(1)), HandTarget(*(label[:1] for label in target)))
+    alone = SupervisedLoss(FACES, ONES)(hands.rows(slice(1)), target.rows(slice(1)))
     torch.testing.assert_close(together.total[:1], alone.total)
 
 
@@ -143,3 +151,53 @@ def test_every_term_has_its_own_distance() -> None:
     torch.testing.assert_close(mixed.verts, absolute.verts)
     torch.testing.assert_close(mixed.projected, squared.projected)
     assert (mixed.verts != squared.verts).all()
+
+
+def test_a_hand_without_labels_costs_nothing_and_has_no_gradient() -> None:
+    """The numbers that stand in the place of labels mean nothing, and the hand beside it is as always."""
+    hand = random_hand(0)._replace(heat_logits=torch.zeros(2, NUM_JOINTS, 8, 8))
+    hand = hand._replace(token_joints_m=hand.joints_m + 0.01, coarse_verts_m=hand.verts_m[:, :4] + 0.01)
+    hand = hand.each(lambda value: value.clone().requires_grad_())
+    loss = SupervisedLoss(
+        FACES,
+        ONES,
+        coarse_vert_ids=torch.arange(4),
+        extra=[(lambda found, _: found.verts_m.square().sum(dim=(1, 2)), 2.0)],
+    )
+    target = target_of(random_hand(1))
+    known = knowing(verts=[True, False], joints=[True, False], places=[True, False])
+    terms = loss(hand, target._replace(known=known))
+    whole = loss(hand, target)
+    for term, as_always in zip(terms, whole, strict=True):
+        assert torch.equal(term[0], as_always[0])
+        assert term[1] == 0 != as_always[1]
+    terms.total.sum().backward()
+    for value in (hand.verts_m, hand.joints_m, hand.camera, hand.token_joints_m, hand.heat_logits):
+        assert value is not None
+        assert value.grad is not None
+        assert value.grad[0].abs().sum() > 0
+        assert value.grad[1].abs().sum() == 0
+
+
+def test_joints_alone_and_places_alone_train_the_terms_that_they_allow() -> None:
+    hand, target = random_hand(0), target_of(random_hand(1))
+    known = knowing(verts=[False, False], joints=[True, False], places=[True, True])
+    terms, whole = (
+        SupervisedLoss(FACES, ONES)(hand, labels) for labels in (target._replace(known=known), target)
+    )
+    assert terms.verts.tolist() == [0, 0]
+    assert terms.edges is not None
+    assert terms.edges.tolist() == [0, 0]
+    assert torch.equal(terms.projected, whole.projected)
+    assert terms.joints.tolist() == [whole.joints[0].item(), 0]
+
+
+def test_a_joint_counts_the_same_whether_or_not_others_are_known() -> None:
+    hand, target = random_hand(0), target_of(random_hand(1))
+    loss = SupervisedLoss(FACES, ONES)
+    parts = []
+    for first in (True, False):
+        known = knowing(verts=[False] * 2, joints=[False] * 2, places=[True] * 2)
+        known.places[:, :9], known.places[:, 9:] = first, not first
+        parts.append(loss(hand, target._replace(known=known)).projected)
+    torch.testing.assert_close(parts[0] + parts[1], loss(hand, target).projected)

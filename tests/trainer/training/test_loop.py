@@ -20,14 +20,13 @@ from tests.support.kill_points import Killed, killing_call
 from tests.support.perfect_hands import perfect_predictions
 from tests.support.small_hands import TINY_BACKBONE
 from tests.support.small_run import JOINT_READER, NUM_IMAGES, small_config
-from trainer.evaluation import evaluate
+from trainer.evaluation import evaluate, held_out_scores
 from trainer.networks.base import HandNetwork
 from trainer.recycle import prediction_shards
 from trainer.run.checkpoint import STATE, WEIGHTS, load_state
 from trainer.run.folder import RunFolder
 from trainer.run.log import RunLog
 from trainer.run.records import read_records
-from trainer.training import loop
 from trainer.training.learner import Learner
 from trainer.training.loop import train
 from trainer.training.loss_meter import LossMeter
@@ -80,7 +79,7 @@ def test_a_run_can_be_repeated_from_its_folder(uninterrupted: Path) -> None:
     [
         pytest.param(Learner, "step", 2, id="first-step-after-the-first"),
         pytest.param(Learner, "step", 6, id="mid-epoch-with-twins"),
-        pytest.param(loop, "score_photographs", 2, id="mid-evaluation"),
+        pytest.param(held_out_scores, "score_photographs", 2, id="mid-evaluation"),
         pytest.param(prediction_shards, "write_predictions", 5, id="mid-prediction"),
         pytest.param(PointRenderer, "render_shard", 5, id="mid-render"),
         pytest.param(RunLog, "round", 2, id="after-the-render"),
@@ -142,7 +141,7 @@ def test_averaged_weights_are_scored_saved_and_the_same_after_an_interruption(
         scored.append(network)
         return evaluate.score_photographs(network, *arguments, **keywords)
 
-    monkeypatch.setattr(loop, "score_photographs", score)
+    monkeypatch.setattr(held_out_scores, "score_photographs", score)
     ends = []
     for folder, killed in ((tmp_path / "whole", False), (tmp_path / "cut", True)):
         config = small_config(folder, rounds=2, optimiser__ema_decay=0.9)
@@ -403,7 +402,7 @@ def test_the_learning_rate_halves_when_the_held_out_error_stops_falling(
     def scripted(*arguments: Any, **keywords: Any) -> dict[str, float]:
         return {**scores(*arguments, **keywords), "pa_mpjpe_mm": next(errors_mm)}
 
-    monkeypatch.setattr(loop, "score_photographs", scripted)
+    monkeypatch.setattr(held_out_scores, "score_photographs", scripted)
     config = small_config(tmp_path, rounds=4, recycle=None, optimiser__plateau_patience=0)
     report = train(config, renderer=None, resume=False)
     assert [record.learning_rate for record in report.records] == [1e-3, 1e-3, 5e-4, 2.5e-4]

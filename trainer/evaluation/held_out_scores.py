@@ -1,0 +1,52 @@
+"""What a round of training is worth: the errors on the held-out photographs of every source."""
+
+from pathlib import Path
+
+from shared.twins.rounds import SyntheticRound
+from trainer.config.run import TrainConfig
+from trainer.data.sources import Source
+from trainer.evaluation.evaluate import score_photographs
+from trainer.evaluation.twin_crops import recycled_error
+from trainer.networks.base import HandNetwork
+from trainer.run.processes import autocast_of
+from trainer.run.source_scores import joined_scores
+
+
+def score_sources(
+    network: HandNetwork, sources: tuple[Source, ...], config: TrainConfig, *, twins: Path | None
+) -> dict[str, float]:
+    """Return the scores of all sources with labels, joined, and the recycled errors of those without.
+
+    Args:
+        network: As it is after the round.
+        sources: Of the run.
+        config: Of the run.
+        twins: Committed round of renders that the round trained with, if it had any.
+
+    Raises:
+        TrainingError: A predicted number is not finite.
+    """
+    labelled = [source for source in sources if source.is_labelled]
+    margin, autocast = config.model.box_margin, autocast_of(config.compute)
+    by_source = {
+        source.name: score_photographs(
+            network,
+            source.split,
+            source.held_out,
+            data=config.data,
+            box_margin=margin,
+            autocast=autocast,
+        )
+        for source in labelled
+    }
+    scores = joined_scores(by_source, [source.share for source in labelled])
+    if twins is None:
+        return scores
+    drawn = SyntheticRound.open(twins)
+    for source in sources:
+        if not source.is_labelled:
+            found = recycled_error(
+                network, source, drawn, data=config.data, box_margin=margin, autocast=autocast
+            )
+            scores |= {f"{source.name}/{name}": value for name, value in found.items()}
+    return scores
