@@ -187,6 +187,7 @@ def test_a_labelled_photograph_has_the_gradient_that_it_has_among_labelled_ones(
     for each in (batch, labelled):
         module = network()
         step(each, photographs_only, module=module).total.backward()
+        assert module.linear.weight.grad is not None
         gradients.append(module.linear.weight.grad)
     torch.testing.assert_close(gradients[0], gradients[1] / 2)
     torch.testing.assert_close(step(batch).per_sample[:2], step(whole).per_sample[:2])
