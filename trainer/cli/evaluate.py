@@ -17,6 +17,7 @@ from shared.cli.options import (
     png_path,
 )
 from shared.cli.report import report
+from shared.slow import said_if_slow
 from shared.storage.location import Location
 from trainer.cli.options import (
     OPEN_MODEL,
@@ -91,8 +92,9 @@ def evaluate(
     also be the URL of either, such as that of a run's mirror; or, with --network, a file of released weights.
     Without it, the open model is scored.
     """
-    from shared.freihand import FreiHandSplit
-    from trainer.evaluation.evaluate import evaluate_checkpoint, score_file
+    with said_if_slow("Loading PyTorch"):
+        from shared.freihand import FreiHandSplit
+        from trainer.evaluation.evaluate import evaluate_checkpoint, score_file
 
     if predictions is not None:
         if data is None or run is not None:
@@ -109,13 +111,14 @@ def evaluate(
         from trainer.evaluation.submission import write_submission
         from trainer.run.trained import load_trained
 
-        trained = load_trained(
-            run or OPEN_MODEL,
-            device=device,
-            hand_model=hand_model,
-            fingertips=fingertips,
-            released=released_as(network, coarse_mesh),
-        )
+        with said_if_slow("Loading the network"):
+            trained = load_trained(
+                run or OPEN_MODEL,
+                device=device,
+                hand_model=hand_model,
+                fingertips=fingertips,
+                released=released_as(network, coarse_mesh),
+            )
         if data is None and trained.is_packed:
             raise click.UsageError("Give --data: packed weights do not know any photographs.")
         sources, workers = trained.config.data.all_sources, trained.config.data.workers
@@ -136,7 +139,8 @@ def evaluate(
             from trainer.evaluation.sheet import draw_evaluation_sheet
 
             order: Literal["worst", "spread"] = "worst" if worst else "spread"
-            picture = draw_evaluation_sheet(evaluation, photographs, trained.hand_model, selection=order)
+            with said_if_slow("Drawing the sheet"):
+                picture = draw_evaluation_sheet(evaluation, photographs, trained.hand_model, selection=order)
             save_sheet(picture, sheet)
         if evaluation.report is None:
             report(PredictionsWithoutLabels(photographs.root, len(photographs)), as_json=as_json)

@@ -7,6 +7,7 @@ import click
 from shared.cli.numbers import FiniteRange
 from shared.cli.options import OutputType, as_json, examples, hand_model_option, location
 from shared.cli.report import report
+from shared.slow import said_if_slow
 from shared.storage.location import Location
 from trainer.cli.options import OPEN_MODEL, coarse_mesh_option, network_option, released_as
 
@@ -56,13 +57,16 @@ def export(
     it, the open model is exported. The batch may have any size. OUT's metadata say how its input is made.
     This needs an extra: pip install 'meshcycle[export]'.
     """
-    from trainer.export import export_onnx, require_export_packages
-    from trainer.run.trained import load_trained
-
     assert file_format == "onnx", "there is no other"
-    require_export_packages()
     run, out = run_and_out
     released = released_as(network, coarse_mesh)
-    trained = load_trained(run, device="cpu", hand_model=hand_model, released=released)
-    result = export_onnx(trained, out, tolerance=tolerance)
+    with said_if_slow("Loading PyTorch and ONNX"):
+        from trainer.export import export_onnx, require_export_packages
+        from trainer.run.trained import load_trained
+
+        require_export_packages()
+    with said_if_slow("Loading the network"):
+        trained = load_trained(run, device="cpu", hand_model=hand_model, released=released)
+    with said_if_slow("Exporting, and comparing with PyTorch"):
+        result = export_onnx(trained, out, tolerance=tolerance)
     report(result, as_json=as_json)

@@ -16,6 +16,7 @@ from shared.cli.options import (
     png_path,
 )
 from shared.cli.report import report
+from shared.slow import said_if_slow
 from shared.storage.location import Location
 
 
@@ -67,32 +68,37 @@ def inspect(
     its synthetic twin, and what the best checkpoint of the run sees in it. The gallery shows the same, to be
     sorted and filtered in any browser.
     """
-    from shared.storage.local_copy import fetch
-    from trainer.inspection.shards import INSPECTED, inspect_shards
+    with said_if_slow("Loading PyTorch"):
+        from shared.storage.local_copy import fetch
+        from trainer.inspection.shards import INSPECTED, inspect_shards
 
     folders = [fetch(path, only=INSPECTED) for path in paths]
-    inspection = inspect_shards(folders, baselines=curves is not None, lists_shards=lists_shards)
+    with said_if_slow("Reading shards"):
+        inspection = inspect_shards(folders, baselines=curves is not None, lists_shards=lists_shards)
     report(inspection, as_json=as_json)
     if curves is not None:
-        from trainer.inspection.curves import draw_curves
+        with said_if_slow("Drawing the curves"):
+            from trainer.inspection.curves import draw_curves
 
-        draw_curves(folders, curves)
+            draw_curves(folders, curves)
     if sheet is None and gallery is None:
         return
-    from trainer.inspection.context import context_of
+    with said_if_slow("Loading the network and its photographs"):
+        from trainer.inspection.context import context_of
+        from trainer.inspection.repredict import network_of
 
-    context = context_of(inspection, dataset=data, hand_model=hand_model)
+        context = context_of(inspection, dataset=data, hand_model=hand_model)
+        trained = network_of(context)
     if sheet is not None:
         from trainer.drawing.contact_sheet import save_sheet
-        from trainer.inspection.repredict import network_of
         from trainer.inspection.twin_sheet import draw_twin_sheet
 
         order: Literal["worst", "spread"] = "worst" if worst else "spread"
-        trained = network_of(context)
-        picture = draw_twin_sheet(inspection, context, count=count, selection=order, trained=trained)
+        with said_if_slow("Drawing the sheet"):
+            picture = draw_twin_sheet(inspection, context, count=count, selection=order, trained=trained)
         if picture is not None:
             save_sheet(picture, sheet)
     if gallery is not None:
         from trainer.inspection.gallery_twins import write_run_gallery
 
-        write_run_gallery(gallery, inspection, context, count=gallery_count)
+        write_run_gallery(gallery, inspection, context, count=gallery_count, trained=trained)

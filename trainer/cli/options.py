@@ -12,6 +12,7 @@ import click
 from shared.cli.options import file_path, location
 from shared.processes import is_first_process
 from shared.seams.parts import Parts
+from shared.slow import said_if_slow
 from shared.storage.location import Location
 from trainer.networks.named import RELEASABLE
 
@@ -83,17 +84,18 @@ def load_runs(
     released: Released | None,
 ) -> dict[str, TrainedHand]:
     """Load the networks of a figure; those that are files are released weights."""
-    from trainer.run.trained import load_trained
+    with said_if_slow("Loading networks"):
+        from trainer.run.trained import load_trained
 
-    return {
-        name: load_trained(
-            place,
-            device=device,
-            hand_model=hand_model,
-            released=released if Path(place).is_file() else None,
-        )
-        for name, place in runs.items()
-    }
+        return {
+            name: load_trained(
+                place,
+                device=device,
+                hand_model=hand_model,
+                released=released if Path(place).is_file() else None,
+            )
+            for name, place in runs.items()
+        }
 
 
 runs_option = click.option(

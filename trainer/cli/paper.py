@@ -19,6 +19,7 @@ from shared.cli.render_options import render_options, render_settings
 from shared.cli.report import report
 from shared.seams.parts import Parts
 from shared.skeleton import JOINT_NAMES
+from shared.slow import said_if_slow
 from shared.storage.location import Location
 from trainer.cli.config_options import config_argument, set_option
 from trainer.cli.options import (
@@ -71,9 +72,10 @@ def ablate(
     CONFIG is a TOML file such as configs/ablation_freihand.toml. Finished runs are kept, and an interrupted
     one is resumed. Every variant takes the same number of optimiser steps.
     """
-    from trainer.paper.ablation import ablate as run
-    from trainer.paper.plan import load_ablation
-    from trainer.paper.table import read_ablation
+    with said_if_slow("Loading PyTorch"):
+        from trainer.paper.ablation import ablate as run
+        from trainer.paper.plan import load_ablation
+        from trainer.paper.table import read_ablation
 
     config = load_ablation(config_path, changes=changes)
     if table_only:
@@ -129,8 +131,9 @@ def recycle(
     render. All runs get the same background and light. The mean distance between both meshes is printed
     below, and on stdout.
     """
-    from trainer.paper.recycle_figure import draw_recycle_figure
-    from trainer.paper.square_photographs import common_hand_model
+    with said_if_slow("Loading PyTorch"):
+        from trainer.paper.recycle_figure import draw_recycle_figure
+        from trainer.paper.square_photographs import common_hand_model
 
     trained = load_runs(runs, hand_model=hand_model, released=released_as(network, coarse_mesh))
     model = common_hand_model(trained)
@@ -188,7 +191,8 @@ def attention(
     A right hand is expected in the middle of every PHOTOGRAPH. Attention is averaged over the heads of a
     layer and drawn over the predicted mesh. Networks without attention between points are refused.
     """
-    from trainer.paper.attention_figure import draw_attention_figure
+    with said_if_slow("Loading PyTorch"):
+        from trainer.paper.attention_figure import draw_attention_figure
 
     released = released_as(network, coarse_mesh)
     trained = load_runs(runs, device=device, hand_model=hand_model, released=released)

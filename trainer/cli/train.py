@@ -8,6 +8,7 @@ from shared.cli.group import resume_without
 from shared.cli.options import as_json, examples, pass_parts, ray_address_option
 from shared.cli.report import report
 from shared.seams.parts import Parts
+from shared.slow import said_if_slow
 from trainer.cli.config_options import config_argument, set_option
 from trainer.cli.options import renderer_for
 
@@ -44,8 +45,9 @@ def train(
     written to its run_dir. The resolved configuration is stored beside every checkpoint, so that a run can be
     repeated from its output alone.
     """
-    from trainer.config.run import TrainConfig
-    from trainer.training.loop import train as run
+    with said_if_slow("Loading PyTorch"):
+        from trainer.config.run import TrainConfig
+        from trainer.training.loop import train as run
 
     if not resume:
         resume_without("--fresh")

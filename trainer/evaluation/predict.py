@@ -16,6 +16,7 @@ from trainer.data.workers import one_line_errors, worker_context
 from trainer.evaluation.centre_crops import CentreCrops, plain_crops
 from trainer.evaluation.turns import surest_of_turns
 from trainer.networks.base import HandNetwork
+from trainer.run.progress import photo_bar
 from trainer.types import HandPrediction
 
 
@@ -74,8 +75,15 @@ def predict_split(
     indices = range(len(split)) if indices is None else indices
     groups = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
     crops = plain_crops(split, crop_px=crop_px, input_px=input_px, box_margin=box_margin)
-    parts = predict_groups(network, crops, groups, batch_size=batch_size, workers=workers, autocast=autocast)
-    return join_predictions(list(parts))
+    predicted = predict_groups(
+        network, crops, groups, batch_size=batch_size, workers=workers, autocast=autocast
+    )
+    parts = []
+    with photo_bar("evaluating", total=len(indices)) as bar:
+        for part in predicted:
+            parts.append(part)
+            bar.update(len(part))
+    return join_predictions(parts)
 
 
 def predict_groups(

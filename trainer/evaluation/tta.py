@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Float
+from tqdm import tqdm
 
 from shared.freihand import FreiHandSplit
 from shared.skeleton import WRIST
@@ -83,7 +84,7 @@ def predict_split_with_views(
     plain = predict(PLAIN)
     goal_m = _points_m(plain)
     total_m = np.zeros(goal_m.shape)
-    for view in views:
+    for view in tqdm(views, desc="views", unit=" views", disable=None, leave=False):
         points_m = goal_m if view == PLAIN else _points_m(predict(view))
         total_m += align(points_m, goal_m, allow_reflection=False).points
     mean_m = (total_m / len(views)).astype(np.float32)

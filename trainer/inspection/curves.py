@@ -119,7 +119,7 @@ def _finish(axes: Axes, *, title: str, unit: str) -> None:
     axes.set_title(title, fontsize=11)
     axes.set_xlabel("round")
     axes.set_ylabel(unit)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))  # also for one round
     axes.grid(visible=True, alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, edgecolor="none")

@@ -4,36 +4,47 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+from tqdm import tqdm
+
 from shared.twins.sample import SyntheticSample
 from trainer.drawing.overlay import HandInPicture
 from trainer.inspection.context import ShardContext
 from trainer.inspection.gallery import GalleryTwin, write_gallery
 from trainer.inspection.named_photographs import NamedPhotographs
-from trainer.inspection.repredict import BATCH, Reprediction, network_of, repredict
+from trainer.inspection.repredict import BATCH, Reprediction, repredict
 from trainer.inspection.shards import Inspection
 from trainer.inspection.twin_strips import TwinRef, choose_twins, error_mm
 from trainer.run.folder import RunFolder
 from trainer.run.records import read_records
-from trainer.run.trained import DeviceName, TrainedHand
+from trainer.run.trained import TrainedHand
 
 
 def write_run_gallery(
-    out: Path, inspection: Inspection, context: ShardContext, *, count: int = 500, device: DeviceName = "auto"
+    out: Path,
+    inspection: Inspection,
+    context: ShardContext,
+    *,
+    count: int = 500,
+    trained: TrainedHand | None = None,
 ) -> int:
     """Write the gallery of all rounds among some shards, and return its size in bytes.
 
     Args:
         out: The HTML file.
         inspection: The shards.
-        context: What they belong to. The best checkpoint of their run, if there is one, predicts every twin
-            and its photograph again.
+        context: What they belong to.
         count: Twins per round, at equal distances.
-        device: Of the network.
+        trained: Predicts every twin and its photograph again.
     """
-    trained = network_of(context, device=device)
     return write_gallery(
         out,
-        gallery_twins(inspection, count=count, photographs=context.photographs, trained=trained),
+        tqdm(
+            gallery_twins(inspection, count=count, photographs=context.photographs, trained=trained),
+            desc="Writing the gallery",
+            unit=" twins",
+            disable=None,
+            leave=False,
+        ),
         title=context.run_dir.name if context.run_dir else "Synthetic shards",
         hand_model=context.hand_model,
         photographs=context.photographs,

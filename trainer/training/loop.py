@@ -18,6 +18,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from shared.hand_model import load_hand_model
 from shared.seams.renderer import Renderer
+from shared.slow import said_if_slow
 from shared.storage.files import write_durably
 from trainer.config.run import TrainConfig
 from trainer.data.loader import RoundLoader
@@ -98,7 +99,8 @@ def train(config: TrainConfig, *, renderer: Renderer | None, resume: bool) -> Tr
         if fabric.is_global_zero and resume:
             remote_copy.restore()
         fabric.barrier()
-        trainer = Trainer(fabric, config, renderer=renderer, resume=resume, remote_copy=remote_copy)
+        with said_if_slow("Reading photographs and building the network"):
+            trainer = Trainer(fabric, config, renderer=renderer, resume=resume, remote_copy=remote_copy)
         if fabric.is_global_zero:
             open_run(config, image_px=trainer.image_px)
             remote_copy.begin()

@@ -82,7 +82,8 @@ def test_the_gallery_and_the_sheet_find_the_photographs_of_their_source(
 ) -> None:
     inspection = inspect_shards([uninterrupted])
     context = context_of(inspection)
-    write_run_gallery(tmp_path / "gallery.html", inspection, context, count=3, device="cpu")
+    trained = network_of(context, device="cpu")
+    write_run_gallery(tmp_path / "gallery.html", inspection, context, count=3, trained=trained)
     page = (tmp_path / "gallery.html").read_text()
     assert len(set(re.findall(r'id="photo-(made-\d{8})"', page))) == 3
     trained = network_of(context, device="cpu")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def write_run(path: Path, *, rounds: int, recycles: bool) -> Path:
     path.mkdir(parents=True)
     with RunFolder(path).metrics.open("w") as file:
         for number in range(rounds):
-            losses = {"total": 9.0 - number, "original": 5.0 - number}
+            losses = {"total": 9.0 - number / 9, "original": 5.0 - number / 9}
             if recycles and number:
                 losses |= {"recycled": 3.0, "correlation": 1.0}
             record = {
@@ -46,6 +47,15 @@ def test_runs_of_different_kinds_fit_on_one_picture(tmp_path: Path, recycles: bo
     with Image.open(tmp_path / "out" / "curves.png") as picture:
         assert picture.width > 2 * picture.height
         assert len(picture.convert("RGB").getcolors(1 << 20) or ()) > 50
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 30])
+def test_rounds_are_whole_numbers(tmp_path: Path, rounds: int) -> None:
+    draw_curves([write_run(tmp_path / "run", rounds=rounds, recycles=False)], tmp_path / "curves.svg")
+    drawn = (tmp_path / "curves.svg").read_text()
+    ticks = re.findall(r'id="xtick_\d+".*?<!-- (\S+) -->', drawn, flags=re.DOTALL)
+    assert len(ticks) >= 3
+    assert all(tick.isdecimal() for tick in ticks)
 
 
 def test_a_run_without_a_finished_round_is_named(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ class TestTwins:
         assert rendered.picture is not None
         assert prediction.has_mesh
         np.testing.assert_array_equal(photo.picture, split.image(1))
-        assert strip.caption.startswith("00000001   round 1   background kkkkkkkkkkkk   PA-MPJPE 9.8 mm")
+        assert strip.caption.startswith("00000001   round 2   background kkkkkkkkkkkk   PA-MPJPE 9.8 mm")
         with Image.open(io.BytesIO(noise_jpeg(1))) as picture:
             np.testing.assert_array_equal(rendered.picture, np.asarray(picture))
 
