@@ -188,6 +188,11 @@ class TestBrowser:
         verts = (shown.project(shown.verts_m) + 0.5) / WIDTH_PX
         for extreme in (np.min, np.max):
             np.testing.assert_allclose(extreme(places, axis=0), extreme(verts, axis=0), atol=0.02)
+        mesh = f"meshOf(contentOf(photographs[0]).hands[0].points, {'true' if side == 'left' else 'false'})"
+        outwards = (
+            f"(({{ verts, normals }}) => verts.reduce((sum, v, at) => sum + v * normals[at], 0))({mesh})"
+        )
+        assert chromium.run(outwards) > 0
 
     def test_a_mesh_turns_by_itself_and_can_be_dragged(self, page: Path, chromium: Browser) -> None:
         wait = "new Promise(done => setTimeout(done, 600))"
@@ -209,6 +214,8 @@ class TestBrowser:
         turn = f"Object.assign({TURNING}.turn, {{ yaw: {yaw}, pitch: {pitch} }}); drawTurned({TURNING});"
         about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
         about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
+        matrix = chromium.run(f"turnMatrix({{ yaw: {yaw}, pitch: {pitch} }})")
+        np.testing.assert_allclose(np.reshape(matrix, (3, 3)).T, about_x @ about_y, atol=1e-9)
         verts_m = hand().verts_m - (hand().verts_m.min(axis=0) + hand().verts_m.max(axis=0)) / 2
         verts = (verts_m / np.linalg.norm(verts_m, axis=1).max()) @ (about_x @ about_y).T
         for loses_context in (False, True):
