@@ -64,7 +64,7 @@ def without_program(line: str) -> str | None:
     while words and "=" in words[0]:
         words.pop(0)
     if words[0] == "make":
-        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         return None if set(words[1:]) <= set(targets) else f"{line}: expected a target of the Makefile"
     if words[:2] == ["python", "-m"]:
         files = [word for word in words[3:] if word.startswith("tests/")]
