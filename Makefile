@@ -4,10 +4,10 @@ MESHCYCLE := .venv/bin/meshcycle
 export OMP_NUM_THREADS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo fix check test test-slow open-model wheel lock clean
+.PHONY: help setup demo fix check test test-slow open-model wheel images docker-test lock clean
 
 help:  ## List the targets
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 13
 
 setup: .venv/.ready  ## Make or refresh .venv from requirements.lock
 
@@ -37,6 +37,12 @@ test-slow: .venv/.ready  ## The slow tests: the whole demonstration, exports, se
 
 wheel: .venv/.ready  ## Build the wheel, install it elsewhere, test it from there
 	@tools/test_wheel.sh
+
+images:  ## Build both container images with the commit baked in (needs Docker)
+	@tools/images.sh
+
+docker-test: .venv/.ready  ## Images, and a farm of containers through crashes; skips without Docker
+	@PYTHON=$(PYTHON) $(PYTHON) -m tools.docker_test
 
 open-model: .venv/.ready  ## Data, training and weights of the open model: hours; CLONE=, PHOTOGRAPHS=
 	@tools/open_model.sh $(MESHCYCLE) $(PYTHON) "$(CLONE)" $(PHOTOGRAPHS)

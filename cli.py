@@ -83,13 +83,13 @@ def hands_to_draw(model: HandModel, wanted: HandsWanted) -> Mapping[SplitName, H
 CHECKS = (
     Check("Python", "shared.cli.doctor:python_version"),
     Check("names", "shared.cli.own_names:own_names"),
-    Check("PyTorch", "trainer.checks:torch_works"),
-    Check("GPU, PyTorch", "trainer.checks:torch_gpus"),
+    Check("PyTorch", "trainer.checks:torch_works", needs="torch"),
+    Check("GPU, PyTorch", "trainer.checks:torch_gpus", needs="torch"),
     Check("Blender", "render_worker.checks:blender"),
     Check("GPU, Blender", "render_worker.checks:cycles_gpus"),
     Check("GPU, kernels", "render_worker.checks:gpu_kernels"),
     Check("Ray", "render_worker.ray_farm.checks:ray_works", arguments={"address": "ray_address"}),
-    Check("ImageNet weights", "trainer.checks:pretrained_weights"),
+    Check("ImageNet weights", "trainer.checks:pretrained_weights", needs="torch"),
     Check("hand model", "trainer.checks:hand_model", arguments={"path": "hand_model"}),
     Check(
         "photographs",

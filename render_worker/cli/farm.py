@@ -41,7 +41,13 @@ from shared.cli.report import report
     show_default=True,
     help="Seconds to wait for a head that is silent.",
 )
-@click.option("--dashboard/--no-dashboard", default=True, help="Let the head serve Ray's dashboard, locally.")
+@click.option("--dashboard/--no-dashboard", default=True, help="Let the head serve Ray's dashboard.")
+@click.option(
+    "--dashboard-host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address that the dashboard listens on; 0.0.0.0: all, as a container needs to publish it.",
+)
 @tls_option
 @click.option(
     "--make-certificates",
@@ -72,6 +78,7 @@ def render_workers(
     device: str,
     patience: float,
     dashboard: bool,
+    dashboard_host: str,
     make_certificates: Path | None,
     machines: tuple[str, ...],
     days: int,
@@ -103,4 +110,5 @@ def render_workers(
         device=settings.device,
         patience_s=patience,
         dashboard=dashboard,
+        dashboard_host=dashboard_host,
     ).serve(lambda farm: click.echo(json.dumps(farm)) if as_json else None)

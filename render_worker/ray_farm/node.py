@@ -76,7 +76,8 @@ class FarmNode:
         workers: Blender processes to offer; None for one per core or GPU.
         device: What they render with.
         patience_s: How long a head that does not answer is waited for.
-        dashboard: Whether a head serves Ray's dashboard, on its loopback interface.
+        dashboard: Whether a head serves Ray's dashboard.
+        dashboard_host: Address that it listens on. Whoever reaches it needs the token.
     """
 
     head_address: str | None = None
@@ -86,6 +87,7 @@ class FarmNode:
     device: RenderDevice = "cpu"
     patience_s: float = 600.0
     dashboard: bool = True
+    dashboard_host: str = LOOPBACK
 
     @property
     def is_head(self) -> bool:
@@ -181,7 +183,8 @@ class FarmNode:
             command += ["--node-ip-address", own_address]
         if self.head_address is not None:
             return [*command, "--address", self.head_address, "--dashboard-agent-listen-port", "0"]
-        return [*command, "--head", "--port", str(self.port), "--include-dashboard", str(self.dashboard)]
+        command += ["--include-dashboard", str(self.dashboard), "--dashboard-host", self.dashboard_host]
+        return [*command, "--head", "--port", str(self.port)]
 
     def _called(self, own_address: str | None) -> str:
         """Return how Ray's processes will call this machine."""

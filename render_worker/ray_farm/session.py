@@ -31,6 +31,8 @@ _WITH_PARENT: Final = str(Path(__file__).with_name("with_parent.py"))
 _python_of_ray: Final = services._build_python_executable_command_memory_profileable
 LONGEST_SOCKET: Final = "ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store.00"
 """What Ray makes in its temporary folder."""
+DASHBOARD: Final = "MESHCYCLE_DASHBOARD"
+"""Where the dashboard is reached, if not where Ray says, as in a container; empty if nobody knows."""
 _THIS_MACHINE: Final = (LOOPBACK, "localhost", "::1")
 
 
@@ -66,7 +68,9 @@ def connect(address: str | None) -> None:
     with _as_render_error(address):
         context = _init(address=address)
     if context.dashboard_url:
-        logger.info("Ray's dashboard: http://%s", context.dashboard_url)
+        url = os.environ.get(DASHBOARD, f"http://{context.dashboard_url}")
+        if url:
+            logger.info("Ray's dashboard: %s", url)
 
 
 def is_loopback(address: str) -> bool:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,9 @@ from shared.seams.check import Check, Finding
 
 TIMEOUT_S: Final = 180.0
 """Longer than starting Ray on a busy machine takes."""
+
+IMAGE: Final = "MESHCYCLE_IMAGE"
+"""Set in our container images to the name of the image; what it was built without is no problem there."""
 
 _CRASHED = "Install again with `make clean setup`; if it stays, report it with this line."
 
@@ -40,6 +44,9 @@ def examine(
         if check.asked_by is not None and check.asked_by not in options:
             asked_by = check.asked_by.replace("_", "-")
             yield Finding(check.name, "skipped", f"not asked for; give --{asked_by}")
+        elif check.needs and os.environ.get(IMAGE) and find_spec(check.needs) is None:
+            said = f"the {os.environ[IMAGE]} image is built without {check.needs}"
+            yield Finding(check.name, "skipped", said)
         else:
             values = {name: options[of] for name, of in check.arguments.items() if of in options}
             yield _examine(check, values, timeout_s=timeout_s)
@@ -49,7 +56,8 @@ def python_version() -> str:
     """Say which Python this is; Blender's module decides which one renders."""
     found = platform.python_version()
     renders = sys.version_info[:2] == (3, 13)
-    return f"{found}, {sys.executable}" + ("" if renders else "; Blender needs 3.13, so it cannot render")
+    where = f"{sys.executable}, in the {os.environ[IMAGE]} image" if os.environ.get(IMAGE) else sys.executable
+    return f"{found}, {where}" + ("" if renders else "; Blender needs 3.13, so it cannot render")
 
 
 def _examine(check: Check, values: Mapping[str, str], *, timeout_s: float) -> Finding:

@@ -20,6 +20,7 @@ class Check:
         function: ``module:function``.
         arguments: Its keyword arguments, each with the name of the option of ``doctor`` that gives it.
         asked_by: Name of the option without which the check is skipped.
+        needs: Package that an image of ours may lack on purpose; the check is skipped there.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Check:
     _: KW_ONLY
     arguments: Mapping[str, str] = field(default_factory=dict)
     asked_by: str | None = None
+    needs: str | None = None
 
 
 class Answer(NamedTuple):

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 import cli
+from render_worker.ray_farm.session import DASHBOARD
 from render_worker.ray_farm.slots import RESOURCE
 from shared.seams.farm_tls import FILES, SWITCH
 from shared.seams.renderer import RenderSettings
@@ -53,8 +55,9 @@ def parsed(words: list[str]) -> None:
         command.make_context(command.name, list(words))
 
 
-def locked_subset() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("locked_subset", DOCKER / "locked_subset.py")
+def script(name: str) -> ModuleType:
+    """Import a script that only a build runs."""
+    spec = importlib.util.spec_from_file_location(name, DOCKER / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -64,8 +67,11 @@ def locked_subset() -> ModuleType:
 
 def packages_of_the_worker() -> set[str]:
     names = set((DOCKER / "render-worker.in").read_text().split())
-    subset = locked_subset().locked_subset(LOCK.read_text(), names)
-    return set(re.findall(r"^([a-z0-9.-]+)==", subset, flags=re.M))
+    return packages(script("locked_subset").locked_subset(LOCK.read_text(), names))
+
+
+def packages(lock: str) -> set[str]:
+    return set(re.findall(r"^([a-z0-9.-]+)==", lock, flags=re.M))
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.stem)
@@ -79,7 +85,12 @@ def test_dockerfiles_have_no_lint(path: Path) -> None:
 def test_images_are_pinned_run_as_a_user_and_know_whether_they_are_well(path: Path) -> None:
     text = path.read_text()
     python = (DOCKER.parent / ".python-version").read_text().strip()
-    assert set(re.findall(r"^FROM (\S+)", text, flags=re.M)) == {f"python:{python}.9-slim-bookworm"}
+    (base,) = re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", text, flags=re.M)
+    assert re.fullmatch(rf"python:{re.escape(python)}\.\d+-slim-bookworm@sha256:[0-9a-f]{{64}}", base)
+    assert {base} == set(re.findall(r"\nARG PYTHON_IMAGE=(\S+)", "".join(map(Path.read_text, DOCKERFILES))))
+    stages = re.findall(r"^FROM \S+ AS (\S+)", text, flags=re.M)
+    assert set(re.findall(r"^FROM (\S+)", text, flags=re.M)) <= {"${PYTHON_IMAGE}", *stages}
+    assert f"MESHCYCLE_IMAGE={path.stem} " in text
     assert re.findall(r"^USER (\S+)", text, flags=re.M) == ["1000"]
     assert "HEALTHCHECK" in text
     assert "--require-hashes" in text
@@ -105,7 +116,24 @@ def test_the_compose_file_starts_commands_and_builds_images_that_exist() -> None
     assert services["token"]["entrypoint"] == ["python", "-m", "render_worker.ray_farm.ray_token"]
     assert services["gpu-render-worker"]["profiles"] == ["gpu"]
     assert compose("compose.gpu.yaml")["services"].keys() <= services.keys()
-    assert "ports" not in str(services), "nothing is opened to the outside"
+    published = {port for service in services.values() for port in service.get("ports", ())}
+    assert {port.split(":")[0] for port in published} == {"127.0.0.1"}, "nothing is opened to the outside"
+
+
+def test_ray_prints_where_compose_publishes_its_dashboard() -> None:
+    trainer = compose()["services"]["trainer"]
+    (port,) = trainer["ports"]
+    assert port == f"{trainer['environment'][DASHBOARD].removeprefix('http://')}:8265"
+    assert trainer["command"][-2:] == ["--dashboard-host", "0.0.0.0"]
+    for path in DOCKERFILES:
+        assert f'{DASHBOARD}=""' in path.read_text(), "elsewhere nobody knows, so nothing is printed"
+
+
+def test_the_compose_file_is_one_that_version_1_29_reads() -> None:
+    """It knows no name of a project in the file, and takes it from the environment."""
+    allowed = {"services", "networks", "volumes"}
+    assert {key for key in compose() if not key.startswith("x-")} == allowed
+    assert (DOCKER / ".env").read_text() == "COMPOSE_PROJECT_NAME=meshcycle\n"
 
 
 def test_containers_that_talk_encrypted_have_a_certificate_for_their_network() -> None:
@@ -193,18 +221,63 @@ def test_the_worker_image_carries_neither_pytorch_nor_the_detector() -> None:
     assert not packages_of_the_worker() & {"torch", "ultralytics", "torchvision", "timm"}
 
 
+def test_the_trainer_image_carries_what_runs_and_nothing_that_only_developers_need() -> None:
+    subset = script("locked_subset")
+    found = packages(subset.locked_subset(LOCK.read_text(), {subset.PROJECT}))
+    project = tomllib.loads((DOCKER.parent / "pyproject.toml").read_text())
+    lists = [project["project"]["dependencies"], *project["project"]["optional-dependencies"].values()]
+    wanted = {re.split(r"[^a-z0-9-]", name)[0] for names in lists for name in names}
+    assert wanted <= found
+    developers = {re.split(r"[^a-z0-9-]", name)[0] for name in project["dependency-groups"]["dev"]}
+    assert found & developers == set()
+    assert packages_of_the_worker() <= found
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """Return a folder of packages with one that is left out in part."""
+    for name in ("ray/jars/a.jar", "ray/rllib/deep/b.py", "ray/__init__.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"12345")
+    return tmp_path
+
+
+def test_what_is_left_out_is_gone_and_the_rest_is_there(installed: Path) -> None:
+    assert script("leave_out").leave_out(installed) == 10
+    assert [path.name for path in (installed / "ray").iterdir()] == ["__init__.py"]
+
+
+def test_a_part_that_is_not_there_to_be_left_out_ends_the_build(installed: Path) -> None:
+    (installed / "ray/jars/a.jar").unlink()
+    (installed / "ray/jars").rmdir()
+    with pytest.raises(SystemExit, match="expected jars in ray"):
+        script("leave_out").leave_out(installed)
+
+
+@pytest.mark.parametrize("package", script("leave_out").LEFT_OUT)
+def test_the_locked_packages_have_what_is_left_out(package: str) -> None:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    folder = Path(spec.origin).parent
+    for pattern in script("leave_out").LEFT_OUT[package]:
+        assert any(folder.glob(pattern)), pattern
+
+
 def test_a_name_that_the_lock_lacks_is_an_error() -> None:
     with pytest.raises(SystemExit, match="expected nonsense in the lock"):
-        locked_subset().locked_subset(LOCK.read_text(), {"numpy", "nonsense"})
+        script("locked_subset").locked_subset(LOCK.read_text(), {"numpy", "nonsense"})
 
 
 def test_the_worker_image_builds_kernels_that_blenders_wheel_lacks() -> None:
     """The command is a real one, and what it starts comes from the lock."""
     text = (DOCKER / "render-worker.Dockerfile").read_text()
     (generations,) = re.findall(r'^ARG GPU_GENERATIONS="(.*)"$', text, flags=re.M)
-    (command,) = re.findall(r"/bin/meshcycle (render-kernels .*) \$GPU_GENERATIONS", text)
+    (command,) = re.findall(r"/bin/python -m cli (render-kernels .*) \$GPU_GENERATIONS", text)
     words = command.replace("/opt/assembler/triton/backends/nvidia/bin/ptxas", str(LOCK)).split()
     parsed([*words, *generations.split()])
     assert generations == "sm_80 sm_90"
     names = set((DOCKER / "kernel-assembler.in").read_text().split())
-    assert re.findall(r"^(\S+)==", locked_subset().locked_subset(LOCK.read_text(), names), re.M) == ["triton"]
+    assert packages(script("locked_subset").locked_subset(LOCK.read_text(), names)) == {"triton"}
+    (blender,) = set(re.findall(r"site-packages/bpy/(\S+?)/", text))
+    assert f"bpy=={blender}." in LOCK.read_text(), "the folder of its kernels"

@@ -17,7 +17,7 @@ from cli import PARTS, main
 from render_worker.checks import blender
 from shared.backgrounds import BackgroundWriter
 from shared.backgrounds.verdicts import Verdict
-from shared.cli.doctor import examine
+from shared.cli.doctor import IMAGE, examine, python_version
 from shared.cli.doctor_command import doctor
 from shared.errors import BackgroundError, ConfigError, DatasetError
 from shared.hand_model.model import EMBEDDED_MODEL
@@ -81,6 +81,22 @@ def test_a_check_may_answer_with_a_value_that_programs_read() -> None:
 def test_what_was_not_asked_for_is_skipped() -> None:
     finding = examined(Check("photographs", "never:called", asked_by="data"))
     assert finding == Finding("photographs", "skipped", "not asked for; give --data")
+
+
+def test_an_image_that_is_built_without_a_package_is_not_blamed_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check = Check("PyTorch", "never:called", needs="no_such_package")
+    assert examined(check).status == "problem"
+    monkeypatch.setenv(IMAGE, "render-worker")
+    said = "the render-worker image is built without no_such_package"
+    assert examined(check) == Finding("PyTorch", "skipped", said)
+    assert python_version().endswith(", in the render-worker image")
+
+
+def test_a_package_that_should_be_in_an_image_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(IMAGE, "trainer")
+    assert examined(Check("PyTorch", "never:called", needs="json")).status == "problem"
 
 
 def test_a_cut_database_is_reported_although_reading_it_kills_the_process(backgrounds: Path) -> None:

@@ -3,6 +3,11 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
+
+import pytest
+
+from render_worker.ray_farm import session
 
 import pytest
 
@@ -55,3 +60,29 @@ def test_a_process_may_start_ray_again() -> None:
         [sys.executable, "-c", STARTED_TWICE], capture_output=True, text=True, check=False, timeout=200
     )
     assert done.stdout.split("\n")[:2] == ["an answer", "an answer"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "said"),
+    [
+        (None, ["Ray's dashboard: http://10.1.2.3:8265"]),
+        ("http://127.0.0.1:9000", ["Ray's dashboard: http://127.0.0.1:9000"]),
+        ("", []),
+    ],
+)
+def test_the_dashboards_address_is_printed_where_it_can_be_reached(
+    elsewhere: str | None, said: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In a container Ray only knows an address that nobody outside can use."""
+    started = SimpleNamespace(dashboard_url="10.1.2.3:8265")
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr(session, "require_head", lambda _: None)
+    monkeypatch.setattr(session, "require_token", lambda _: None)
+    monkeypatch.setattr(session, "_init", lambda **_: started)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.delenv(session.DASHBOARD, raising=False)
+    if elsewhere is not None:
+        monkeypatch.setenv(session.DASHBOARD, elsewhere)
+    with caplog.at_level("INFO"):
+        session.connect("10.1.2.3:6379")
+    assert caplog.messages == said
