@@ -1,8 +1,8 @@
 """Prints the part of a lock that is needed: ``locked_subset.py requirements.lock [names.in]``.
 
-With a file of names: those packages, and whatever they want. Without: what meshcycle wants when it runs,
-extras included, and not what only its developers want. The lock says of every package which others want it
-("via"). Hashes and versions stay, and pip checks both.
+With a file of names: those packages, and whatever they want. Without: what meshcycle wants when it runs, with
+the extras that are in the lock, and not what only its developers want. The lock says of every package which
+others want it ("via"). Hashes and versions stay, and pip checks both.
 """
 
 import re

@@ -9,8 +9,6 @@ import pytest
 
 from render_worker.ray_farm import session
 
-import pytest
-
 DRAWN_IN_THREADS = """
 import time
 from threading import Thread
