@@ -6,36 +6,21 @@ from dataclasses import asdict
 import numpy as np
 
 from render_worker.blender.cuda_kernels import TYPICAL_BUILD_S, kernel_folder, kernels_for, nvidia_gpus
-from render_worker.picture.light import choose_light
 from render_worker.picture.mesh import CappedMesh
-from render_worker.picture.request import RenderRequest
+from render_worker.picture.probe import probe_of
 from render_worker.worker import start_blender
 from shared.hand_model import load_hand_model
 from shared.seams.check import Answer
 from shared.seams.renderer import RenderDevice, RenderSettings
-from shared.seeds import rng_of
-from shared.types import WeakPerspective
-
-_SIDE_PX = 32
 
 
 def blender() -> str:
     """Render the embedded hand on the CPU, and check that it covers pixels."""
-    model = load_hand_model()
+    mesh = CappedMesh.of(load_hand_model())
+    assert mesh.open_hand is not None, "it is a hand's"
     started_s = time.monotonic()
-    scene = start_blender(CappedMesh.of(model), RenderSettings(samples=1))
-    verts_m = model.template_m - model.template_m.mean(axis=0)
-    layer = scene.render(
-        RenderRequest(
-            verts_m=verts_m,
-            camera=WeakPerspective(scale=8.0, tx_m=0.0, ty_m=0.0),
-            width_px=_SIDE_PX,
-            height_px=_SIDE_PX,
-            albedo=(0.5, 0.4, 0.3),
-            light=choose_light(rng_of(0, "light")),
-            seed=0,
-        )
-    )
+    scene = start_blender(mesh, RenderSettings(samples=1))
+    layer = scene.render(probe_of(mesh.open_hand))
     assert np.any(layer.rgba[..., 3] > 0), "a hand in the middle of the picture covers pixels"
     return f"bpy {scene.bpy_version} drew a hand in {time.monotonic() - started_s:.1f} s"
 

@@ -28,6 +28,10 @@ class RenderContext:
         settings: How pictures are made.
         begin_picture: Called by a request for many pictures before each of them, because the time limit is
             one picture's.
+        doubt_device: Called by such a request after a picture that failed; raises a DeviceError if what draws
+            is to blame, not the picture.
+        require_device: Called by such a request before it stores what was drawn; raises a DeviceError if what
+            draws is no longer what drew at the start.
     """
 
     scene: Scene
@@ -35,6 +39,8 @@ class RenderContext:
     photographs: Photographs
     settings: RenderSettings
     begin_picture: Callable[[], None] = lambda: None
+    doubt_device: Callable[[], None] = lambda: None
+    require_device: Callable[[], object] = lambda: None
 
 
 class Request[Picture](Protocol):
@@ -111,10 +117,12 @@ class Answers[Picture](NamedTuple):
     Attributes:
         answers: A picture, or the reason why there is none, per request and in their order.
         memory_bytes: Resident memory of the worker's process afterwards.
+        device: What drew them, as read back before and after.
     """
 
     answers: list[Picture | FailedRequest]
     memory_bytes: int
+    device: DrawingDevice
 
 
 @dataclass(frozen=True, slots=True)

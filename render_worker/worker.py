@@ -4,11 +4,14 @@ import faulthandler
 import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Final
 
 import psutil
 
+from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.background import Photographs
 from render_worker.picture.mesh import CappedMesh
+from render_worker.picture.probe import probe_of
 from render_worker.picture.request import Scene
 from render_worker.release import this_release
 from render_worker.requests import (
@@ -20,8 +23,10 @@ from render_worker.requests import (
     Request,
     WorkerState,
 )
-from shared.errors import BackgroundError, RenderError
+from shared.errors import BackgroundError, DeviceError, RenderError
 from shared.seams.renderer import RenderSettings
+
+_LOOK: Final = "Look at the driver's messages there, and restart it."
 
 type SceneStarter = Callable[[CappedMesh, RenderSettings], Scene]
 
@@ -81,6 +86,8 @@ class RenderWorker:
             photographs=photographs,
             settings=settings,
             begin_picture=self._begin_picture,
+            doubt_device=self._require_drawing,
+            require_device=self._require_device,
         )
 
     def render[Picture](self, requests: Sequence[Request[Picture]]) -> Answers[Picture]:
@@ -88,6 +95,9 @@ class RenderWorker:
 
         A picture that takes longer than the settings allow takes the process with it: nothing else stops
         Blender in the middle of a render.
+
+        Raises:
+            DeviceError: What draws is not what drew at the start, or draws nothing any more.
         """
         answers: list[Picture | FailedRequest] = []
         for request in requests:
@@ -96,17 +106,18 @@ class RenderWorker:
             try:
                 answers.append(request.render(self._context))
             except (RenderError, BackgroundError) as error:
+                self._require_drawing()
                 answers.append(FailedRequest(request.sample_id, str(error)))
             finally:
                 faulthandler.cancel_dump_traceback_later()
-        return Answers(answers, psutil.Process().memory_info().rss)
+        return Answers(answers, psutil.Process().memory_info().rss, self._require_device())
 
     def _begin_picture(self) -> None:
         """Have this process end, with a traceback in its log, if a picture takes too long from now on.
 
         That works while C code hangs.
         """
-        compiles = not self._has_begun and not self._context.scene.device.is_cpu
+        compiles = not self._has_begun and not self._device.is_cpu
         limit_s = self._context.settings.timeout_s + (KERNELS_S if compiles else 0.0)
         faulthandler.dump_traceback_later(limit_s, exit=True)
         self._has_begun = True
@@ -114,4 +125,36 @@ class RenderWorker:
     def state(self) -> WorkerState:
         """Return what the worker renders with; starts Blender and fetches the photographs if need be."""
         scene, _ = self._context.scene, len(self._context.photographs)
-        return WorkerState(scene.bpy_version, scene.device, this_release())
+        return WorkerState(scene.bpy_version, self._device, this_release())
+
+    @cached_property
+    def _device(self) -> DrawingDevice:
+        """What drew at the start."""
+        return self._context.scene.device
+
+    def _require_device(self) -> DrawingDevice:
+        """Return what draws now.
+
+        Raises:
+            DeviceError: It is not what drew at the start.
+        """
+        found = self._context.scene.device
+        if found != self._device:
+            raise DeviceError(f"expected to draw with {self._device} as at the start, found {found}.", _LOOK)
+        return found
+
+    def _require_drawing(self) -> None:
+        """Make sure that a picture failed for its own sake: a GPU that fails leaves empty ones behind.
+
+        Raises:
+            DeviceError: The device draws nothing any more, or is another one.
+        """
+        device = self._require_device()
+        if device.is_cpu or self._context.mesh.open_hand is None:
+            return
+        try:
+            self._context.scene.render(probe_of(self._context.mesh.open_hand))
+        except RenderError as error:
+            raise DeviceError(
+                f"expected {device} to draw, found that it fails: {error.message}", _LOOK
+            ) from error

@@ -178,7 +178,7 @@ class FlatScene:
     """Covers the box of a hand: a `render_worker.picture.request.Scene` without Blender."""
 
     bpy_version = "none"
-    device = DrawingDevice("none")
+    device = DrawingDevice("CPU")
 
     def __init__(self, mesh: CappedMesh, settings: RenderSettings) -> None:
         pass

@@ -31,6 +31,7 @@ from shared.seams.renderer import RenderJob, RenderReport, RenderSettings
 from shared.twins.predictions import PredictionShard, encode_predictions
 from shared.twins.shards import PackedSample, SampleEntry
 
+_DEVICE: Final = DrawingDevice("CPU")
 _SLOTS_A_MACHINE: Final = 16
 _START_S: Final = 3.0
 """From a worker's start to its first picture."""
@@ -217,7 +218,7 @@ class _SimulatedEngine:
 
     def state(self, worker: int) -> int:  # noqa: ARG002
         """Have a worker ready after a while."""
-        return self._ask(_START_S, WorkerState("none", DrawingDevice("none"), this_release()))
+        return self._ask(_START_S, WorkerState("none", _DEVICE, this_release()))
 
     def render(self, worker: int, requests: Sequence[Request[Any]]) -> int:  # noqa: ARG002
         """Have a worker draw, or die over it."""
@@ -228,7 +229,7 @@ class _SimulatedEngine:
             answer = WorkerDiedError("died") if fate < self._death_share / 2 else WorkerLostError("lost")
             took_s *= self._rng.random()
         else:
-            answer = Answers([_answer(request) for request in requests], 0)
+            answer = Answers([_answer(request) for request in requests], 0, _DEVICE)
         now_s = self.now_s
         self._spans.append((now_s, now_s + took_s))
         if isinstance(requests[0], ManyPictures):

@@ -18,14 +18,19 @@ _GPU_KINDS: Final = ("CUDA", "OPTIX", "HIP", "METAL", "ONEAPI")
 _SOFTWARE_RENDERERS: Final = ("llvmpipe", "softpipe", "swiftshader")
 
 
-def configure_engine(scene: Any, settings: RenderSettings) -> DrawingDevice:
-    """Set engine, device, and sampling, and return what will render."""
+def configure_engine(scene: Any, settings: RenderSettings) -> None:
+    """Set engine, device, and sampling.
+
+    Raises:
+        DeviceError: There is no such device; rendering never falls back to another kind.
+    """
     scene.render.engine = _ENGINES[settings.engine]
     scene.render.use_persistent_data = True
     scene.render.threads_mode, scene.render.threads = "FIXED", 1  # parallelism comes from more processes
     if settings.engine == "eevee":
         scene.eevee.taa_render_samples = settings.samples
-        return _graphics_device(settings.device)
+        _require_graphics(settings.device)
+        return
     cycles = scene.cycles
     cycles.samples = settings.samples
     cycles.sampling_pattern = "TABULATED_SOBOL"
@@ -33,16 +38,33 @@ def configure_engine(scene: Any, settings: RenderSettings) -> DrawingDevice:
     cycles.max_bounces = 0
     cycles.pixel_filter_type = "BOX"
     cycles.filter_width = 0.01  # ignored by a box, which is always one pixel wide; see scene.py
-    return _compute_device(cycles, settings.device)
+    _enable_compute_device(cycles, settings.device)
 
 
-def _compute_device(cycles: Any, wanted: RenderDevice) -> DrawingDevice:
-    """Enable the wanted kind of device for Cycles, and return kind and names as Blender reports them.
+def device_in_use(scene: Any) -> DrawingDevice:
+    """Read back from Blender what draws its next picture, whatever was asked for and whatever came since."""
+    if scene.render.engine == _ENGINES["eevee"]:
+        return DrawingDevice("EEVEE", (_graphics_name(),))
+    preferences = _preferences()
+    used = [device.name for device in preferences.devices if device.use]
+    kind = preferences.compute_device_type
+    # Cycles takes the CPU without a word if no GPU is enabled.
+    if scene.cycles.device != "GPU" or kind == "NONE" or not used:
+        return DrawingDevice("CPU", tuple(_device_names(preferences, "CPU")))
+    return DrawingDevice(kind, tuple(used))
+
+
+def _preferences() -> Any:
+    return bpy.context.preferences.addons["cycles"].preferences
+
+
+def _enable_compute_device(cycles: Any, wanted: RenderDevice) -> None:
+    """Enable the wanted kind of device for Cycles.
 
     Raises:
         DeviceError: There is none; rendering never falls back to another kind.
     """
-    preferences = bpy.context.preferences.addons["cycles"].preferences
+    preferences = _preferences()
     # Looking for GPUs loads their drivers, and complains where there are none.
     kinds = ("CPU",) if wanted == "cpu" else ("CPU", *_GPU_KINDS)
     found = {kind: _device_names(preferences, kind) for kind in kinds}
@@ -68,7 +90,6 @@ def _compute_device(cycles: Any, wanted: RenderDevice) -> DrawingDevice:
                 f"--device {wanted}: expected to use {found[kind]}, found {used}.",
                 remedy="Report this.",
             )
-    return DrawingDevice(kind, tuple(found[kind]))
 
 
 def _device_names(preferences: Any, kind: str) -> list[str]:
@@ -79,25 +100,29 @@ def _device_names(preferences: Any, kind: str) -> list[str]:
     return [device.name for device in devices if device.type == kind]
 
 
-def _graphics_device(wanted: RenderDevice) -> DrawingDevice:
-    """Return the GPU that EEVEE renders with.
+def _require_graphics(wanted: RenderDevice) -> None:
+    """Make sure that EEVEE renders with a GPU.
 
     Raises:
         DeviceError: There is none, or the CPU was asked for; in software a frame takes tens of seconds.
     """
     if wanted != "cpu":
         _try_graphics(wanted)
-        gpu = import_module("gpu")  # a part of Blender, and costs a second
-        gpu.init()
-        name = str(gpu.platform.renderer_get())
+        name = _graphics_name()
         if not any(software in name.lower() for software in _SOFTWARE_RENDERERS):
-            return DrawingDevice("EEVEE", (name,))
+            return
     else:
         name = "the CPU"
     raise DeviceError(
         f"--device {wanted}: expected a GPU for EEVEE, found {name}.",
         remedy="Use Cycles, or a machine with a GPU.",
     )
+
+
+def _graphics_name() -> str:
+    gpu = import_module("gpu")  # a part of Blender, and costs a second
+    gpu.init()
+    return str(gpu.platform.renderer_get())
 
 
 def _try_graphics(wanted: RenderDevice) -> None:

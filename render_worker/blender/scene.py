@@ -18,7 +18,7 @@ import bpy
 import numpy as np
 from jaxtyping import Float32
 
-from render_worker.blender.device import configure_engine
+from render_worker.blender.device import configure_engine, device_in_use
 from render_worker.blender.exr import read_exr
 from render_worker.blender.material import GLOW, LIT, MARKED, SkinMaterial
 from render_worker.drawing_device import DrawingDevice
@@ -52,7 +52,7 @@ class HandScene:
         self._mesh = self._shown = mesh
         self._skylight = Skylight(mesh)
         self._scene = bpy.context.scene
-        self._device = configure_engine(self._scene, settings)
+        configure_engine(self._scene, settings)
         self._passes = _kept_passes()
         _configure_output(self._scene)
         self._data = _new_mesh(mesh)
@@ -75,8 +75,8 @@ class HandScene:
 
     @property
     def device(self) -> DrawingDevice:
-        """What really renders, as read back from Blender."""
-        return self._device
+        """What really renders, as read back from Blender at this moment."""
+        return device_in_use(self._scene)
 
     def render(self, request: RenderRequest) -> HandLayer:
         """Render a hand; equal requests give equal layers.
@@ -106,8 +106,17 @@ class HandScene:
         return box
 
     def run_engine(self) -> None:
-        """Let Blender render what is set up."""
-        if bpy.ops.render.render() != {"FINISHED"}:
+        """Let Blender render what is set up.
+
+        Raises:
+            RenderError: It did not; a driver that fails is an error of the operator, too.
+        """
+        try:
+            done = bpy.ops.render.render()
+        except RuntimeError as error:
+            said = (str(error).strip() or "nothing").splitlines()[-1]
+            raise RenderError(f"expected Blender to finish, found that it ended with: {said}.") from error
+        if done != {"FINISHED"}:
             raise RenderError(
                 "expected Blender to finish, found that it did not.",
                 remedy="Look at its messages above.",

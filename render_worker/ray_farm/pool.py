@@ -31,7 +31,7 @@ from render_worker.requests import (
 from render_worker.twins.round import render_round
 from render_worker.worker import SceneStarter, start_blender
 from shared.backgrounds import BackgroundReader
-from shared.errors import RenderError
+from shared.errors import DeviceError, RenderError
 from shared.hand_model import HandModel
 from shared.seams.renderer import RenderJob, RenderReport, RenderSettings
 from shared.storage.location import Location
@@ -197,6 +197,12 @@ class RenderPool:
         chunk = call.chunk
         try:
             answers = cast("Answers[Picture]", self._ready_engine().result(reference))
+            workers.require_device(call.worker, answers.device)
+        except DeviceError as error:
+            self.stats.lost_workers += 1
+            self.stats.retried += chunk.num_pictures
+            workers.retire(call.worker, error)
+            again.append(chunk)
         except (WorkerDiedError, WorkerLostError) as error:
             self.stats.lost_workers += 1
             workers.stop(call.worker)

@@ -6,13 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from render_worker.drawing_device import DrawingDevice
 from render_worker.ray_farm.engine import Engine, WorkerDiedError, WorkerLostError
 from render_worker.ray_farm.head import HeadWatch
 from render_worker.ray_farm.patience import Patience
 from render_worker.ray_farm.slots import RenderSlots
 from render_worker.release import Release, this_release
 from render_worker.requests import WorkerState
-from shared.errors import MeshcycleError, RenderError
+from shared.errors import DeviceError, MeshcycleError, RenderError
 from shared.seams.renderer import RenderSettings
 
 logger = logging.getLogger(__name__)
@@ -21,6 +22,8 @@ _READ_OFFERS_EVERY_S: Final = 1.0
 _TICK_S: Final = 1.0
 _FAILED_STARTS: Final = 3
 """Workers of a machine that may die in a row before they are ready, until it is refused."""
+_LOST_DEVICES: Final = 3
+"""Workers of a machine that may lose their device, until it is refused; that of many GPUs may lose more."""
 
 
 @dataclass(eq=False)
@@ -64,6 +67,9 @@ class WorkerSet:
         self._slot_keys: set[tuple[str, str]] = set()
         self._refused: dict[tuple[str, str], MeshcycleError] = {}
         self._failed_starts: Counter[tuple[str, str]] = Counter()
+        self._lost_devices: Counter[tuple[str, str]] = Counter()
+        self._kinds: dict[tuple[str, str], str] = {}
+        """With what kind of device the workers of a machine drew last."""
         self._release = this_release()
         self._offers_read_s = float("-inf")
         self._patience = Patience(settings.patience_s)
@@ -123,6 +129,7 @@ class WorkerSet:
         try:
             worker.state = cast("WorkerState", self._engine.result(reference))
             self._require_same_release(worker.slots, worker.state.release)
+            self._require_asked_kind(worker.slots, worker.state.device)
         except MeshcycleError as error:
             self.stop(worker)
             self._refuse(worker.slots, error)
@@ -136,6 +143,32 @@ class WorkerSet:
         else:
             del self._failed_starts[slot_key]
             self.idle.append(worker)
+
+    def require_device(self, worker: Worker, drew: DrawingDevice) -> None:
+        """Make sure that a worker drew with what it had said it would.
+
+        Raises:
+            DeviceError: It did not.
+        """
+        if worker.state is not None and drew != worker.state.device:
+            raise DeviceError(f"expected to draw with {worker.state.device} as at the start, found {drew}.")
+
+    def retire(self, worker: Worker, error: DeviceError) -> None:
+        """Stop a worker that has lost its device, and say so.
+
+        Another one is tried in its place, which finds out by itself whether the device is there; a machine
+        where that happens again and again is refused.
+        """
+        logger.warning(
+            "A render worker on %s is retired: %s Its pictures are drawn elsewhere.",
+            worker.slots.host,
+            error.message,
+        )
+        self.stop(worker)
+        slot_key = _slot_key(worker.slots)
+        self._lost_devices[slot_key] += 1
+        if self._lost_devices[slot_key] >= max(_LOST_DEVICES, worker.slots.count):
+            self._refuse(worker.slots, error)
 
     def stop(self, worker: Worker) -> None:
         """Stop a worker; its slot is filled again if it is still offered."""
@@ -224,6 +257,25 @@ class WorkerSet:
                 ),
                 remedy="Install the same release there.",
             )
+
+    def _require_asked_kind(self, slots: RenderSlots, device: DrawingDevice) -> None:
+        """Make sure that a worker draws with the kind of device that was asked for; say if that changes."""
+        asked = slots.device or self._settings.device
+        kind = "eevee" if self._settings.engine == "eevee" and not device.is_cpu else asked
+        if kind not in ("auto", device.kind.lower()):
+            raise DeviceError(
+                f"{slots.host}: expected to draw with {asked}, found {device}.",
+                remedy='Set device = "auto" to draw with whatever there is.',
+            )
+        before = self._kinds.setdefault(_slot_key(slots), device.kind)
+        if before != device.kind:
+            logger.warning(
+                "%s: a worker draws with %s, where others drew with %s, as device auto allows.",
+                slots.host,
+                device,
+                before,
+            )
+            self._kinds[_slot_key(slots)] = device.kind
 
     def _refuse(self, slots: RenderSlots, reason: MeshcycleError) -> None:
         if _slot_key(slots) not in self._refused and self._address is not None:

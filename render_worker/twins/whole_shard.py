@@ -92,6 +92,7 @@ class WholeShard:
 
         Raises:
             ShardError: The predictions cannot be read, or the shard cannot be written.
+            DeviceError: What draws has changed in the meantime; nothing was stored.
         """
         if not self._is_seen():
             return UnseenFolder(socket.gethostname())
@@ -137,9 +138,11 @@ class WholeShard:
             try:
                 picture = self.draw(twin, context)
             except (RenderError, BackgroundError) as error:
+                context.doubt_device()
                 quarantined[twin.sample_id] = str(error)
             else:
                 yield picture
+        context.require_device()
         if index_path(self.tar_path).exists():
             # This worker was given up for dead, and the driver has had the shard written meanwhile.
             raise _WrittenByAnotherError

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -19,7 +20,7 @@ from render_worker.requests import FailedRequest, PoolStats, RenderContext, Requ
 from render_worker.worker import RenderWorker
 from shared.backgrounds import BackgroundReader, BackgroundWriter
 from shared.backgrounds.verdicts import Verdict
-from shared.errors import DeviceError
+from shared.errors import DeviceError, RenderError
 from shared.hand_model import HandModel, load_hand_model
 from shared.seams.renderer import RenderSettings
 
@@ -33,7 +34,7 @@ class FlatScene:
     """Renders the box of a hand, all covered, in its brightest colour: a `Scene`."""
 
     bpy_version = "none"
-    device = DrawingDevice("flat")
+    device = DrawingDevice("CPU", ("flat",))
 
     def __init__(self, mesh: CappedMesh | None = None, settings: RenderSettings | None = None) -> None:
         pass
@@ -51,6 +52,70 @@ class FlatScene:
         layer = self.render(request)
         shape = layer.rgba.shape[:2]
         return HandGeometry(np.ones(shape, np.float32), np.zeros((*shape, 3), np.float32), layer.box)
+
+
+@dataclass
+class GpuThatMayDisappear(FlatScene):
+    """Draws with the GPU that Ray gave to its process, which is gone once a file of its name says so.
+
+    Attributes:
+        gone: Folder for these files.
+        fails: Whether pictures fail, as those of a broken GPU do.
+    """
+
+    gone: Path
+    fails: bool = False
+
+    @property
+    def gpu(self) -> str:
+        """Which GPU this process may see."""
+        return os.environ.get("CUDA_VISIBLE_DEVICES", "all of them")
+
+    @property
+    def device(self) -> DrawingDevice:  # type: ignore[override]
+        if (self.gone / self.gpu).exists():
+            return DrawingDevice("CPU", ("a processor",))
+        return DrawingDevice("OPTIX", (f"GPU {self.gpu}",))
+
+    def render(self, request: RenderRequest) -> HandLayer:
+        if self.fails:
+            raise RenderError("expected a hand, found nothing.")
+        return super().render(request)
+
+
+def start_on_gpu(mesh: CappedMesh, settings: RenderSettings, *, gone: Path) -> GpuThatMayDisappear:
+    """Start a scene on the GPU of this process, and refuse to as Blender does if it is gone."""
+    scene = GpuThatMayDisappear(gone)
+    if scene.device.is_cpu and settings.device != "auto":
+        raise DeviceError(f"--device {settings.device}: expected an OPTIX device, found {scene.device}.")
+    return scene
+
+
+class DrewOn(NamedTuple):
+    """Which process answered, and which GPU it may see."""
+
+    process: int
+    gpu: str
+
+
+@dataclass(frozen=True)
+class AnswersItsGpu:
+    """A request that answers where it was drawn.
+
+    Attributes:
+        sample_id: Its name.
+        gone: If given, the GPU of whoever draws this first disappears.
+    """
+
+    sample_id: str
+    gone: Path | None = None
+
+    def render(self, context: RenderContext) -> DrewOn:
+        gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "all of them")
+        if self.gone is not None and not [*self.gone.iterdir()]:
+            (self.gone / gpu).touch()
+        time.sleep(0.05)  # so that all workers have something to do
+        return DrewOn(os.getpid(), gpu)
 
 
 def refuse_device(mesh: CappedMesh, settings: RenderSettings) -> FlatScene:

@@ -6,15 +6,18 @@ The hands are the model's template, because machines that only render have no Py
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from render_worker.bench.agreement import agreement
 from render_worker.bench.frames import render_request, template_twin
+from render_worker.blender import device as blender_device
 from render_worker.blender.scene import HandScene
+from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import HandLayer
-from shared.errors import DeviceError
+from shared.errors import DeviceError, RenderError
 from shared.seams.renderer import RenderSettings
 from tests.support.repository import ROOT
 from tests.support.small_scene import open_hand
@@ -84,6 +87,38 @@ def test_eevee_without_an_egl_driver_is_one_line_and_no_crash(
 
 def test_the_device_that_draws_is_read_back() -> None:
     assert cpu_scene().device.is_cpu
+
+
+def test_a_gpu_that_is_no_longer_used_is_read_back_as_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cycles draws with the CPU then, without a word."""
+    gpu = SimpleNamespace(name="NVIDIA L4", type="OPTIX", use=True)
+    cpu = SimpleNamespace(name="Xeon", type="CPU", use=False)
+    preferences = SimpleNamespace(
+        devices=[cpu, gpu],
+        compute_device_type="OPTIX",
+        get_devices_for_type=lambda kind: [each for each in (cpu, gpu) if each.type == kind],
+    )
+    monkeypatch.setattr(blender_device, "_preferences", lambda: preferences)
+    scene = SimpleNamespace(render=SimpleNamespace(engine="CYCLES"), cycles=SimpleNamespace(device="GPU"))
+    assert blender_device.device_in_use(scene) == DrawingDevice("OPTIX", ("NVIDIA L4",))
+    gpu.use = False
+    assert blender_device.device_in_use(scene) == DrawingDevice("CPU", ("Xeon",))
+
+
+def test_an_operator_of_blender_that_fails_is_an_error_of_that_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A driver that fails in the middle of a picture raises there, and used to end the whole command."""
+
+    def fails() -> None:
+        raise RuntimeError("Error: Illegal address in CUDA queue\n")
+
+    scene = cpu_scene()
+    monkeypatch.setattr(
+        "render_worker.blender.scene.bpy.ops", SimpleNamespace(render=SimpleNamespace(render=fails))
+    )
+    with pytest.raises(RenderError, match="found that it ended with: Error: Illegal address in CUDA queue"):
+        scene.run_engine()
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,11 @@ def test_a_round_has_every_sample_once_or_in_quarantine(pool: RenderPool, job: R
     assert sample.labels.background.key.startswith("plain/")
     provenance = twins.provenance
     assert provenance is not None
-    assert (provenance.device, provenance.checkpoint_sha256, provenance.run_seed) == ("flat", "weights", 7)
+    assert (provenance.device, provenance.checkpoint_sha256, provenance.run_seed) == (
+        "CPU: flat",
+        "weights",
+        7,
+    )
 
 
 def test_a_round_on_this_machine_opens_no_door_to_others(pool: RenderPool, job: RenderJob) -> None:
