@@ -140,7 +140,7 @@ def test_the_gallery_and_the_sheet_show_photographs_without_labels(
 ) -> None:
     inspection = inspect_shards([uninterrupted])
     context = context_of(inspection)
-    write_run_gallery(tmp_path / "gallery.html", inspection, context, count=3, device="cpu")
+    write_run_gallery(tmp_path / "gallery.html", inspection, context, count=3)
     assert 'id="photo-camera-0000000' in (tmp_path / "gallery.html").read_text()
     assert draw_twin_sheet(inspection, context, count=3) is not None
 
