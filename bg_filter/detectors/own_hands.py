@@ -39,6 +39,9 @@ _CLOSER_PX: Final = 160
 _CLOSER_MARGIN: Final = 2.2
 """Side of the second look, in pixels and in longer sides of the box."""
 
+_JOINT_BOXES: Final = 1.22
+"""Side of a box that it finds, flesh and all, in sides of the box around the joints (EXPERIMENTS.md)."""
+
 type Box = tuple[float, float, float, float]
 """First column, first row, columns, and rows, from the corner of the photograph."""
 
@@ -62,7 +65,7 @@ class OwnHandFinder:
     """Finds hands and says which they are.
 
     Args:
-        margin: Side of the square around a hand, in longer sides of its box.
+        margin: Side of the square around a hand, in longer sides of the box around its joints.
         sides: Which hands they are, whatever the network says; None believes it.
         confidence: Least score of a hand.
         device: ``cpu``, ``cuda``, ``cuda:1``, ..., or ``auto`` for a GPU where there is one.
@@ -90,7 +93,9 @@ class OwnHandFinder:
     def find(self, rgb: Rgb) -> list[HandSquare]:
         """Return the squares around the hands, the most confident first."""
         return [
-            HandSquare.around_box(hand.box, margin=self._margin, side=side, confidence=hand.confidence)
+            HandSquare.around_box(
+                hand.box, margin=self._margin / _JOINT_BOXES, side=side, confidence=hand.confidence
+            )
             for hand in self.detect(rgb)
             for side in ((hand.side,) if self._sides is None else sides_of(self._sides))
         ]
