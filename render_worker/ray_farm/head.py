@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 5.0
 """How long one question to a head may take."""
-ANSWER_S: Final = 8.0
-"""How long a head is waited for before a command begins."""
+ANSWER_S: Final = 5.0
+"""How long a head is waited for before a command begins: with the last question, ten seconds."""
 _MAX_PORT: Final = 65535
 _HTTP2_HELLO: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 """How a client of HTTP/2, which Ray's head speaks, begins; the server answers with a frame of settings."""
@@ -64,8 +64,8 @@ def wait_for_head(address: str, patience_s: float) -> None:
             remedy="Write, for example, 10.0.0.5:6379.",
         )
     patience = Patience(patience_s)
+    patience.begin()
     while silence := _silence(address):
-        patience.begin()
         if silence.lasts or patience.is_over:
             raise RenderError(
                 f"head at {address}: expected it to answer within {patience_s:g} s, found: {silence.reason}.",

@@ -113,6 +113,21 @@ def test_a_server_that_is_no_head_is_named(listener: socket.socket, monkeypatch:
         head.require_head(address_of(listener))
 
 
+def test_a_wrong_address_is_found_within_ten_seconds(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time of the first question counts: what says nothing is not asked again when time is over."""
+    assert head.ANSWER_S + head.CONNECT_TIMEOUT_S <= 10
+    monkeypatch.setattr(head, "ANSWER_S", 0.3)
+    monkeypatch.setattr(head, "CONNECT_TIMEOUT_S", 0.3)
+    with pytest.raises(RenderError, match="found: no answer"):
+        head.require_head(address_of(listener))
+    listener.accept()[0].close()
+    listener.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
 @pytest.fixture
 def driver(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that renders with a Ray of its own, in the middle of a picture."""
