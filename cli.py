@@ -55,15 +55,12 @@ def open_renderer(
 
 
 def hand_detector(
-    weights: str | None, *, sides: Sides | None, margin: float, confidence: float | None, device: str
+    weights: str | None, *, sides: Sides | None, margin: float, confidence: float | None, **how: str
 ) -> HandFinder:
     """Lend the background filter's detectors to the trainer."""
-    from bg_filter.detectors import hands, own_hands
+    from bg_filter.detectors.finders import open_finder
 
-    if weights is None:
-        return own_hands.OwnHandFinder(sides=sides, margin=margin, confidence=confidence, device=device)
-    sides = sides or "right"
-    return hands.HandDetector(weights, sides=sides, margin=margin, confidence=confidence, device=device)
+    return open_finder(weights, sides=sides, margin=margin, confidence=confidence, **how)
 
 
 def turntable(model: HandModel, settings: RenderSettings) -> Turntable:

@@ -16,7 +16,7 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +27,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from shared.errors import ConfigError, ExportError
+from shared.errors import ExportError
+from shared.onnx_runtime import INPUT, require_onnx_packages
 from shared.storage.files import sha256_of
 from shared.storage.outputs import write_output
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_SD
@@ -37,12 +38,10 @@ from trainer.networks.weights.packed import FRAME
 from trainer.run.trained import TrainedHand
 
 FORMAT = "meshcycle-onnx-1"
-INPUT = "images"
 OUTPUTS = ("verts_m", "joints_m", "camera")
 TOLERANCE = 1e-4
 """Metres for points; the camera's scale is about 8 and its shifts are metres."""
 
-_EXTRA = ("onnx", "onnxscript", "onnxruntime")
 _TRACED_BATCH = 2
 _CHECKED_BATCHES = (1, 3)
 _OPSET = 18
@@ -101,7 +100,7 @@ def export_onnx(trained: TrainedHand, path: Path, *, tolerance: float = TOLERANC
         ConfigError: The packages of the extra ``export`` are not installed.
         ExportError: The outputs differ by more.
     """
-    require_export_packages()
+    require_onnx_packages()
     network = trained.network.to("cpu").eval()
     input_px = trained.config.data.input_px
     with tempfile.TemporaryDirectory() as folder:
@@ -116,23 +115,6 @@ def export_onnx(trained: TrainedHand, path: Path, *, tolerance: float = TOLERANC
             )
         write_output(path, [draft.read_bytes()])
     return ExportReport(path, path.stat().st_size, differences, tolerance)
-
-
-def require_export_packages() -> None:
-    """Raise a `ConfigError` unless the packages of the extra ``export`` can be imported."""
-    missing = []
-    for name in _EXTRA:
-        try:
-            importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name != name:
-                raise
-            missing.append(name)
-    if missing:
-        raise ConfigError(
-            f"export: expected {', '.join(_EXTRA)}, found no {', '.join(missing)}.",
-            remedy="Install them with pip install 'meshcycle[export]'.",
-        )
 
 
 def differences_to(network: HandNetwork, path: Path, *, input_px: int) -> dict[str, float]:
@@ -156,7 +138,14 @@ def differences_to(network: HandNetwork, path: Path, *, input_px: int) -> dict[s
     return differences
 
 
-def write_onnx(network: nn.Module, path: Path, *, input_px: int, metadata: dict[str, str]) -> None:
+def write_onnx(
+    network: nn.Module,
+    path: Path,
+    *,
+    input_px: int,
+    metadata: dict[str, str],
+    outputs: Sequence[str] = OUTPUTS,
+) -> None:
     """Trace a network for batches of any size, and write it as ONNX without comparing it."""
     onnx = importlib.import_module("onnx")
     images = torch.zeros(_TRACED_BATCH, 3, input_px, input_px)
@@ -165,7 +154,7 @@ def write_onnx(network: nn.Module, path: Path, *, input_px: int, metadata: dict[
             network,
             (images,),
             input_names=[INPUT],
-            output_names=list(OUTPUTS),
+            output_names=list(outputs),
             dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
             opset_version=_OPSET,
             dynamo=True,

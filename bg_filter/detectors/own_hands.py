@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from bg_filter.detectors.letterbox import Letterbox
+from bg_filter.detectors.own_hands_onnx import open_finder_network
 from bg_filter.detectors.weights import quiet_ultralytics
 from bg_filter.detectors.yolo import PADDING, device_named
 from shared.errors import BackgroundError
@@ -69,11 +70,13 @@ class OwnHandFinder:
         sides: Which hands they are, whatever the network says; None believes it.
         confidence: Least score of a hand.
         device: ``cpu``, ``cuda``, ``cuda:1``, ..., or ``auto`` for a GPU where there is one.
+        runtime: ``torch``, or ``onnx`` for ONNX Runtime on the CPU.
         weights: A file that ``tools/hand_finder`` exported.
 
     Raises:
         BackgroundError: The weights are missing or damaged.
         DeviceError: The device does not exist here.
+        ConfigError: ONNX Runtime is wanted and not installed.
     """
 
     def __init__(
@@ -83,12 +86,14 @@ class OwnHandFinder:
         sides: Sides | None = None,
         confidence: float | None = None,
         device: str = "auto",
+        runtime: str = "torch",
         weights: Path = WEIGHTS,
     ) -> None:
         self._margin, self._sides = margin, sides
         self._confidence = CONFIDENCE if confidence is None else confidence
         self._device = device_named(device)
         self._network = load_network(weights).to(self._device)
+        self._opened = open_finder_network(self._network, weights) if runtime == "onnx" else None
 
     def find(self, rgb: Rgb) -> list[HandSquare]:
         """Return the squares around the hands, the most confident first."""
@@ -133,7 +138,10 @@ class OwnHandFinder:
         self, frames: Float[Tensor, "frames 3 height width"]
     ) -> list[tuple[Float[np.ndarray, "boxes 2"], Float[np.ndarray, "boxes 4"]]]:
         """Return the scores and the corners of all boxes of every frame."""
-        output = self._network(frames.to(self._device))[0].float().cpu().numpy()
+        if self._opened is None:
+            output = self._network(frames.to(self._device))[0].float().cpu().numpy()
+        else:
+            (output,) = self._opened(frames.numpy())
         return [
             (each[4:].T, np.concatenate([each[:2] - each[2:4] / 2, each[:2] + each[2:4] / 2]).T)
             for each in output

@@ -52,6 +52,7 @@ class OpenHandDetector(Protocol):
         margin: float,
         confidence: float | None,
         device: str,
+        runtime: str,
     ) -> HandFinder:
         """Return a finder of hands.
 
@@ -62,6 +63,7 @@ class OpenHandDetector(Protocol):
             margin: Side of the square around a hand, in longer sides of its box.
             confidence: Least score of a hand; None for what suits the network.
             device: ``cpu``, ``cuda`` or ``auto``.
+            runtime: ``torch``, or ``onnx`` for ONNX Runtime, which other weights do without.
         """
         ...
 

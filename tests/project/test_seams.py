@@ -46,8 +46,9 @@ class Lent:
         margin: float,
         confidence: float | None,
         device: str,
+        runtime: str,
     ) -> "MiddleFinder":
-        self.asked.append(f"{weights} {sides} {margin} {confidence} {device}")
+        self.asked.append(f"{weights} {sides} {margin} {confidence} {device} {runtime}")
         return MiddleFinder()
 
     def turntable(self, model: HandModel, settings: RenderSettings) -> "Views":
@@ -75,9 +76,9 @@ class Views:
 @pytest.mark.parametrize(
     ("options", "asked"),
     [
-        ([], "None None 1.5 None cpu"),
-        (["--side", "left"], "None left 1.5 None cpu"),
-        (["--detector", "hands.pt", "--confidence", "0.4"], "hands.pt None 1.5 0.4 cpu"),
+        ([], "None None 1.5 None cpu torch"),
+        (["--side", "left"], "None left 1.5 None cpu torch"),
+        (["--detector", "hands.pt", "--confidence", "0.4"], "hands.pt None 1.5 0.4 cpu torch"),
     ],
 )
 def test_predict_uses_the_detector_and_the_turntable_that_it_is_lent(

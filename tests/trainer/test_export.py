@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from cli import main
 from shared.errors import ConfigError, ExportError
+from shared.onnx_runtime import require_onnx_packages
 from tests.support.small_hands import SMALL_NETWORKS, open_hand
 from tests.support.small_trained import INPUT_PX, as_trained, tiny_trained, write_run
 from trainer import export as onnx_export
@@ -98,7 +99,7 @@ def test_without_the_extra_the_command_says_how_to_get_it(
     for name in ("onnxruntime", "onnxscript"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ConfigError, match=r"found no onnxscript, onnxruntime.*meshcycle\[export\]"):
-        onnx_export.require_export_packages()
+        require_onnx_packages()
     result = CliRunner().invoke(main, ["export", "--onnx", "nowhere", str(tmp_path / "hand.onnx")])
     assert result.exit_code == 2
     assert "meshcycle[export]" in result.stderr

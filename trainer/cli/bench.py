@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -14,6 +14,9 @@ from shared.seams.parts import Parts
 from shared.storage.location import Location
 from trainer.cli.config_options import config_argument
 from trainer.cli.options import checkpoint_option, renderer_for
+
+if TYPE_CHECKING:
+    from shared.seams.hand_finder import HandFinder
 
 
 @click.command(
@@ -163,17 +166,23 @@ def bench_predict(
 ) -> None:
     """Measure predictions: pictures per second, by part.
 
-    The photographs in FOLDER are read, their hands found, cut out, predicted and placed, and made JSON, one
-    after the other, by PyTorch and by ONNX Runtime. What fitting parameters and drawing would add is listed
+    The photographs in FOLDER are read, their hands found, cut out, predicted and placed, and made JSON, by
+    PyTorch and by ONNX Runtime: as the command does it, by the clock on the wall; and one after the other, by
+    processor time, which others on the machine hardly change. What parameters and drawing would add is listed
     beside it. This needs an extra: pip install 'meshcycle[export]'.
     """
+    from shared.onnx_runtime import require_onnx_packages
     from trainer.bench.predict import bench_predict as run
-    from trainer.export import require_export_packages
     from trainer.photographs.files import list_photographs
     from trainer.run.trained import load_trained
 
-    require_export_packages()
+    require_onnx_packages()
     trained = load_trained(checkpoint, device="cpu")
-    finder = parts.hand_detector(detector, sides=None, margin=trained.margin, confidence=None, device="cpu")
+
+    def open_finder(runtime: str) -> HandFinder:
+        return parts.hand_detector(
+            detector, sides=None, margin=trained.margin, confidence=None, device="cpu", runtime=runtime
+        )
+
     paths = list_photographs(folder, without=folder / "hands")[:count]
-    report(run(trained, paths, finder, cores=cores), as_json=as_json)
+    report(run(trained, paths, open_finder, cores=cores), as_json=as_json)

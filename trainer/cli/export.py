@@ -61,10 +61,11 @@ def export(
     run, out = run_and_out
     released = released_as(network, coarse_mesh)
     with said_if_slow("Loading PyTorch and ONNX"):
-        from trainer.export import export_onnx, require_export_packages
+        from shared.onnx_runtime import require_onnx_packages
+        from trainer.export import export_onnx
         from trainer.run.trained import load_trained
 
-        require_export_packages()
+        require_onnx_packages()
     with said_if_slow("Loading the network"):
         trained = load_trained(run, device="cpu", hand_model=hand_model, released=released)
     with said_if_slow("Exporting, and comparing with PyTorch"):

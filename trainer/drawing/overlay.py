@@ -1,10 +1,12 @@
 """Draws hands on pictures: a shaded, translucent mesh, and a skeleton with one colour per finger.
 
-Plain Pillow, drawn large and reduced, so that edges are smooth; for people to look at, not to measure on.
+Triangles by OpenCV, lines by Pillow, drawn large and reduced, so that edges are smooth; for people to look
+at, not to measure on.
 """
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from jaxtyping import Float, Int32, UInt8
 from PIL import Image, ImageDraw
@@ -31,6 +33,11 @@ LIGHT = np.array([-0.50, -0.68, -0.53])
 AMBIENT, DIFFUSE, SPECULAR, SHININESS = 0.42, 0.80, 0.25, 16
 FORWARD = np.array([0.0, 0.0, 1.0])
 SUPERSAMPLING = 3
+_FINE_PX = 1024
+"""Larger pictures are not drawn larger still: their edges are fine, and their layers would take gigabytes."""
+_SHIFT = 4
+_FRACTIONS = 1 << _SHIFT
+"""Of a pixel, in which OpenCV is told corners."""
 TRIANGLE_PX = 4
 """About how wide a flat triangle may be."""
 
@@ -81,7 +88,7 @@ def draw_mesh(
         faces: Triangles of the mesh, counter-clockwise seen from outside.
         vert_colours: Colours, 0 to 255, that say something; the surface is then opaque, and lit more evenly.
     """
-    large_px = picture.width * SUPERSAMPLING
+    large_px = picture.width * (SUPERSAMPLING if picture.width <= _FINE_PX else 1)
     px = hand.project(hand.verts_m, size_px=picture.width)
     num_cuts = _cuts_to_look_smooth(px, faces)
     corners_m, normal = _small_triangles(hand.verts_m.astype(np.float64), faces, num_cuts=num_cuts)
@@ -92,18 +99,16 @@ def draw_mesh(
         opacity = 1.0
         base = _cut(vert_colours[faces], num_cuts).mean(axis=1)
         colours = _lit(base, normal, ambient=0.72, diffuse=0.36, specular=0.0)
-    corners_px = hand.project(corners_m.reshape(-1, 3), size_px=large_px).reshape(-1, 6)
-    layer = Image.new("RGB", (large_px, large_px))
-    mask = Image.new("L", (large_px, large_px))
-    on_layer, on_mask = ImageDraw.Draw(layer), ImageDraw.Draw(mask)
-    for triangle in np.argsort(-corners_m[..., 2].mean(axis=1)):  # the farthest first
-        corners = corners_px[triangle].tolist()
-        red, green, blue = colours[triangle].tolist()
-        on_layer.polygon(corners, fill=(red, green, blue))
-        on_mask.polygon(corners, fill=round(255 * opacity))
-    size = picture.size
+    corners_px = hand.project(corners_m.reshape(-1, 3), size_px=large_px).reshape(-1, 3, 2)
+    farthest_first = np.argsort(-corners_m[..., 2].mean(axis=1))
+    fixed = np.rint(np.clip(corners_px[farthest_first], -large_px, 2 * large_px) * _FRACTIONS)
+    layer = np.zeros((large_px, large_px, 4), np.uint8)
+    fills = np.pad(colours[farthest_first], ((0, 0), (0, 1)), constant_values=round(255 * opacity)).tolist()
+    for corners, fill in zip(fixed.astype(np.int32), fills, strict=True):
+        cv2.fillConvexPoly(layer, corners, fill, shift=_SHIFT)
+    small = Image.fromarray(layer).resize(picture.size, Image.Resampling.BOX)
     drawn = picture.copy()
-    drawn.paste(layer.resize(size, Image.Resampling.BOX), mask=mask.resize(size, Image.Resampling.BOX))
+    drawn.paste(small.convert("RGB"), mask=small.getchannel("A"))
     return drawn
 
 

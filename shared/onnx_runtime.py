@@ -1,0 +1,83 @@
+"""Networks computed by ONNX Runtime on processors: written once, kept in the cache, opened as functions."""
+
+import fcntl
+import importlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float
+
+from shared.errors import ConfigError
+from shared.storage.cache import cache_folder
+from shared.storage.files import written_aside
+
+PACKAGES: Final = ("onnx", "onnxscript", "onnxruntime")
+"""What the extra ``export`` installs."""
+INPUT: Final = "images"
+
+logger = logging.getLogger(__name__)
+
+type OpenedNetwork = Callable[[Float[np.ndarray, "batch 3 height width"]], list[np.ndarray]]
+"""Maps pictures to the outputs of a network, in 32 bits."""
+
+
+def require_onnx_packages() -> None:
+    """Raise a `ConfigError` unless the packages of the extra ``export`` can be imported."""
+    missing = []
+    for name in PACKAGES:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            missing.append(name)
+    if missing:
+        raise ConfigError(
+            f"export: expected {', '.join(PACKAGES)}, found no {', '.join(missing)}.",
+            remedy="Install them with pip install 'meshcycle[export]'.",
+        )
+
+
+def open_network(path: Path, *, threads: int) -> OpenedNetwork:
+    """Return the function that a file is.
+
+    Args:
+        path: ONNX, with one input named `INPUT`.
+        threads: That one call may use; they sleep between calls.
+    """
+    runtime = importlib.import_module("onnxruntime")
+    options: Any = runtime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session: Any = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    def run(images: Float[np.ndarray, "batch 3 height width"]) -> list[np.ndarray]:
+        answers: list[np.ndarray] = session.run(None, {INPUT: images})
+        return answers
+
+    return run
+
+
+def kept_network(name: str, key: str, write: Callable[[Path], None]) -> Path:
+    """Return a network's file in the user's cache directory, which is written first if it is not there.
+
+    Processes wait for each other, so only the first one writes.
+
+    Args:
+        name: Of the network, for people.
+        key: Changes with whatever changes the file.
+        write: Writes it.
+    """
+    path = cache_folder("onnx") / f"{name}-{key[:32]}.onnx"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                logger.info("Preparing the network %s for ONNX Runtime, once.", name)
+                with written_aside(path) as draft:
+                    write(draft)
+    return path
