@@ -1,6 +1,7 @@
 """The hand finder's network by ONNX Runtime, which is twice as fast as PyTorch on a processor."""
 
 import hashlib
+import logging
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -52,6 +53,9 @@ def _write(network: nn.Module, path: Path) -> None:
     rows, columns = (STRIDE_PX * torch.export.Dim(name) for name in ("rows", "columns"))
     head: Any = network.model[-1]  # type: ignore[index]
     head.dynamic, head.export, head.format = True, True, "onnx"  # one output, for frames of any size
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)  # it misses a number that the head does not use
     try:
         with warnings.catch_warnings(action="ignore"), quiet_ultralytics():
             program = torch.onnx.export(
@@ -65,6 +69,7 @@ def _write(network: nn.Module, path: Path) -> None:
                 verbose=False,
             )
     finally:
+        log.setLevel(level)
         head.dynamic, head.export, head.format = False, False, None
     assert program is not None, "the exporter returns a program unless it writes a file"
     onnx.save_model(program.model_proto, path)

@@ -118,7 +118,9 @@ def import_dataset(
         if options := _given(ctx, _OF_LABELS):
             raise click.UsageError(f"{options}: not for {PHOTOGRAPHS}, which have no labels.")
         margin = margin if _given(ctx, ("margin",)) else MARGIN
-        finder = parts.hand_detector(None, sides=None, margin=margin, confidence=None, device="auto")
+        finder = parts.hand_detector(
+            None, sides=None, margin=margin, confidence=None, device="auto", runtime="torch"
+        )
         pictures = pictures_of(source, without=out, every=every)
         result = import_photographs(pictures, out, finder, margin=margin, every=every)
     else:

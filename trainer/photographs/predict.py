@@ -206,8 +206,8 @@ class _Work:
         """Write sheet and gallery, and say what has been done."""
         if self._options.sheet is not None and self._shown:
             shown = self._shown[:MOST_ON_SHEET]
-            title = f"{len(shown)} of {self._num_hands} hands in {self._num_pictures} pictures"
-            save_sheet(draw_hand_sheet(shown, self._trained.hand_model, title=title), self._options.sheet)
+            said = f"{len(shown)} of {self._num_hands} hands in {self._num_pictures} pictures"
+            save_sheet(draw_hand_sheet(shown, self._trained.hand_model, title=said), self._options.sheet)
         if self._gallery is not None:
             self._gallery.write(self._trained.hand_model, title=title)
         return PredictReport(self._out, self._num_pictures, self._num_hands, self._skipped, self._num_assumed)
