@@ -77,7 +77,7 @@ class WorkerSet:
     @property
     def num_ready(self) -> int:
         """Number of workers that can render, or do."""
-        return sum(worker.state is not None for worker in self._workers)
+        return len(self._workers) - len(self.starting)
 
     @property
     def state(self) -> WorkerState | None:

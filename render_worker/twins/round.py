@@ -32,8 +32,11 @@ from shared.twins.shards import PackedSample
 logger = logging.getLogger(__name__)
 
 _OF_ONE_ROUND: Final = "Give the predictions of one round and one hand model."
-_LAST_SHARDS: Final = 256
-"""So many shards, at most, are drawn picture by picture at the end: more would keep the driver too busy."""
+_LAST_SHARDS: Final = 64
+"""At most so many shards are drawn picture by picture at the end.
+
+More keep the driver busy, and end the round no sooner on a farm of many more workers.
+"""
 
 
 def render_round(renderer: RequestRenderer, job: RenderJob, *, stop: Event | None = None) -> RenderReport:
@@ -169,7 +172,7 @@ class _RoundUnderWay:
         path, number = self._whole.pop(request.sample_id)
         if isinstance(answer, WrittenShard):
             self._quarantined += len(answer.quarantined)
-            entry = ShardEntry(
+            entry = ShardEntry.model_construct(  # of names that were checked when they were read
                 round_index=self._job.round_index,
                 name=request.tar_path.name,
                 index_sha256=answer.index_sha256,
@@ -285,6 +288,8 @@ class _RoundUnderWay:
         self._manifest.finish(number, entry)
 
     def _twins_of(self, head: PredictionHead) -> tuple[str, ...]:
+        if self._job.most_twins == 1 and self._job.sample_ids is None:
+            return head.sample_ids
         return tuple(name for each in head.sample_ids for name in self._job.twins_of(each))
 
     def _tar_path(self, path: Path) -> Path:
