@@ -47,6 +47,15 @@ class HandPrediction(NamedTuple):
             token_joints_m=None if tokens_m is None else tokens_m - tokens_m[:, WRIST, None],
         )
 
+    @property
+    def joint_sets(self) -> list[Float[Tensor, "batch joints 3"]]:
+        """The joints regressed from the vertices and, where there are any, those predicted directly."""
+        return [self.joints_m] if self.token_joints_m is None else [self.joints_m, self.token_joints_m]
+
+    def mesh_alone(self) -> "HandPrediction":
+        """Return the final mesh, its joints and its camera, without what else a network says."""
+        return HandPrediction(self.verts_m, self.joints_m, self.camera)
+
     def turned_back(self, turns: Float[Tensor, "batch 3 3"]) -> "HandPrediction":
         """Undo turns about the middle of the joints; the weak-perspective camera still shows the hand."""
         middle_m = self.joints_m.mean(dim=1, keepdim=True)

@@ -74,6 +74,13 @@ class RecycleConfig(Section):
     centre_projected: bool = False
     """Keypoints in the image lose their mean before the self-correlation compares them (Eq. 5), as those in
     space do. Sec. 4.2 can be read either way; false compares where the two hands are, too."""
+    compared: Literal["mesh", "all"] = "mesh"
+    """What Eq. 3 to 5 compare: the final mesh and the joints regressed from it; or ``all``, joint tokens and
+    the coarse mesh too, as Eq. 7 to 9 do for networks that have them. The paper does not say."""
+    projected_with: Literal["own", "photograph"] = "own"
+    """Camera that shows a twin's keypoints in Eq. 5: the one that the network predicts for the twin, or the
+    one for its photograph, from the same wrist. Eq. 5 can be read either way; with ``photograph`` the
+    self-correlation compares no places in the image, and moves no camera of a twin."""
     mode: Literal["alternate", "overlap"] = "alternate"
     """``alternate`` renders between the rounds, as the paper does. ``overlap`` renders a round's predictions
     while the next round trains, so that twins are one round staler and warm-up lasts one round longer; such a

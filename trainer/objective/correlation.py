@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from shared.skeleton import WRIST
 from trainer.objective.geometry import centred, project_weak_perspective
-from trainer.objective.terms import L1_NORMS, LossTerms, TermNorms, TermWeights, mean_distance
+from trainer.objective.terms import L1_NORMS, LossTerms, TermNorms, TermWeights, mean_distance, summed
 from trainer.types import HandPrediction
 
 
@@ -25,6 +25,9 @@ class SelfCorrelationLoss(nn.Module):
         norms: Elementwise distances; use those of the baseline's own recipe.
         detach_original: Treat the first pass as a fixed target. The paper does not say.
         centres_projected: Keypoints in the image lose their mean, too: the other reading of Sec. 4.2.
+        all_outputs: Compare joint tokens and coarse meshes too, where there are any, as supervision does.
+        photographs_camera: Project a twin's keypoints with its photograph's camera, from the same wrist:
+            another reading of Eq. 5. The camera of the twin then has no part in it.
     """
 
     def __init__(
@@ -34,39 +37,64 @@ class SelfCorrelationLoss(nn.Module):
         norms: TermNorms = L1_NORMS,
         detach_original: bool = True,
         centres_projected: bool = False,
+        all_outputs: bool = False,
+        photographs_camera: bool = False,
     ) -> None:
         super().__init__()
         self.weights = weights
         self.norms = norms
         self.detach_original = detach_original
         self.centres_projected = centres_projected
+        self.all_outputs = all_outputs
+        self.photographs_camera = photographs_camera
 
     def forward(self, original: HandPrediction, recycled: HandPrediction) -> LossTerms:
         """Compare every pair of predictions."""
         if self.detach_original:
             original = original.detach()
+        if not self.all_outputs:
+            original, recycled = original.mesh_alone(), recycled.mesh_alone()
         weights, norms = self.weights, self.norms
 
         # Eq. 3: L_J = |(J' - mean J') - (J - mean J)|
-        joints = mean_distance(centred(recycled.joints_m), centred(original.joints_m), norms.joints)
+        joints = summed(
+            mean_distance(centred(found_m), centred(wanted_m), norms.joints)
+            for found_m, wanted_m in zip(recycled.joint_sets, original.joint_sets, strict=True)
+        )
 
         # Eq. 4: L_V = |(V' - J'_wrist) - (V - J_wrist)|
-        verts = mean_distance(_verts_from_wrist(recycled), _verts_from_wrist(original), norms.verts)
+        found, wanted = recycled.from_wrist(), original.from_wrist()
+        verts = mean_distance(found.verts_m, wanted.verts_m, norms.verts)
+        if found.coarse_verts_m is not None and wanted.coarse_verts_m is not None:
+            coarse = mean_distance(found.coarse_verts_m, wanted.coarse_verts_m, norms.verts)
+            verts = 0.5 * verts + 0.5 * coarse
 
-        # Eq. 5: L_P = |project(J', cam') - project(J, cam)|
-        found, wanted = _projected(recycled), _projected(original)
-        if self.centres_projected:
-            found, wanted = centred(found), centred(wanted)
-        projected = mean_distance(found, wanted, norms.projected)
+        # Eq. 5: L_P = |project(J', cam') - project(J, cam)|, or with project(J', cam)
+        if self.photographs_camera:
+            recycled = _before_camera_of(original, recycled)
+        projected = summed(
+            mean_distance(found_ndc, wanted_ndc, norms.projected)
+            for found_ndc, wanted_ndc in zip(
+                self._projected(recycled), self._projected(original), strict=True
+            )
+        )
 
         # Eq. 6: L_correlation = w_J L_J + w_V L_V + w_P L_P
         total = weights.joints * joints + weights.verts * verts + weights.projected * projected
         return LossTerms(total, joints, verts, projected)
 
+    def _projected(self, hand: HandPrediction) -> list[Float[Tensor, "hands joints 2"]]:
+        """Return where the camera of a hand shows its joints, set by set."""
+        seen_ndc = [project_weak_perspective(joints_m, hand.camera) for joints_m in hand.joint_sets]
+        return [centred(each) for each in seen_ndc] if self.centres_projected else seen_ndc
 
-def _verts_from_wrist(hand: HandPrediction) -> Float[Tensor, "hands verts 3"]:
-    return hand.verts_m - hand.joints_m[:, WRIST, None]
 
-
-def _projected(hand: HandPrediction) -> Float[Tensor, "hands joints 2"]:
-    return project_weak_perspective(hand.joints_m, hand.camera)
+def _before_camera_of(original: HandPrediction, recycled: HandPrediction) -> HandPrediction:
+    """Put the joints of a hand, by their wrist, in the place of another one's, before its camera."""
+    shift_m = (original.joints_m - recycled.joints_m)[:, WRIST, None]
+    tokens_m = recycled.token_joints_m
+    return recycled._replace(
+        joints_m=recycled.joints_m + shift_m,
+        token_joints_m=None if tokens_m is None else tokens_m + shift_m,
+        camera=original.camera,
+    )

@@ -3,7 +3,7 @@
 Nothing is averaged over the batch here: a sample without a twin must not count among those with one.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int, Int64
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from trainer.objective.geometry import project_weak_perspective
 from trainer.objective.heat_maps import heat_map_loss, is_inside
-from trainer.objective.terms import L1_NORMS, LossTerms, TermNorms, TermWeights, mean_distance
+from trainer.objective.terms import L1_NORMS, LossTerms, TermNorms, TermWeights, mean_distance, summed
 from trainer.types import HandPrediction, HandTarget
 
 type Verts = Float[Tensor, "hands verts 3"]
@@ -70,9 +70,9 @@ class SupervisedLoss(nn.Module):
         hand = prediction.from_wrist()
 
         # Eq. 7: L_J = |(J - J_wrist) - J*|, summed over the sets of joints
-        joints = _summed(
+        joints = summed(
             mean_distance(joints_m, target.joints_m, norms.joints, known=knows_joints)
-            for joints_m in _joint_sets(hand)
+            for joints_m in hand.joint_sets
         )
 
         # Eq. 8: L_V = |(V - J_wrist) - V*|, half of it on the coarse mesh where there is one
@@ -84,9 +84,9 @@ class SupervisedLoss(nn.Module):
             verts = 0.5 * verts + 0.5 * coarse
 
         # Eq. 9: L_P = |project(J, cam) - p*|, summed over the sets of joints, as the network returns them
-        projected = _summed(
+        projected = summed(
             self._projected(project_weak_perspective(joints_m, prediction.camera), target)
-            for joints_m in _joint_sets(prediction)
+            for joints_m in prediction.joint_sets
         )
 
         # Eq. 10: L_supervised = w_J L_J + w_V L_V + w_P L_P, and FastMETRO's w_E L_E + w_N L_N
@@ -109,7 +109,7 @@ class SupervisedLoss(nn.Module):
         added = None
         if self.extra:
             everything = None if known is None else known.everything
-            added = _where(everything, _summed(weight * term(hand, target) for term, weight in self.extra))
+            added = _where(everything, summed(weight * term(hand, target) for term, weight in self.extra))
             total = total + added
         return LossTerms(total, joints, verts, projected, edges, normals, heat, added)
 
@@ -151,11 +151,3 @@ def _edges(verts_m: Verts, faces: Faces) -> Float[Tensor, "hands faces 3 3"]:
 def _where(known: Bool[Tensor, " hands"] | None, term: Float[Tensor, " hands"]) -> Float[Tensor, " hands"]:
     """Return a term for the hands with labels, and nothing for the others."""
     return term if known is None else term * known
-
-
-def _joint_sets(hand: HandPrediction) -> list[Float[Tensor, "hands joints 3"]]:
-    return [hand.joints_m] if hand.token_joints_m is None else [hand.joints_m, hand.token_joints_m]
-
-
-def _summed(distances: Iterable[Float[Tensor, " hands"]]) -> Float[Tensor, " hands"]:
-    return torch.stack(list(distances)).sum(dim=0)

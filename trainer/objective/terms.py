@@ -1,6 +1,6 @@
 """The terms of a comparison of hands, their weights, and the distances that they are made of."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -108,6 +108,11 @@ def mean_distance(
     """
     distances = _DISTANCES[norm](found - wanted)
     return (distances if known is None else distances * known[..., None]).mean(dim=(1, 2))
+
+
+def summed(distances: Iterable[Float[Tensor, " hands"]]) -> Float[Tensor, " hands"]:
+    """Return the sum of some distances, such as those of several sets of joints."""
+    return torch.stack(list(distances)).sum(dim=0)
 
 
 def _shares_of(known: KnownLabels) -> dict[str, Tensor]:

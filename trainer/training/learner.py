@@ -65,6 +65,22 @@ def pass_weights(config: RecycleConfig | None) -> PassWeights:
     return PassWeights(config.alpha, config.beta / twins, config.gamma / twins)
 
 
+def self_correlation(
+    config: RecycleConfig | None, terms: TermWeights, norms: TermNorms
+) -> SelfCorrelationLoss:
+    """Return the comparison of both passes, as a configuration reads the paper; without twins none counts."""
+    if config is None:
+        return SelfCorrelationLoss(terms, norms=norms, detach_original=False)
+    return SelfCorrelationLoss(
+        terms,
+        norms=norms,
+        detach_original=config.detach_original,
+        centres_projected=config.centre_projected,
+        all_outputs=config.compared == "all",
+        photographs_camera=config.projected_with == "photograph",
+    )
+
+
 class Learner:
     """A network that learns: takes batches, moves weights.
 
@@ -123,12 +139,7 @@ class Learner:
                 (load_by_path(path, key="loss.extra"), weight) for path, weight in config.loss.extra.items()
             ],
         ).to(fabric.device)
-        self._correlation = SelfCorrelationLoss(
-            terms,
-            norms=norms,
-            detach_original=recycle.detach_original if recycle else False,
-            centres_projected=recycle.centre_projected if recycle else False,
-        )
+        self._correlation = self_correlation(recycle, terms, norms)
         self._drill = lifting_drill(
             network, config, hand_model, terms=terms, norms=norms, visible=fabric.is_global_zero
         )

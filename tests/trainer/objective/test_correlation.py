@@ -5,7 +5,7 @@ from tests.support.random_hands import FACES, NUM_JOINTS, ONES, moved, random_ha
 from trainer.objective.correlation import SelfCorrelationLoss
 from trainer.objective.supervised import SupervisedLoss
 from trainer.objective.terms import TermNorms, TermWeights
-from trainer.types import HandTarget
+from trainer.types import HandPrediction, HandTarget
 
 
 def test_a_hand_agrees_with_itself() -> None:
@@ -120,3 +120,53 @@ def test_centred_projections_ignore_where_the_hand_is_in_the_image() -> None:
     torch.testing.assert_close(
         loss(hand, moved(hand, (0.1, 0, 0))).projected, torch.zeros(2), atol=1e-5, rtol=0
     )
+
+
+def with_all_outputs(hand: HandPrediction, seed: int) -> HandPrediction:
+    """The same hand with joint tokens and a coarse mesh, which disagree with it."""
+    other = random_hand(seed)
+    return hand._replace(token_joints_m=other.joints_m, coarse_verts_m=other.verts_m[:, :4])
+
+
+def test_joint_tokens_and_coarse_meshes_have_no_part_unless_asked() -> None:
+    hand, twin = random_hand(0), random_hand(1)
+    everything = with_all_outputs(hand, 2), with_all_outputs(twin, 3)
+    plain = SelfCorrelationLoss(ONES)
+    torch.testing.assert_close(plain(*everything), plain(hand, twin))
+
+
+def test_all_outputs_are_compared_as_supervision_compares_them() -> None:
+    """Sets of joints are summed in Eq. 3 and Eq. 5, and the coarse mesh has half of Eq. 4."""
+    hand, twin = with_all_outputs(random_hand(0), 2), with_all_outputs(random_hand(1), 3)
+    loss, plain = SelfCorrelationLoss(ONES, all_outputs=True), SelfCorrelationLoss(ONES)
+    found = loss(hand, twin)
+    mesh = plain(hand, twin)
+    tokens = plain(*(random_hand(seed) for seed in (2, 3)))
+    torch.testing.assert_close(found.joints, mesh.joints + tokens.joints)
+    torch.testing.assert_close(found.projected, mesh.projected + tokens.projected)
+    coarse = plain(
+        *(
+            each._replace(verts_m=each.coarse_verts_m)
+            for each in (hand, twin)
+            if each.coarse_verts_m is not None
+        )
+    )
+    torch.testing.assert_close(found.verts, (mesh.verts + coarse.verts) / 2)
+    torch.testing.assert_close(loss(hand, hand).total, torch.zeros(2))
+
+
+def test_with_the_photographs_camera_the_twins_own_does_not_count() -> None:
+    """Neither do places: a hand that is seen elsewhere, or larger, is the same from the same wrist."""
+    hand, twin = with_all_outputs(random_hand(0), 2), with_all_outputs(random_hand(1), 3)
+    loss = SelfCorrelationLoss(ONES, all_outputs=True, photographs_camera=True)
+    elsewhere = twin._replace(camera=torch.tensor([[3.0, 0.2, 0.1]]).repeat(2, 1))
+    torch.testing.assert_close(loss(hand, elsewhere), loss(hand, twin))
+    plain = SelfCorrelationLoss(ONES, photographs_camera=True)
+    torch.testing.assert_close(
+        plain(hand, moved(hand, (0.1, 0.2, 0))).projected, torch.zeros(2), atol=1e-5, rtol=0
+    )
+    # Eq. 5 by hand: one fingertip 0.1 m to the right is 0.8 ndc at the photograph's 8 ndc per metre.
+    bent_m = hand.joints_m.clone()
+    bent_m[:, 8, 0] += 0.1
+    bent = hand._replace(joints_m=bent_m, camera=elsewhere.camera)
+    torch.testing.assert_close(plain(hand, bent).projected, torch.full((2,), 0.8 / (21 * 2)))

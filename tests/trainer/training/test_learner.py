@@ -12,16 +12,19 @@ import torch
 
 from shared.errors import TrainingError
 from shared.hand_model import load_hand_model
+from tests.support.random_hands import ONES, random_hand
 from tests.support.repository import ROOT
 from tests.support.small_run import JOINT_READER, MADE, REGRESSOR, one_source, small_config, two_sources
 from tests.support.two_processes import with_twins
+from trainer.config.recycling import RecycleConfig
 from trainer.config.run import TrainConfig
 from trainer.data.loader import RoundLoader
 from trainer.networks.base import HandNetwork
+from trainer.objective.terms import L1_NORMS
 from trainer.run.folder import RunFolder
 from trainer.run.processes import build_fabric
 from trainer.run.records import read_records
-from trainer.training.learner import Learner
+from trainer.training.learner import Learner, self_correlation
 
 TWO_PROCESSES = ROOT / "tests" / "support" / "two_processes.py"
 
@@ -87,6 +90,29 @@ def test_frozen_stages_stay_as_they_are_while_the_rest_learns(tmp_path: Path) ->
     assert not any(torch.equal(after[name], before[name]) for name in moved)
     in_optimiser = sum(len(group["params"]) for group in learner.optimiser.param_groups)
     assert in_optimiser == len(moved)
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        {"detach_original": False},
+        {"centre_projected": True},
+        {"compared": "all"},
+        {"projected_with": "photograph"},
+    ],
+)
+def test_each_reading_of_the_self_correlation_compares_otherwise(reading: dict[str, object]) -> None:
+    """By its value or its gradient, for a network that has joint tokens too."""
+    found = []
+    for chosen in ({}, reading):
+        hand, twin = (
+            random_hand(seed)._replace(token_joints_m=random_hand(seed + 2).joints_m) for seed in (0, 1)
+        )
+        hand.verts_m.requires_grad_()
+        config = RecycleConfig.model_validate({"backgrounds": "rooms", **chosen})
+        total = self_correlation(config, ONES, L1_NORMS)(hand, twin).total.sum()
+        found.append((total.item(), total.requires_grad))
+    assert found[0] != found[1]
 
 
 def test_averaging_does_not_change_what_is_learnt(tmp_path: Path) -> None:
