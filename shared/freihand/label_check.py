@@ -1,4 +1,7 @@
-"""Whether the labels of a data set are right hands in metres before their cameras, and of the hand model."""
+"""Whether the labels of a data set are right hands in metres before their cameras, and of the hand model.
+
+Labels that are less than meshes are looked at as far as they go: which hand it is, joints alone do not tell.
+"""
 
 import numpy as np
 from jaxtyping import Bool
@@ -41,27 +44,47 @@ def check_labels(split: FreiHandSplit, hand_model: HandModel, *, setting: str = 
         DatasetError: A camera is none, or a hand is in other units, behind it, outside of the photograph, or
             a left one.
     """
-    advice = f"Set {setting} to the model that the labels were made with."
-    if split.verts_m.shape[1] != hand_model.num_verts:
-        raise ConfigError(
-            (
-                f"{split.root}: expected meshes of {hand_model.num_verts} vertices as in the hand model "
-                f"{hand_model.name}, found {split.verts_m.shape[1]}."
-            ),
-            remedy=advice,
-        )
+    if split.labels == "keypoints":
+        _refuse(split, {"joints in the photographs, each known or not": _is_nowhere(split)})
+        return
+    if split.labels == "mesh":
+        _check_meshes_count(split, hand_model, setting)
     unusable = {
         "cameras with focal lengths and a principal point": _is_no_camera(split),
         "hands in metres": _has_other_units(split),
         "hands in front of the camera": ~(split.joints_m[..., 2] > 0).all(axis=1),
         "hands that the photograph shows": _is_outside(split),
     }
+    _refuse(split, unusable)
+    if split.labels == "mesh":
+        _check_meshes(split, hand_model, setting)
+
+
+def _advice(setting: str) -> str:
+    return f"Set {setting} to the model that the labels were made with."
+
+
+def _refuse(split: FreiHandSplit, unusable: dict[str, _Mask]) -> None:
     for wanted, mask in unusable.items():
         if mask.any():
             raise DatasetError(
                 f"{split.root}: expected {wanted}, found {_which(mask)} otherwise.",
                 remedy="Correct these labels, or leave the photographs out.",
             )
+
+
+def _check_meshes_count(split: FreiHandSplit, hand_model: HandModel, setting: str) -> None:
+    if split.verts_m.shape[1] != hand_model.num_verts:
+        raise ConfigError(
+            (
+                f"{split.root}: expected meshes of {hand_model.num_verts} vertices as in the hand model "
+                f"{hand_model.name}, found {split.verts_m.shape[1]}."
+            ),
+            remedy=_advice(setting),
+        )
+
+
+def _check_meshes(split: FreiHandSplit, hand_model: HandModel, setting: str) -> None:
     distances_m, mirrored = _compare_meshes(split, hand_model)
     far = distances_m > MAX_REGRESSION_M
     if far.any():
@@ -71,7 +94,7 @@ def check_labels(split: FreiHandSplit, hand_model: HandModel, *, setting: str = 
                 f"those that the hand model {hand_model.name} regresses from the vertices, found "
                 f"{1000 * distances_m.max():.0f} mm, and {_which(far)} farther away."
             ),
-            remedy=advice,
+            remedy=_advice(setting),
         )
     if mirrored.any():
         raise DatasetError(
@@ -96,6 +119,15 @@ def _has_other_units(split: FreiHandSplit) -> _Mask:
     palm_m = np.linalg.norm(finger_m - wrist_m, axis=1)
     other: _Mask = ~((palm_m > PALM_M[0]) & (palm_m < PALM_M[1]))
     return other
+
+
+def _is_nowhere(split: FreiHandSplit) -> _Mask:
+    """Tell of which hands no joint is known, or mostly such as the photograph does not show."""
+    keypoints = split.keypoints
+    known = keypoints[..., 2] > 0
+    inside = ((keypoints[..., :2] >= -0.5) & (keypoints[..., :2] <= split.image_px - 0.5)).all(axis=2)
+    nowhere: _Mask = (known & inside).sum(axis=1) < _MIN_INSIDE * np.maximum(known.sum(axis=1), 1)
+    return nowhere | (keypoints[..., 2] < 0).any(axis=1)
 
 
 def _is_outside(split: FreiHandSplit) -> _Mask:

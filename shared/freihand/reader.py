@@ -2,6 +2,9 @@
 
     {split}/rgb/%08d.jpg   {split}_K.json   {split}_xyz.json   {split}_verts.json
 
+A data set may know less of its hands (`LabelKind`): joints alone, or no more than where they appear, in
+``{split}_keypoints.json``: column, row, and 0 for a joint that is not known, in pixels of the image.
+
 Image i shows pose i modulo the number of poses: FreiHAND's training split has each of its 32,560 poses four
 times, on different backgrounds. Its evaluation split has images and intrinsics; its other labels come in an
 archive of their own and are not needed to predict.
@@ -14,8 +17,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
 
+from shared.camera import project_px
 from shared.errors import DatasetError
 from shared.freihand.annotations import read_annotation
 from shared.images import decode_rgb
@@ -27,7 +31,13 @@ FREIHAND_PX = 224
 
 type SplitName = Literal["training", "evaluation"]
 
-LABELS_ADVICE = "Predicting works without labels; to train or to score, unpack them beside the images."
+type LabelKind = Literal["mesh", "joints", "keypoints", "none"]
+"""What is known of a hand: joints and vertices; joints in space; joints in the image; or nothing."""
+
+LABELS_ADVICE = (
+    "Predicting works without labels; to train or to score, unpack them beside the images. The key labels of "
+    "[[data.sources]] says that there are fewer."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -59,7 +69,7 @@ class FreiHandSplit:
         split: Which of the two splits.
         num_versions: How often the poses repeat; None takes images / poses.
         source: Goes before the names of its samples, where a run learns from several data sets.
-        pictures_only: Look for no annotations: each image shows a hand of its own, of which nothing is known.
+        labels: Look for these annotations and no others.
 
     Raises:
         DatasetError: The folder is missing or not such a dataset, or its parts disagree.
@@ -72,20 +82,23 @@ class FreiHandSplit:
         *,
         num_versions: int | None = None,
         source: str = "",
-        pictures_only: bool = False,
+        labels: LabelKind = "mesh",
     ) -> None:
         self.root, self.split, self.source = root, split, source
-        self.pictures_only = pictures_only
+        self.labels: LabelKind = labels
         self._num_images = _count_images(root, split)
         self._joints_m: np.ndarray | None = None
         self._verts_m: np.ndarray | None = None
-        if pictures_only:
+        self._keypoints: np.ndarray | None = None
+        if labels == "none":
             self.intrinsics = np.zeros((self._num_images, 3, 3), np.float32)
-            self.num_versions = 1
-            return
-        self.intrinsics = read_annotation(root / f"{split}_K.json", rows=3)
-        self._joints_m = self._labels("xyz", rows=NUM_JOINTS)
-        self._verts_m = self._labels("verts", rows=None)
+        elif labels == "keypoints":
+            self._keypoints = read_annotation(root / f"{split}_keypoints.json", rows=NUM_JOINTS)
+            self.intrinsics = np.zeros((len(self._keypoints), 3, 3), np.float32)
+        else:
+            self.intrinsics = read_annotation(root / f"{split}_K.json", rows=3)
+            self._joints_m = self._labels("xyz", rows=NUM_JOINTS)
+            self._verts_m = self._labels("verts", rows=None) if labels == "mesh" else None
         versions, rest = divmod(self._num_images, self.num_poses)
         if rest or versions == 0 or num_versions not in (None, versions):
             wanted = "a multiple" if num_versions is None else f"{num_versions} times as many"
@@ -108,7 +121,7 @@ class FreiHandSplit:
             self.split,
             num_versions=self.num_versions,
             source=self.source,
-            pictures_only=self.pictures_only,
+            labels=self.labels,
         )
         return again, ()
 
@@ -132,6 +145,11 @@ class FreiHandSplit:
         """The vertices of every pose in camera axes; a `DatasetError` if the split came without them."""
         return self._present(self._verts_m, "verts")
 
+    @property
+    def keypoints(self) -> Float32[np.ndarray, "poses 21 3"]:
+        """Column and row of every joint, and 0 where it is not known; a `DatasetError` without them."""
+        return self._present(self._keypoints, "keypoints")
+
     @functools.cached_property
     def mano(self) -> Float32[np.ndarray, "poses 61"]:
         """FreiHAND's parameters of every pose as they are; zeros if the split came without them."""
@@ -147,7 +165,7 @@ class FreiHandSplit:
         if height != width:
             raise DatasetError(
                 f"{self.image_path(0)}: expected a square image, found {width} x {height}.",
-                remedy="Crop the images, and shift the principal points with them.",
+                remedy="`meshcycle import-dataset layout` cuts squares about the hands, cameras too.",
             )
         return int(width)
 
@@ -188,7 +206,7 @@ class FreiHandSplit:
                     f"{self.image_px}), found "
                     f"{width} x {height}."
                 ),
-                remedy="Give all images one size, with cameras that belong to it.",
+                remedy="`meshcycle import-dataset layout` cuts squares of one size about the hands.",
             )
         return pixels
 
@@ -203,7 +221,7 @@ class FreiHandSplit:
 
     def camera(self, pose: int) -> Intrinsics:
         """Return the pinhole camera of a pose."""
-        assert not self.pictures_only, "nobody knows the cameras of pictures alone"
+        assert self.labels in ("mesh", "joints"), "nobody knows the cameras of other pictures"
         k = self.intrinsics[pose]
         fx_px, fy_px, cx_px, cy_px = (float(k[entry]) for entry in ((0, 0), (1, 1), (0, 2), (1, 2)))
         return Intrinsics(
@@ -214,6 +232,15 @@ class FreiHandSplit:
             width_px=self.image_px,
             height_px=self.image_px,
         )
+
+    def places_px(self, pose: int) -> tuple[Float[np.ndarray, "21 2"], Bool[np.ndarray, " 21"]]:
+        """Return where the joints of a pose appear in its images, and which of these are known."""
+        if self.labels == "none":
+            return np.zeros((NUM_JOINTS, 2)), np.zeros(NUM_JOINTS, bool)
+        if self._keypoints is not None:
+            return self._keypoints[pose, :, :2], self._keypoints[pose, :, 2] > 0
+        places_px = project_px(self.joints_m[pose], self.camera(pose), size_px=self.image_px)
+        return places_px, np.ones(NUM_JOINTS, bool)
 
     def labelled_hand(self, index: int) -> LabelledHand:
         """Return the labels of an image, as a dataset writer takes them."""

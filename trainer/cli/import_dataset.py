@@ -13,7 +13,7 @@ from shared.cli.numbers import COUNT, FiniteRange
 from shared.cli.options import as_json, examples, file_path, output_path, pass_parts
 from shared.cli.report import report
 from shared.seams.parts import Parts
-from trainer.import_dataset.registry import FREIHAND, PHOTOGRAPHS, READERS, open_reader
+from trainer.import_dataset.registry import COCO_WHOLEBODY, FREIHAND, PHOTOGRAPHS, READERS, open_reader
 
 
 class DatasetType(click.Choice[str]):
@@ -37,10 +37,12 @@ _NOT_FOR_FREIHAND = ("left_hand_model", "protocol", "evaluation", "every", "marg
         "--left-hand-model data/MANO_LEFT.pkl --protocol s1",
         "meshcycle import-dataset interhand InterHand2.6M --out data/interhand "
         "--hand-model data/MANO_RIGHT.pkl --joints mesh --every 5",
+        "meshcycle import-dataset coco-wholebody coco --out data/coco",
+        "meshcycle import-dataset layout myhands --out data/myhands",
         "meshcycle import-dataset photographs holiday --out data/mycamera",
     )
 )
-@click.argument("dataset", type=DatasetType([*READERS, FREIHAND, PHOTOGRAPHS]))
+@click.argument("dataset", type=DatasetType([*READERS, FREIHAND, COCO_WHOLEBODY, PHOTOGRAPHS]))
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @output_path("Folder of the dataset; an unfinished import is continued.", required=True)
 @file_path(
@@ -102,6 +104,9 @@ def import_dataset(
     is only unpacked. A table says what was left out and why. An interrupted import is continued by the same
     command.
 
+    Of COCO-WholeBody, which has no meshes, hands and their keypoints are taken. "layout" is FreiHAND's own
+    with photographs of any width and height, which become squares.
+
     DATASET may also be "photographs": SOURCE is then a folder of your own, or a video, and what is written
     are squares of the hands that are found, without labels (docs/data.md).
     """
@@ -111,6 +116,13 @@ def import_dataset(
         if options := _given(ctx, _NOT_FOR_FREIHAND):
             raise click.UsageError(f"{options}: not for {FREIHAND}, whose photographs are crops already.")
         result = copy_freihand(source, out)
+    elif dataset == COCO_WHOLEBODY:
+        from trainer.import_dataset.keypoints import import_keypoints
+        from trainer.import_dataset.readers.coco_wholebody import CocoWholeBody
+
+        if options := _given(ctx, _OF_LABELS):
+            raise click.UsageError(f"{options}: not for {COCO_WHOLEBODY}, which has no meshes.")
+        result = import_keypoints(CocoWholeBody(source), out, margin=margin, every=every)
     elif dataset == PHOTOGRAPHS:
         from trainer.import_dataset.photographs import MARGIN, import_photographs
         from trainer.photographs.pictures import pictures_of

@@ -5,10 +5,11 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from shared.freihand import LabelKind
 from shared.ranges import Count
 from shared.records import Section
 from trainer.config.sections import AugmentConfig
@@ -28,9 +29,10 @@ class SourceConfig(Section):
 
     root: Path
     """Folder that holds training/rgb and training_*.json."""
-    labels: Literal["mesh", "none"] = "mesh"
-    """``none`` takes photographs alone, whatever lies beside them: their predictions are rendered, and twins
-    and self-correlation teach. Needs ``recycle.target = "rendered"``, and another source with labels."""
+    labels: LabelKind = "mesh"
+    """What is learnt of its hands: joints and vertices; ``joints`` in space alone; ``keypoints``, which are
+    joints in the photograph; or ``none``, photographs whose predictions are rendered, so that twins and
+    self-correlation teach (``recycle.target = "rendered"``). Another source needs meshes."""
     share: float = Field(gt=0, le=1)
     """Of the samples of every epoch; the shares of all sources sum to 1."""
     name: Annotated[str, AfterValidator(_checked_name)] | None = None

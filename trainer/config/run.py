@@ -142,16 +142,27 @@ class TrainConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _some_source_has_meshes(self) -> Self:
+        less = [source for source in self.data.all_sources if source.labels != "mesh"]
+        if len(less) == len(self.data.all_sources):
+            raise ValueError(
+                "no source has meshes, so nothing would tell the best round: add one that has, such as hands "
+                "that make-dataset draws"
+            )
+        drawn = [source.called for source in less if source.twins]
+        if drawn and self.recycle is not None and self.recycle.source == "ground_truth":
+            raise ValueError(
+                f'{drawn[0]} has no meshes that could be drawn: set recycle.source = "prediction", or '
+                "twins = false for it"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _photographs_without_labels_teach(self) -> Self:
         without = [source for source in self.data.all_sources if not source.is_labelled]
         if not without:
             return self
         name, recycle = without[0].called, self.recycle
-        if len(without) == len(self.data.all_sources):
-            raise ValueError(
-                "no source has labels, so nothing would tell the best round: add one that has, such as hands "
-                "that make-dataset draws"
-            )
         if (
             recycle is None
             or not all(source.twins for source in without)
@@ -161,11 +172,8 @@ class TrainConfig(Section):
                 f"{name} has no labels, so only its twins can teach: give it twins = true, and the run a "
                 "table [recycle] with beta or gamma above 0"
             )
-        if recycle.target != "rendered" or recycle.source == "ground_truth":
-            raise ValueError(
-                f'{name} has no labels that twins could have: set recycle.target = "rendered" and '
-                'recycle.source = "prediction"'
-            )
+        if recycle.target != "rendered":
+            raise ValueError(f'{name} has no labels that twins could have: set recycle.target = "rendered"')
         return self
 
     @model_validator(mode="after")

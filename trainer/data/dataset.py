@@ -173,20 +173,37 @@ class HandDataset(Dataset[LoadedSample]):
 
     def _seen(self, key: SampleKey, rng: np.random.Generator) -> tuple[Warp, Labels]:
         """Return what the crop shows of a photograph, and its labels there."""
-        if self.split.pictures_only:
-            return self._centre_warp(key, rng), Labels.nothing(self.num_verts)
-        pose, size_px = self.split.pose_of(key.index), self.split.image_px
-        verts_m, joints_m = self.split.verts_m[pose], self.split.joints_m[pose]
-        camera = self.split.camera(pose)
-        if self.box_margin is None:
-            warp = self._centre_warp(key, rng)
-        else:
-            joints_ndc = px_to_ndc(project_px(joints_m, camera, size_px=size_px), size_px=size_px)
-            if key.epoch is None:
-                warp = box_warp(joints_ndc, margin=self.box_margin)
-            else:
-                warp = random_box_warp(self.augment, rng, joints_ndc, margin=self.box_margin)
-        return warp, _warped_labels(verts_m, joints_m, camera, warp, size_px=size_px)
+        split, size_px = self.split, self.split.image_px
+        pose = split.pose_of(key.index)
+        places_px, known = split.places_px(pose)
+        warp = self._warp(px_to_ndc(places_px[known], size_px=size_px), key, rng)
+        match split.labels:
+            case "mesh":
+                labels = _warped_labels(
+                    split.verts_m[pose], split.joints_m[pose], split.camera(pose), warp, size_px=size_px
+                )
+            case "joints":
+                no_verts_m = np.zeros((self.num_verts, 3), np.float32)
+                labels = _warped_labels(
+                    no_verts_m, split.joints_m[pose], split.camera(pose), warp, size_px=size_px
+                )._replace(verts_m=no_verts_m, knows_verts=np.array(False))
+            case "keypoints" | "none":
+                places_ndc = warp.points_ndc(px_to_ndc(places_px, size_px=size_px))
+                labels = Labels.nothing(self.num_verts)._replace(
+                    joints_ndc=np.where(known[:, None], places_ndc, 0).astype(np.float32), knows_places=known
+                )
+        return warp, labels
+
+    def _warp(self, places_ndc: np.ndarray, key: SampleKey, rng: np.random.Generator) -> Warp:
+        """Return what the crop shows of a photograph, about the joints that are known."""
+        if self.box_margin is None or not len(places_ndc):
+            return self._centre_warp(key, rng)
+        if key.epoch is None:
+            return box_warp(places_ndc, margin=self.box_margin)
+        # Which way is up is known where no joint is missing.
+        whole = len(places_ndc) == NUM_JOINTS
+        augment = self.augment if whole else self.augment.model_copy(update={"upright_share": 0.0})
+        return random_box_warp(augment, rng, places_ndc, margin=self.box_margin)
 
     def _centre_warp(self, key: SampleKey, rng: np.random.Generator) -> Warp:
         if key.epoch is None:

@@ -32,7 +32,7 @@ class SourceDatasets(Dataset[LoadedSample]):
             ConfigError: A crop is larger than the photographs.
         """
         drawn_labels = config.recycle is not None and config.recycle.target == "rendered"
-        num_verts = next(source.split.verts_m.shape[1] for source in sources if source.is_labelled)
+        num_verts = next(source.split.verts_m.shape[1] for source in sources if source.has_meshes)
         return cls(
             [
                 HandDataset(

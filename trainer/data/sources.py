@@ -42,7 +42,12 @@ class Source:
     @property
     def is_labelled(self) -> bool:
         """Whether anything is known about its hands."""
-        return not self.split.pictures_only
+        return self.split.labels != "none"
+
+    @property
+    def has_meshes(self) -> bool:
+        """Whether everything is known about them, so that models are selected by its scores."""
+        return self.split.labels == "mesh"
 
     @property
     def drawn(self) -> Sequence[int]:
@@ -60,9 +65,7 @@ def open_split(source: SourceConfig, data: DataConfig, *, split: SplitName = "tr
     """
     prefix = source.called if len(data.all_sources) > 1 else ""
     versions = source.num_versions if split == "training" else None
-    return FreiHandSplit(
-        source.root, split, num_versions=versions, source=prefix, pictures_only=not source.is_labelled
-    )
+    return FreiHandSplit(source.root, split, num_versions=versions, source=prefix, labels=source.labels)
 
 
 def open_sources(config: TrainConfig) -> tuple[Source, ...]:
@@ -101,7 +104,7 @@ def open_sources(config: TrainConfig) -> tuple[Source, ...]:
 
 
 def check_sources(sources: Sequence[Source], hand_model: HandModel) -> None:
-    """Make sure that all labels are meshes of one hand model, where their photographs can show them.
+    """Make sure that all labels are of one hand model, where their photographs can show them.
 
     Photographs without labels are not looked at.
 
@@ -109,7 +112,7 @@ def check_sources(sources: Sequence[Source], hand_model: HandModel) -> None:
         ConfigError: The labels of a source are of another hand model.
         DatasetError: A source has no labels, or some that cannot be true.
     """
-    labelled = [source for source in sources if source.is_labelled]
+    labelled = sorted((each for each in sources if each.is_labelled), key=lambda each: not each.has_meshes)
     for number, source in enumerate(labelled):
         try:
             check_labels(source.split, hand_model)

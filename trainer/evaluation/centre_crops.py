@@ -8,7 +8,7 @@ from jaxtyping import Float32
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from shared.camera import project_px, px_to_ndc
+from shared.camera import px_to_ndc
 from shared.errors import DatasetError
 from shared.freihand import FreiHandSplit
 from trainer.data.augment import Warp
@@ -64,7 +64,7 @@ class BoxCrops(CentreCrops):
 
     def __init__(self, split: FreiHandSplit, *, margin: float, input_px: int) -> None:
         super().__init__(split, crop_px=split.image_px, input_px=input_px)
-        if not split.has_labels:
+        if split.labels == "mesh" and not split.has_labels:
             raise DatasetError(
                 f"{split.root}: expected labels that tell where the hands are, found none.",
                 remedy="Unpack them, or predict the photographs with boxes or a detector.",
@@ -74,8 +74,8 @@ class BoxCrops(CentreCrops):
     def warp(self, index: int) -> Warp:
         """Return what the crop shows of a photograph."""
         pose, size_px = self.split.pose_of(index), self.split.image_px
-        joints_px = project_px(self.split.joints_m[pose], self.split.camera(pose))
-        return box_warp(px_to_ndc(joints_px, size_px=size_px), margin=self.margin)
+        places_px, known = self.split.places_px(pose)
+        return box_warp(px_to_ndc(places_px[known], size_px=size_px), margin=self.margin)
 
     def in_photographs(
         self, indices: Sequence[int], cameras: Float32[np.ndarray, "hands 3"]
@@ -93,6 +93,6 @@ def plain_crops(
     split: FreiHandSplit, *, crop_px: int, input_px: int, box_margin: float | None = None
 ) -> CentreCrops:
     """Return centre crops, or boxes where a network sees these and labels tell where they are."""
-    if box_margin is None or split.pictures_only:
+    if box_margin is None or split.labels == "none":
         return CentreCrops(split, crop_px=crop_px, input_px=input_px)
     return BoxCrops(split, margin=box_margin, input_px=input_px)

@@ -6,6 +6,7 @@ from shared.twins.rounds import SyntheticRound
 from trainer.config.run import TrainConfig
 from trainer.data.sources import Source
 from trainer.evaluation.evaluate import score_photographs
+from trainer.evaluation.partial_scores import score_partly
 from trainer.evaluation.twin_crops import recycled_error
 from trainer.networks.base import HandNetwork
 from trainer.run.processes import autocast_of
@@ -15,7 +16,7 @@ from trainer.run.source_scores import joined_scores
 def score_sources(
     network: HandNetwork, sources: tuple[Source, ...], config: TrainConfig, *, twins: Path | None
 ) -> dict[str, float]:
-    """Return the scores of all sources with labels, joined, and the recycled errors of those without.
+    """Return the scores of all sources with meshes, joined, and what can be measured of each of the others.
 
     Args:
         network: As it is after the round.
@@ -26,8 +27,8 @@ def score_sources(
     Raises:
         TrainingError: A predicted number is not finite.
     """
-    labelled = [source for source in sources if source.is_labelled]
     margin, autocast = config.model.box_margin, autocast_of(config.compute)
+    with_meshes = [source for source in sources if source.has_meshes]
     by_source = {
         source.name: score_photographs(
             network,
@@ -37,16 +38,18 @@ def score_sources(
             box_margin=margin,
             autocast=autocast,
         )
-        for source in labelled
+        for source in with_meshes
     }
-    scores = joined_scores(by_source, [source.share for source in labelled])
-    if twins is None:
-        return scores
-    drawn = SyntheticRound.open(twins)
+    scores = joined_scores(by_source, [source.share for source in with_meshes])
+    drawn = None if twins is None else SyntheticRound.open(twins)
     for source in sources:
-        if not source.is_labelled:
+        if source.split.labels in ("joints", "keypoints"):
+            found = score_partly(network, source, data=config.data, box_margin=margin, autocast=autocast)
+        elif source.split.labels == "none" and drawn is not None:
             found = recycled_error(
                 network, source, drawn, data=config.data, box_margin=margin, autocast=autocast
             )
-            scores |= {f"{source.name}/{name}": value for name, value in found.items()}
+        else:
+            continue
+        scores |= {f"{source.name}/{name}": value for name, value in found.items()}
     return scores

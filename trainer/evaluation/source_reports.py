@@ -19,34 +19,34 @@ class SourceReports:
         reports: By the name of the source.
         without_split: Sources that do not have the split.
         split: Which one was scored.
-        without_labels: Sources of photographs alone.
+        without_meshes: Sources whose labels are no meshes, or that have none.
     """
 
     reports: Mapping[str, EvaluationReport | PredictionsWithoutLabels]
     without_split: tuple[str, ...]
     split: SplitName
-    without_labels: tuple[str, ...] = ()
+    without_meshes: tuple[str, ...] = ()
 
     def to_text(self) -> str:
         """Return a table for each source, and what was left out."""
         blocks = [f"{name}: {each.to_text()}" for name, each in self.reports.items()]
         blocks += [f"{name}: there is no {self.split} split." for name in self.without_split]
         blocks += [
-            f"{name}: there are no labels to score; metrics.jsonl has the recycled error of every round."
-            for name in self.without_labels
+            f"{name}: there are no meshes to score; metrics.jsonl has what can be measured, round by round."
+            for name in self.without_meshes
         ]
         return "\n\n".join(blocks)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the single hands, ready for `json.dumps`; None for what was left out."""
         scored: dict[str, Any] = {name: each.to_json() for name, each in self.reports.items()}
-        return {"sources": scored | dict.fromkeys((*self.without_split, *self.without_labels))}
+        return {"sources": scored | dict.fromkeys((*self.without_split, *self.without_meshes))}
 
 
 def evaluate_sources(
     trained: TrainedHand, split: SplitName, *, tta: bool = False, max_workers: int = 0
 ) -> SourceReports:
-    """Score a network on each of its sources that has the split, and labels.
+    """Score a network on each of its sources that has the split, and meshes.
 
     Args:
         trained: The network.
@@ -59,7 +59,7 @@ def evaluate_sources(
         CheckpointError: A predicted number is not finite.
     """
     data = trained.config.data
-    wanted = [source for source in data.all_sources if source.is_labelled]
+    wanted = [source for source in data.all_sources if source.labels == "mesh"]
     present = [each for each in wanted if (each.root / split / "rgb").is_dir() or not each.root.is_dir()]
     reports: dict[str, EvaluationReport | PredictionsWithoutLabels] = {}
     for source in present or wanted:
@@ -68,8 +68,8 @@ def evaluate_sources(
         evaluation = evaluate_checkpoint(trained, photographs, tta=tta, workers=workers)
         reports[source.called] = evaluation.report or PredictionsWithoutLabels(source.root, len(photographs))
     left_out = tuple(source.called for source in wanted if source not in present)
-    without_labels = tuple(source.called for source in data.all_sources if not source.is_labelled)
-    return SourceReports(reports, left_out, split, without_labels)
+    without_meshes = tuple(source.called for source in data.all_sources if source.labels != "mesh")
+    return SourceReports(reports, left_out, split, without_meshes)
 
 
 def workers_for(num_photographs: int, max_workers: int) -> int:

@@ -89,8 +89,18 @@ def crop_hand(
     )
 
 
+def places_in_crop(
+    places_px: Float[np.ndarray, "points 2"], square: HandSquare
+) -> Float[np.ndarray, "points 2"]:
+    """Return where points of a photograph appear in its square, whose pixel u shows column step u + left."""
+    step = square.size_px / CROP_PX
+    corner_px = np.array(square.centre_px) - step * (CROP_PX - 1) / 2
+    moved: Float[np.ndarray, "points 2"] = (places_px - corner_px) / step
+    return moved
+
+
 def _camera_of_square(camera: Intrinsics, square: HandSquare) -> Intrinsics:
-    """Shift and scale a camera as `crop_square` does the picture: pixel u shows column step u + left."""
+    """Shift and scale a camera as `crop_square` does the picture."""
     step = square.size_px / CROP_PX
     left_px, top_px = (centre - step * (CROP_PX - 1) / 2 for centre in square.centre_px)
     return Intrinsics(

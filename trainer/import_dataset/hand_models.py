@@ -5,6 +5,7 @@ from pathlib import Path
 from shared.errors import ConfigError
 from shared.hand_model import HandModel, load_hand_model
 from trainer.import_dataset.reader import DatasetReader
+from trainer.import_dataset.readers.layout import Layout
 
 
 def import_models(
@@ -16,6 +17,8 @@ def import_models(
         ConfigError: The right one was not given, or a left one that the dataset has no use for.
         HandModelError: A file is no such hand.
     """
+    if right is None and isinstance(reader, Layout):
+        return load_hand_model(), None  # its meshes may be of the embedded hand
     if right is None:
         raise ConfigError(
             (

@@ -38,9 +38,9 @@ class SourceRecord:
         """Hands that something became of."""
         return self.images + self.left_out.total()
 
-    def kept(self, hand: SourceHand) -> None:
-        """Note that a hand is the next image."""
-        self._append(hand, image=self.images)
+    def kept(self, hand: SourceHand, **more: object) -> None:
+        """Note that a hand is the next image, and whatever else is to be remembered of it."""
+        self._append(hand, image=self.images, **more)
         self.images += 1
 
     def leave_out(self, hand: SourceHand, reason: str) -> None:
@@ -60,7 +60,7 @@ class SourceRecord:
                 remedy="The dataset has changed since the import began: import it into another folder.",
             )
 
-    def _append(self, hand: SourceHand, **what: int | str) -> None:
+    def _append(self, hand: SourceHand, **what: object) -> None:
         line = json.dumps({"photograph": hand.photograph, "side": hand.side, **what}) + "\n"
         with self.path.open("a") as file:
             file.write(line)

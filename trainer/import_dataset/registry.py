@@ -15,6 +15,7 @@ READERS: Final[dict[str, str]] = {
     "ho3d": "trainer.import_dataset.readers.ho3d:Ho3d",
     "dexycb": "trainer.import_dataset.readers.dexycb:DexYcb",
     "interhand": "trainer.import_dataset.readers.interhand:InterHand",
+    "layout": "trainer.import_dataset.readers.layout:Layout",
 }
 """Name on the command line, and the class that reads it: a `trainer.import_dataset.reader.DatasetReader`."""
 
@@ -22,6 +23,9 @@ _MEMBERS: Final = ("title", "protocols", "uses_left_model", "hands", "labels", "
 
 FREIHAND: Final = "freihand"
 """It has the layout already, and is copied; see `trainer.import_dataset.freihand`."""
+
+COCO_WHOLEBODY: Final = "coco-wholebody"
+"""It has keypoints and no meshes; see `trainer.import_dataset.keypoints`."""
 
 PHOTOGRAPHS: Final = "photographs"
 """One's own, without labels; see `trainer.import_dataset.photographs`."""

@@ -12,6 +12,12 @@ from trainer.data.sources import Source
 from trainer.recycle.schedule import TwinSchedule
 from trainer.run.records import RoundRecord
 
+_KNOWN: Final = {
+    "mesh": "",
+    "joints": " labelled with joints",
+    "keypoints": " labelled with keypoints",
+    "none": " without labels",
+}
 _WARM_UP_STEPS: Final = 2
 _TIMED_STEPS: Final = 10
 _TIMED_ROUNDS: Final = 2
@@ -56,8 +62,8 @@ def describe_start(
 
 def _photographs(source: Source, *, is_alone: bool) -> str:
     share = "" if is_alone else f", {source.share:.0%} of an epoch"
-    kind = "photographs" if source.is_labelled else "photographs without labels"
-    counts = f"{len(source.training):,} {kind} and {len(source.held_out):,} held out"
+    photographs = f"photographs{_KNOWN[source.split.labels]}"
+    counts = f"{len(source.training):,} {photographs} and {len(source.held_out):,} held out"
     return f"{counts}, of {source.split.root}{share}"
 
 

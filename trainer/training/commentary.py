@@ -79,10 +79,10 @@ class Commentary:
         if not self._is_heard or not first.exists():
             return
         verts_m = read_predictions(first).verts_m
-        # Those of photographs without labels are compared with the hands of others.
+        # Those of photographs without meshes are compared with the hands of others.
         source = next(each for each in self._sources if each.twins)
-        if not source.is_labelled:
-            source = next(each for each in self._sources if each.is_labelled)
+        if not source.has_meshes:
+            source = next(each for each in self._sources if each.has_meshes)
         poses = [source.split.pose_of(index) for index in source.training[: len(verts_m)]]
         doubt = doubt_about(verts_m[: len(poses)], source.split.verts_m[poses], self._faces)
         if doubt:

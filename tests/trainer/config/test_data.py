@@ -118,7 +118,7 @@ UNLABELLED = {"backgrounds": "none", "target": "rendered"}
         ({}, {}, {**UNLABELLED, "source": "ground_truth"}, 'recycle.source = "prediction"'),
         ({}, {}, {**UNLABELLED, "beta": 0, "gamma": 0}, "beta or gamma above 0"),
         ({"twins": False}, {}, UNLABELLED, "give it twins = true"),
-        ({}, {"labels": "none"}, UNLABELLED, "no source has labels, so nothing would tell the best round"),
+        ({}, {"labels": "none"}, UNLABELLED, "no source has meshes, so nothing would tell the best round"),
         ({"num_versions": 4}, {}, UNLABELLED, "no num_versions where there are no labels"),
     ],
 )

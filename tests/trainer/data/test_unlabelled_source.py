@@ -131,7 +131,7 @@ def test_the_evaluation_says_in_a_line_that_there_is_nothing_to_score(uninterrup
     assert reports.to_json()["sources"].keys() == {"made", "camera"}
     assert reports.to_json()["sources"]["camera"] is None
     assert reports.to_text().endswith(
-        "camera: there are no labels to score; metrics.jsonl has the recycled error of every round."
+        "camera: there are no meshes to score; metrics.jsonl has what can be measured, round by round."
     )
 
 

@@ -7,6 +7,7 @@ from tests.support.published.dexycb import write_dexycb
 from tests.support.published.hands import Models, Source
 from tests.support.published.ho3d import write_ho3d
 from tests.support.published.interhand import write_interhand
+from tests.support.published.layout import write_layout
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +31,10 @@ def dexycb(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Source[s
 def interhand(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Source[tuple[str, Side]]:
     root = tmp_path_factory.mktemp("InterHand2.6M")
     return Source(root=root, hands=write_interhand(root, models.right))
+
+
+@pytest.fixture(scope="session")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Source[str]:
+    root = tmp_path_factory.mktemp("layout")
+    write_layout(root)
+    return Source(root=root, hands={})

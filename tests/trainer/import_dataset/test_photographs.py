@@ -54,7 +54,7 @@ def test_squares_are_a_source_of_photographs_without_labels(tmp_path: Path) -> N
         {"training": 4},
         {"no hand was found": 1, "the photograph cannot be read": 1},
     )
-    split = FreiHandSplit(tmp_path / "out", "training", pictures_only=True)
+    split = FreiHandSplit(tmp_path / "out", "training", labels="none")
     assert (len(split), split.image_px, split.has_labels) == (4, 224, False)
     lines = [json.loads(line) for line in (tmp_path / "out/training_sources.jsonl").read_text().splitlines()]
     assert lines[3] == {"photograph": "c.jpg, hand 2", "side": "left", "image": 2}
@@ -63,7 +63,7 @@ def test_squares_are_a_source_of_photographs_without_labels(tmp_path: Path) -> N
 def test_left_hands_are_mirrored(tmp_path: Path) -> None:
     """The first square of c begins at column 0, the second, of a left hand, at column 20."""
     import_photographs(HOLIDAY, tmp_path / "out", ByBrightness())
-    split = FreiHandSplit(tmp_path / "out", "training", pictures_only=True)
+    split = FreiHandSplit(tmp_path / "out", "training", labels="none")
     right, left = (split.image(index)[100, :, 1].astype(int) for index in (1, 2))
     assert np.abs(right - np.linspace(0, 255, WIDTH)[:224]).max() < 4
     assert np.abs(left - np.linspace(0, 255, WIDTH)[20:244][::-1]).max() < 4
