@@ -9,7 +9,7 @@ not labelled; 1 and 2 are hidden and visible ones. Pixels count from 0 at the ce
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from jaxtyping import Float32
@@ -36,7 +36,7 @@ class CocoWholeBody:
         DatasetError: It holds something else.
     """
 
-    title: Final = "COCO-WholeBody"
+    title: ClassVar[str] = "COCO-WholeBody"
 
     def __init__(self, source: Path) -> None:
         self._source = source
@@ -47,7 +47,7 @@ class CocoWholeBody:
                 self._paths[split] = path
         if not self._paths:
             raise DatasetError(
-                f"{source}: expected annotations/coco_wholebody_train_v1.0.json or that of val, found neither.",
+                f"{source}: expected annotations/coco_wholebody_train_v1.0.json or of val, found neither.",
                 remedy="Give the folder that holds annotations, train2017 and val2017.",
             )
         self._annotations: dict[SplitName, list[dict[str, Any]]] = {}
