@@ -22,6 +22,7 @@ from trainer.evaluation import held_out_scores
 from trainer.evaluation.source_reports import evaluate_sources
 from trainer.inspection.context import context_of
 from trainer.inspection.gallery_twins import write_run_gallery
+from trainer.inspection.repredict import network_of
 from trainer.inspection.shards import inspect_shards
 from trainer.inspection.twin_sheet import draw_twin_sheet
 from trainer.run.checkpoint import WEIGHTS
@@ -140,7 +141,8 @@ def test_the_gallery_and_the_sheet_show_photographs_without_labels(
 ) -> None:
     inspection = inspect_shards([uninterrupted])
     context = context_of(inspection)
-    write_run_gallery(tmp_path / "gallery.html", inspection, context, count=3)
+    trained = network_of(context, device="cpu")
+    write_run_gallery(tmp_path / "gallery.html", inspection, context, count=3, trained=trained)
     assert 'id="photo-camera-0000000' in (tmp_path / "gallery.html").read_text()
     assert draw_twin_sheet(inspection, context, count=3) is not None
 
