@@ -51,7 +51,7 @@ def render_round(renderer: RequestRenderer, job: RenderJob, *, stop: Event | Non
     """
     start_s = time.monotonic()
     under_way = _RoundUnderWay(renderer, job, stop)
-    rendered = under_way.render_missing(_prediction_paths(job.predictions_dir))
+    rendered = under_way.render_missing(_prediction_names(job.predictions_dir))
     drawn, quarantined = under_way.commit()
     return RenderReport(
         rendered=rendered,
@@ -64,16 +64,17 @@ def render_round(renderer: RequestRenderer, job: RenderJob, *, stop: Event | Non
     )
 
 
-def _prediction_paths(directory: Path) -> list[Path]:
-    paths = sorted(directory.glob("shard-*.safetensors"))
-    if not paths:
+def _prediction_names(directory: Path) -> list[str]:
+    # Names, because paths take ten times their memory.
+    names = sorted(path.name for path in directory.glob("shard-*.safetensors"))
+    if not names:
         raise ShardError(
             f"{directory}: expected prediction shards, found none.",
             remedy=(
                 "Give the folder that a round of `meshcycle train` wrote, such as RUN/predictions/round-0000."
             ),
         )
-    return paths
+    return names
 
 
 class _RoundUnderWay:
@@ -118,9 +119,9 @@ class _RoundUnderWay:
             run_seed=job.run_seed,
         )
 
-    def render_missing(self, paths: Sequence[Path]) -> int:
+    def render_missing(self, names: Sequence[str]) -> int:
         """Render and write all shards that are not complete, and return how many pictures that took."""
-        waiting = deque(paths)
+        waiting = deque(names)
         bar = FrameBar(f"Rendering round {self._job.round_index + 1}")
         with logging_redirect_tqdm(), bar, self._proof_is_there():
             while waiting or self._divided:
@@ -220,14 +221,14 @@ class _RoundUnderWay:
         self._quarantined += isinstance(answer, FailedRequest)
         return 1
 
-    def _requests(self, waiting: deque[Path], bar: FrameBar) -> Iterator[Request[Any]]:
+    def _requests(self, waiting: deque[str], bar: FrameBar) -> Iterator[Request[Any]]:
         """Read one shard after the other; the bar's total is a guess until the last one was read."""
         while waiting or self._divided:
             if self._divided:
                 path, number = self._divided.popleft()
                 yield from self._pictures(path, number, read_predictions(path))
                 continue
-            path = waiting.popleft()
+            path = self._job.predictions_dir / waiting.popleft()
             is_whole = self._workers_write and len(waiting) >= min(self._renderer.stats.workers, _LAST_SHARDS)
             predictions = None if is_whole else read_predictions(path)
             head = read_head(path) if predictions is None else predictions.head
