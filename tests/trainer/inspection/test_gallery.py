@@ -228,6 +228,35 @@ class TestBrowser:
             assert f"PA-MPJPE {held_out} mm" in dom
             assert f"mean error {mean} mm" in dom
 
+    def test_on_a_phone_pictures_are_large_and_nothing_covers_anything(
+        self, page: Path, chromium: Browser
+    ) -> None:
+        chromium.open(f"file://{page}#round=0", width_px=390, height_px=844)
+        cards_px, panels_px, page_px = chromium.run(
+            """(box => [[...document.querySelectorAll(".card")].map(box),
+            [...document.querySelectorAll(".card .panel")].map(box),
+            document.documentElement.scrollWidth])
+            (each => { const { x, y, right, bottom } = each.getBoundingClientRect();
+                       return [x, y, right, bottom]; })"""
+        )
+        assert page_px <= 390
+        assert len(cards_px) > 1
+        tops, bottoms = sorted(box[1] for box in cards_px), sorted(box[3] for box in cards_px)
+        assert all(bottom <= top for bottom, top in zip(bottoms, tops[1:], strict=False))
+        assert min(box[2] - box[0] for box in panels_px) > 140
+        assert max(box[2] for box in panels_px) <= 390
+
+    def test_a_click_enlarges_a_picture_and_another_puts_it_back(self, page: Path, chromium: Browser) -> None:
+        chromium.open(f"file://{page}#round=0")
+        small_px = chromium.run("document.querySelector('.card .panel').getBoundingClientRect().width")
+        chromium.click(".card .panel")
+        shown = "[document.querySelector('dialog').open, document.querySelector('dialog .panel').clientWidth]"
+        is_open, large_px = chromium.run(shown)
+        assert is_open
+        assert large_px > 2 * small_px
+        chromium.click("dialog .panel")
+        assert chromium.run(shown)[0] is False
+
     def test_mouse_and_keyboard_do_the_same(self, page: Path, chromium: Browser) -> None:
         """What is chosen also stands in the address, so that a view can be shared."""
         chromium.open(f"file://{page}#round=0")
