@@ -22,8 +22,9 @@ PATHS = sorted(
 )
 DEFINED_IN = re.findall(r"`(\w+)`(?:\s+(?:in|of))?\s+\(?`([\w/]+\.py)`\)?", TEXT)
 """Names that the page puts before a file."""
-PROSE = ("verts_m", "fx_px", "wall_s", "MESHCYCLE_TEST_ASSETS", "meshcycle", "sh", "sign_language_digits")
-"""Examples of names, a variable of the environment, the command, a mark of fences, and a folder of assets."""
+PROSE = ("verts_m", "fx_px", "wall_s", "slow", "MESHCYCLE_TEST_ASSETS", "meshcycle", "sh")
+PROSE += ("sign_language_digits",)
+"""Examples of names, a variable of the environment, the command, marks of fences and tests, and a folder."""
 
 
 @cache
