@@ -25,7 +25,7 @@ _MOST_STEPS: Final = 12
 _LEAST_GAIN_M: Final = 2e-6
 """A step that lowers the mean distance by less is the last one."""
 _POSE_DOUBT: Final = 1e-8
-_SHAPE_DOUBT: Final = 3e-8
+_SHAPE_DOUBT: Final = 1e-8
 """What a squared radian, and a squared standard deviation of shape, cost in square metres a vertex: enough
 to decide what the mesh leaves open, such as the twist of a straight finger."""
 

@@ -26,10 +26,10 @@ def posed(model: HandModel, fitted: FittedPose) -> np.ndarray:
 
 
 @pytest.mark.parametrize("index", range(HANDS))
-def test_a_posed_hand_is_described_within_a_quarter_of_a_millimetre(index: int) -> None:
+def test_a_posed_hand_is_described_within_an_eighth_of_a_millimetre(index: int) -> None:
     verts_m = labelled_hand(open_hand(), index, seed=3).verts_m
     fitted = fit_pose(verts_m, open_hand())
-    assert fitted.residual_mm < 0.25
+    assert fitted.residual_mm < 0.13
     distances_mm = 1000 * np.linalg.norm(posed(open_hand(), fitted) - verts_m, axis=1)
     assert distances_mm.mean() == pytest.approx(fitted.residual_mm, abs=2e-3)
     assert np.abs(fitted.shape).max() < 3

@@ -17,7 +17,7 @@ from tests.support.small_trained import INPUT_PX, as_trained, tiny_trained
 from trainer.evaluation.predict import predict_split
 from trainer.networks.base import HandNetwork
 from trainer.photographs.finders import CentreCrop, GivenBoxes
-from trainer.photographs.hand import PhotographedHand, predict_hands
+from trainer.photographs.hand import LookedAt, PhotographedHand, predict_hands, predict_pictures
 from trainer.run.trained import TrainedHand
 from trainer.types import HandPrediction
 
@@ -138,3 +138,19 @@ def test_hands_keep_the_order_of_their_places(trained: TrainedHand) -> None:
 
 def test_no_places_no_hands(trained: TrainedHand) -> None:
     assert predict_hands(trained, noise(), []) == []
+
+
+def test_forty_hands_of_two_pictures_stay_with_their_pictures() -> None:
+    """More than the network sees at once; each is what it is alone."""
+    trained, pictures = tiny_trained(), [noise(), noise()[:, ::-1]]
+    squares = [HandSquare(centre_px=(20 + 3 * n, 40), size_px=30, side="right") for n in range(40)]
+    looked_at = [
+        LookedAt(pictures[0], squares[:7]),
+        LookedAt(pictures[1], []),
+        LookedAt(pictures[1], squares),
+    ]
+    first, none, last = predict_pictures(trained, looked_at)
+    assert ([hand.square for hand in first], none) == (squares[:7], [])
+    assert [hand.square for hand in last] == squares
+    (alone,) = predict_hands(trained, pictures[1], [squares[33]])
+    np.testing.assert_allclose(last[33].verts_m, alone.verts_m, atol=1e-5)
