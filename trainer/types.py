@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
@@ -55,6 +56,19 @@ class HandPrediction(NamedTuple):
     def mesh_alone(self) -> "HandPrediction":
         """Return the final mesh, its joints and its camera, without what else a network says."""
         return HandPrediction(self.verts_m, self.joints_m, self.camera)
+
+    def seen_with(self, views: "TwinViews") -> "HandPrediction":
+        """Return hands of twins as the crops of their photographs would show them, which `views` describe."""
+        back = self.turned_back(views.turns)
+        scales, shifts_m = self.camera[:, :1], self.camera[:, 1:]
+        middle_m = self.joints_m.mean(dim=1)[:, :2]
+        linear, offsets_ndc = views.places[:, :, :2], views.places[:, :, 2]
+        magnifications = torch.linalg.det(linear)[:, None].sqrt()
+        turned_m = (linear / magnifications[..., None] @ (middle_m + shifts_m)[..., None])[..., 0]
+        scales = magnifications * scales
+        return back._replace(
+            camera=torch.cat((scales, turned_m + offsets_ndc / scales - middle_m), dim=1),
+        )
 
     def turned_back(self, turns: Float[Tensor, "batch 3 3"]) -> "HandPrediction":
         """Undo turns about the middle of the joints; the weak-perspective camera still shows the hand."""
@@ -128,6 +142,18 @@ class HandTarget(NamedTuple):
         return HandTarget(verts_m, joints_m, joints_ndc, known)
 
 
+class TwinViews(NamedTuple):
+    """How the crops of twins differ from those of their photographs.
+
+    Attributes:
+        turns: From the hand in the photograph's crop to that in the twin's, about the middle of the joints.
+        places: Where the photograph's crop shows a place of the twin's: a matrix for its ndc, and an offset.
+    """
+
+    turns: Float[Tensor, "twins 3 3"]
+    places: Float[Tensor, "twins 2 3"]
+
+
 class PairedBatch(NamedTuple):
     """Photographs, and the twins of those that have one, seen through the same augmentation.
 
@@ -140,8 +166,7 @@ class PairedBatch(NamedTuple):
         twin_target: Labels that the twins are trained towards (see `RecycleConfig.target`).
         twin_rows: Row of `photos` that each twin belongs to.
         sample_ids: Names of the photographs, for error messages.
-        twin_turns: From the hand in the photograph's crop to that in the twin's, about the middle of the
-            joints; None if hands were drawn as predicted.
+        twin_views: How the twins' crops differ from those of their photographs; None if none does.
     """
 
     photos: Float[Tensor, "batch 3 height width"]
@@ -150,4 +175,4 @@ class PairedBatch(NamedTuple):
     twin_target: HandTarget
     twin_rows: Int64[Tensor, " twins"]
     sample_ids: tuple[str, ...]
-    twin_turns: Float[Tensor, "twins 3 3"] | None = None
+    twin_views: TwinViews | None = None

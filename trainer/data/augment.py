@@ -54,12 +54,18 @@ class Warp:
         turned[:, :2] = points_m[:, :2] @ self._rotation().T
         return turned
 
-    def turn(self, turn: Float[np.ndarray, "3 3"]) -> Float32[np.ndarray, "3 3"]:
-        """Return a turn in space of the photograph's axes as one of the crop's."""
+    @property
+    def axes(self) -> Float[np.ndarray, "3 3"]:
+        """The rotation that `points_m` applies."""
         axes = np.eye(3)
         axes[:2, :2] = self._rotation()
-        turned: Float32[np.ndarray, "3 3"] = (axes @ turn @ axes.T).astype(np.float32)
-        return turned
+        return axes
+
+    def places_in(self, other: "Warp") -> Float32[np.ndarray, "2 3"]:
+        """Return where another crop of the photograph shows a place of this one: a matrix, and an offset."""
+        linear = other.magnification / self.magnification * other._rotation() @ self._rotation().T
+        offset_ndc = np.array(other.shift_ndc) - linear @ np.array(self.shift_ndc)
+        return np.column_stack((linear, offset_ndc)).astype(np.float32)
 
     def _rotation(self) -> Float[np.ndarray, "2 2"]:
         return turn_matrix(self.rotation_rad)

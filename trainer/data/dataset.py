@@ -7,11 +7,11 @@ normalises them. Height-width-channel order becomes PyTorch's channels_last layo
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int64, UInt8
+from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -19,43 +19,19 @@ from shared.camera import project_px, px_to_ndc
 from shared.errors import ConfigError
 from shared.freihand import FreiHandSplit
 from shared.seeds import rng_of
-from shared.skeleton import WRIST
 from shared.twins.rounds import SyntheticRound
 from shared.twins.sample import SyntheticSample
-from shared.twins.variation import NOT_TURNED
-from shared.types import NUM_JOINTS, Camera
+from shared.types import NUM_JOINTS
 from trainer.config.sections import AugmentConfig
 from trainer.data.appearance import changed_appearance
 from trainer.data.augment import Warp, colour_noise, random_warp
 from trainer.data.box_crops import box_warp, random_box_warp
+from trainer.data.labels import Labels, warped_labels
 from trainer.data.sampling import SampleKey
-from trainer.types import HandTarget, KnownLabels, PairedBatch
+from trainer.types import HandTarget, KnownLabels, PairedBatch, TwinViews
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_SD = (0.229, 0.224, 0.225)
-
-
-class Labels(NamedTuple):
-    """The labels of one crop, as in `HandTarget`, and which of them are known, as in `KnownLabels`."""
-
-    verts_m: Float32[np.ndarray, "verts 3"]
-    joints_m: Float32[np.ndarray, "joints 3"]
-    joints_ndc: Float32[np.ndarray, "joints 2"]
-    knows_verts: Bool[np.ndarray, ""]
-    knows_joints: Bool[np.ndarray, " joints"]
-    knows_places: Bool[np.ndarray, " joints"]
-
-    @classmethod
-    def nothing(cls, num_verts: int) -> Self:
-        """Return what is known of a photograph without labels."""
-        return cls(
-            verts_m=np.zeros((num_verts, 3), np.float32),
-            joints_m=np.zeros((NUM_JOINTS, 3), np.float32),
-            joints_ndc=np.zeros((NUM_JOINTS, 2), np.float32),
-            knows_verts=np.array(False),
-            knows_joints=np.zeros(NUM_JOINTS, bool),
-            knows_places=np.zeros(NUM_JOINTS, bool),
-        )
 
 
 class CropSample(NamedTuple):
@@ -64,13 +40,14 @@ class CropSample(NamedTuple):
     Attributes:
         rgb: The crop.
         labels: Of its hand.
-        turn: Of a twin, from the predicted hand to the drawn one, in the axes of the crop; None if it was
-            drawn as predicted.
+        turn: Of a twin, from the hand in the photograph's crop to that in its own.
+        places: Of a twin, where the photograph's crop shows places of its own; see `TwinViews`.
     """
 
     rgb: UInt8[np.ndarray, "height width 3"]
     labels: Labels
-    turn: Float32[np.ndarray, "3 3"] | None = None
+    turn: Float32[np.ndarray, "3 3"] = np.eye(3, dtype=np.float32)
+    places: Float32[np.ndarray, "2 3"] = np.eye(2, 3, dtype=np.float32)
 
 
 class LoadedSample(NamedTuple):
@@ -90,7 +67,7 @@ class LoadedBatch(NamedTuple):
     twin_target: HandTarget
     twin_rows: Int64[Tensor, " twins"]
     sample_ids: tuple[str, ...]
-    twin_turns: Float32[Tensor, "twins 3 3"] | None = None
+    twin_views: TwinViews | None = None
 
     def normalised(self) -> PairedBatch:
         """Turn the pictures into what networks that were trained on ImageNet expect."""
@@ -101,7 +78,7 @@ class LoadedBatch(NamedTuple):
             twin_target=self.twin_target,
             twin_rows=self.twin_rows,
             sample_ids=self.sample_ids,
-            twin_turns=self.twin_turns,
+            twin_views=self.twin_views,
         )
 
 
@@ -113,10 +90,11 @@ class HandDataset(Dataset[LoadedSample]):
         crop_px: Side of the centre crop that the network sees.
         input_px: Side to which the crop is resized.
         box_margin: See the hand's box instead, in a square of this many times its longer side. Without
-            labels nobody knows that box: the centre crop stands for it.
+            labels nobody knows that box: the centre crop stands for it, also for twins.
         augment: Random changes, for keys that name an epoch.
         seed: Of the run; enters the seed of every augmentation.
-        drawn_labels: Label a twin with the hand that was drawn instead of the hand in the photograph.
+        drawn_labels: Label a twin with the hand that was drawn instead of the hand in the photograph. Then
+            its box, too, is that of the drawn hand.
         num_verts: Vertices of the labels; needed where the split has none.
     """
 
@@ -148,7 +126,7 @@ class HandDataset(Dataset[LoadedSample]):
 
     def __getitem__(self, key: SampleKey) -> LoadedSample:
         sample_id = self.split.sample_id(key.index)
-        rng = rng_of(self.seed, "augment", key.epoch if key.epoch is not None else -1, sample_id)
+        rng = self._choices(key)
         warp, labels = self._seen(key, rng)
         photo = CropSample(self._crop(self.split.image(key.index), warp, key, rng), labels)
         twins = _open_round(key.twins) if key.twins else None
@@ -161,15 +139,15 @@ class HandDataset(Dataset[LoadedSample]):
     def _twin(
         self, render: SyntheticSample, labels: Labels, warp: Warp, key: SampleKey, rng: np.random.Generator
     ) -> CropSample:
-        """Return a twin through the warp of its photograph, which has the labels."""
-        rgb = self._crop(render.rgb(), warp, key, rng)
-        drawn = render.labels
+        """Return a twin through the warp of its photograph, which has the labels; or with its own of both."""
+        drawn, own = render.labels, warp
         if self.drawn_labels:
-            labels = _warped_labels(
-                render.verts_m, render.joints_m, drawn.camera, warp, size_px=drawn.image_px
-            )
-        turn = warp.turn(np.array(drawn.turn)) if drawn.turn != NOT_TURNED else None
-        return CropSample(rgb, labels, turn)
+            if self.split.labels != "none":
+                joints_px = project_px(render.joints_m, drawn.camera, size_px=drawn.image_px)
+                own = self._warp(px_to_ndc(joints_px, size_px=drawn.image_px), key, self._choices(key))
+            labels = warped_labels(render.verts_m, render.joints_m, drawn.camera, own, size_px=drawn.image_px)
+        turn = (own.axes @ np.array(drawn.turn) @ warp.axes.T).astype(np.float32)
+        return CropSample(self._crop(render.rgb(), own, key, rng), labels, turn, own.places_in(warp))
 
     def _seen(self, key: SampleKey, rng: np.random.Generator) -> tuple[Warp, Labels]:
         """Return what the crop shows of a photograph, and its labels there."""
@@ -179,12 +157,12 @@ class HandDataset(Dataset[LoadedSample]):
         warp = self._warp(px_to_ndc(places_px[known], size_px=size_px), key, rng)
         match split.labels:
             case "mesh":
-                labels = _warped_labels(
+                labels = warped_labels(
                     split.verts_m[pose], split.joints_m[pose], split.camera(pose), warp, size_px=size_px
                 )
             case "joints":
                 no_verts_m = np.zeros((self.num_verts, 3), np.float32)
-                labels = _warped_labels(
+                labels = warped_labels(
                     no_verts_m, split.joints_m[pose], split.camera(pose), warp, size_px=size_px
                 )._replace(verts_m=no_verts_m, knows_verts=np.array(False))
             case "keypoints" | "none":
@@ -194,8 +172,13 @@ class HandDataset(Dataset[LoadedSample]):
                 )
         return warp, labels
 
+    def _choices(self, key: SampleKey) -> np.random.Generator:
+        """Return the random choices of a sample from the first on: those of its warp, which twins repeat."""
+        name = self.split.sample_id(key.index)
+        return rng_of(self.seed, "augment", key.epoch if key.epoch is not None else -1, name)
+
     def _warp(self, places_ndc: np.ndarray, key: SampleKey, rng: np.random.Generator) -> Warp:
-        """Return what the crop shows of a photograph, about the joints that are known."""
+        """Return what the crop shows of a picture, about the joints that are known."""
         if self.box_margin is None or not len(places_ndc):
             return self._centre_warp(key, rng)
         if key.epoch is None:
@@ -234,15 +217,17 @@ def collate(samples: Sequence[LoadedSample]) -> LoadedBatch:
         twin_target=twin_target,
         twin_rows=torch.tensor([row for row, _ in pairs], dtype=torch.int64),
         sample_ids=tuple(sample.sample_id for sample in samples),
-        twin_turns=_turns([twin for _, twin in pairs]),
+        twin_views=_views([twin for _, twin in pairs]),
     )
 
 
-def _turns(twins: Sequence[CropSample]) -> Float32[Tensor, "twins 3 3"] | None:
-    if all(twin.turn is None for twin in twins):
+def _views(twins: Sequence[CropSample]) -> TwinViews | None:
+    """Return how the crops of twins differ from those of their photographs, if one does."""
+    alike = CropSample._field_defaults
+    if all(np.allclose(twin[2], alike["turn"]) and np.allclose(twin[3], alike["places"]) for twin in twins):
         return None
-    unturned = np.eye(3, dtype=np.float32)
-    return torch.from_numpy(np.stack([unturned if twin.turn is None else twin.turn for twin in twins]))
+    columns = zip(*(twin[2:] for twin in twins), strict=True)
+    return TwinViews(*(torch.from_numpy(np.stack(column)) for column in columns))
 
 
 def normalise(rgb: UInt8[Tensor, "batch height width 3"]) -> Float[Tensor, "batch 3 height width"]:
@@ -250,21 +235,6 @@ def normalise(rgb: UInt8[Tensor, "batch height width 3"]) -> Float[Tensor, "batc
     mean = torch.tensor(IMAGENET_MEAN, device=rgb.device).view(3, 1, 1)
     sd = torch.tensor(IMAGENET_SD, device=rgb.device).view(3, 1, 1)
     return (rgb.permute(0, 3, 1, 2).float() / 255 - mean) / sd
-
-
-def _warped_labels(
-    verts_m: np.ndarray, joints_m: np.ndarray, camera: Camera, warp: Warp, *, size_px: int
-) -> Labels:
-    joints_px = project_px(joints_m, camera, size_px=size_px)
-    wrist_m = joints_m[WRIST]
-    return Labels(
-        verts_m=warp.points_m(verts_m - wrist_m),
-        joints_m=warp.points_m(joints_m - wrist_m),
-        joints_ndc=warp.points_ndc(px_to_ndc(joints_px, size_px=size_px)),
-        knows_verts=np.array(True),
-        knows_joints=np.ones(len(joints_m), bool),
-        knows_places=np.ones(len(joints_m), bool),
-    )
 
 
 def _stack(views: Sequence[CropSample]) -> tuple[Tensor, HandTarget]:

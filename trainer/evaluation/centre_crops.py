@@ -8,9 +8,10 @@ from jaxtyping import Float32
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from shared.camera import px_to_ndc
+from shared.camera import project_px, px_to_ndc
 from shared.errors import DatasetError
 from shared.freihand import FreiHandSplit
+from shared.twins.sample import SyntheticSample
 from trainer.data.augment import Warp
 from trainer.data.box_crops import box_warp
 from trainer.data.resampling import Image
@@ -39,15 +40,20 @@ class CentreCrops(Dataset[Tensor]):
         """Return the photograph, or what stands in its place."""
         return self.split.image(index)
 
+    def twin_warp(self, index: int, twin: SyntheticSample) -> Warp:  # noqa: ARG002 - as its photograph's
+        """Return what the crop shows of a twin of a photograph."""
+        return self.warp(index)
+
     def in_photographs(
-        self,
-        indices: Sequence[int],  # noqa: ARG002 - here all are alike
-        cameras: Float32[np.ndarray, "hands 3"],
+        self, indices: Sequence[int], cameras: Float32[np.ndarray, "hands 3"]
     ) -> Float32[np.ndarray, "hands 3"]:
         """Return the cameras of whole photographs from those of their crops."""
-        widened = cameras.copy()
-        widened[:, 0] *= self.crop_share  # shared.camera.widen, for all rows
-        return widened
+        warps = [self.warp(index) for index in indices]
+        magnifications = np.array([[warp.magnification] for warp in warps])
+        shifts_ndc = np.array([warp.shift_ndc for warp in warps])
+        # scale (xy + t) = magnification * ndc + shift, solved for the photograph's ndc
+        scales, shifts_m = cameras[:, :1] / magnifications, cameras[:, 1:] - shifts_ndc / cameras[:, :1]
+        return np.concatenate((scales, shifts_m), axis=1).astype(np.float32)
 
 
 class BoxCrops(CentreCrops):
@@ -77,16 +83,11 @@ class BoxCrops(CentreCrops):
         places_px, known = self.split.places_px(pose)
         return box_warp(px_to_ndc(places_px[known], size_px=size_px), margin=self.margin)
 
-    def in_photographs(
-        self, indices: Sequence[int], cameras: Float32[np.ndarray, "hands 3"]
-    ) -> Float32[np.ndarray, "hands 3"]:
-        """Return the cameras of whole photographs from those of their crops."""
-        warps = [self.warp(index) for index in indices]
-        magnifications = np.array([[warp.magnification] for warp in warps])
-        shifts_ndc = np.array([warp.shift_ndc for warp in warps])
-        # scale (xy + t) = magnification * ndc + shift, solved for the photograph's ndc
-        scales, shifts_m = cameras[:, :1] / magnifications, cameras[:, 1:] - shifts_ndc / cameras[:, :1]
-        return np.concatenate((scales, shifts_m), axis=1).astype(np.float32)
+    def twin_warp(self, index: int, twin: SyntheticSample) -> Warp:  # noqa: ARG002 - it has its own box
+        """Return the square about the hand that was drawn, which may not be where its photograph's is."""
+        size_px = twin.labels.image_px
+        joints_px = project_px(twin.joints_m, twin.labels.camera, size_px=size_px)
+        return box_warp(px_to_ndc(joints_px, size_px=size_px), margin=self.margin)
 
 
 def plain_crops(

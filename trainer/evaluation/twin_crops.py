@@ -1,12 +1,11 @@
 """Twins as a network sees them without augmentation, and how far its hands are from those that were drawn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Float32
 
 from shared.twins.rounds import SyntheticRound
 from shared.twins.sample import SyntheticSample
@@ -30,18 +29,12 @@ class TwinCrops(CentreCrops):
         self.photos, self.samples = photos, samples
 
     def warp(self, index: int) -> Warp:
-        """Return what the crop shows of the photograph, and so of its twin."""
-        return self.photos.warp(index)
+        """Return what the crop shows of the twin: what its photograph's does, or the box of its own hand."""
+        return self.photos.twin_warp(index, self.samples[index])
 
     def picture(self, index: int) -> Image:
         """Return the twin of a photograph."""
         return self.samples[index].rgb()
-
-    def in_photographs(
-        self, indices: Sequence[int], cameras: Float32[np.ndarray, "hands 3"]
-    ) -> Float32[np.ndarray, "hands 3"]:
-        """Return the cameras of whole photographs from those of their crops."""
-        return self.photos.in_photographs(indices, cameras)
 
 
 def recycled_error(

@@ -100,7 +100,7 @@ def recycle_step(
     else:
         supervised_original = supervised(original, batch.target)
         photo_loss = weights.alpha * supervised_original.total
-        in_one_view = recycled if batch.twin_turns is None else recycled.turned_back(batch.twin_turns)
+        in_one_view = recycled if batch.twin_views is None else recycled.seen_with(batch.twin_views)
         agreement = correlation(original.rows(batch.twin_rows), in_one_view)
         twin_loss = twin_loss + weights.gamma * agreement.total
 

@@ -29,7 +29,7 @@ def recycled_error_mm(
 
     Args:
         network: Left in the mode in which it came.
-        crops: Of the photographs, whose twins are cropped alike.
+        crops: Of the photographs; they say how their twins are cropped.
         indices: Numbers of the photographs.
         twins: A round of their twins.
         batch_size: Twins per forward pass.
@@ -45,7 +45,7 @@ def recycled_error_mm(
         part = drawn[start : start + batch_size]
         samples = [twins.read(name) for _, name in part]
         rgb = [
-            crops.warp(indices[row]).image(sample.rgb(), size_px=crops.input_px)
+            crops.twin_warp(indices[row], sample).image(sample.rgb(), size_px=crops.input_px)
             for (row, _), sample in zip(part, samples, strict=True)
         ]
         seen_m, _, _ = predict_crops(network, torch.from_numpy(np.stack(rgb)), autocast=autocast)

@@ -25,6 +25,9 @@ from trainer.data.augment import random_warp
 from trainer.data.dataset import HandDataset, collate, normalise
 from trainer.data.sampling import SampleKey
 from trainer.data.workers import BatchPlan, load_batches, one_line_errors
+from trainer.objective.correlation import SelfCorrelationLoss
+from trainer.objective.terms import TermWeights
+from trainer.types import HandPrediction, HandTarget
 
 INPUT_PX = 48
 
@@ -141,15 +144,83 @@ def test_a_twin_from_another_side_is_labelled_with_its_own_hand_and_how_it_was_t
     samples = [dataset(split, drawn_labels=True)[SampleKey(1, epoch=epoch, twins=turned)] for epoch in (3, 4)]
     for sample in samples:
         assert len(sample.twins) == 1
-        assert sample.twins[0].turn is not None
         photo, twin = sample.photo.labels, sample.twins[0].labels
         assert np.abs(twin.joints_m - photo.joints_m).max() > 0.01
         middle_m = twin.joints_m.mean(axis=0)
         back_m = (twin.verts_m - middle_m) @ sample.twins[0].turn + photo.joints_m.mean(axis=0)
         np.testing.assert_allclose(back_m, photo.verts_m, atol=1e-6)
     batch = collate(samples)
-    assert batch.twin_turns is not None
-    assert batch.twin_turns.shape == (2, 3, 3)
+    assert batch.twin_views is not None
+    assert batch.twin_views.turns.shape == (2, 3, 3)
+
+
+BOXES = {
+    "as it is": AugmentConfig(),
+    "turned": AugmentConfig(rotation_probability=1.0),
+    "upright": AugmentConfig(upright_share=1.0, upright_sd_deg=5.0),
+}
+
+
+@pytest.mark.parametrize("epoch", [None, 3])
+@pytest.mark.parametrize("augment", BOXES.values(), ids=BOXES)
+def test_where_networks_see_boxes_a_varied_twin_is_cropped_by_its_own(
+    split: FreiHandSplit, turned: Path, augment: AugmentConfig, epoch: int | None
+) -> None:
+    """Its random choices are those of its photograph, so both boxes fill their crops alike."""
+    data = HandDataset(
+        split, crop_px=56, input_px=INPUT_PX, box_margin=1.3, augment=augment, drawn_labels=True
+    )
+    sides, middles = [], []
+    sample = data[SampleKey(1, epoch=epoch, twins=turned)]
+    for crop in (sample.photo, *sample.twins):
+        low, high = crop.labels.joints_ndc.min(axis=0), crop.labels.joints_ndc.max(axis=0)
+        sides.append((high - low).max())
+        middles.append((low + high) / 2)
+    assert sides[1] == pytest.approx(sides[0], rel=1e-4)
+    np.testing.assert_allclose(middles[1], middles[0], atol=1e-4)
+    moved = sample.twins[0].places[:, :2] @ middles[1] + sample.twins[0].places[:, 2]
+    assert np.abs(moved - middles[0]).max() > 0.05  # the photograph's own box would have missed it
+
+
+def test_labelled_with_the_photographs_truth_a_twin_has_its_box(split: FreiHandSplit, twins: Path) -> None:
+    data = HandDataset(split, crop_px=56, input_px=INPUT_PX, box_margin=1.3)
+    sample = data[SampleKey(1, epoch=3, twins=twins)]
+    np.testing.assert_array_equal(sample.twins[0].labels.joints_ndc, sample.photo.labels.joints_ndc)
+    assert collate([sample]).twin_views is None
+
+
+@pytest.mark.parametrize("augment", BOXES.values(), ids=BOXES)
+def test_hands_that_a_network_sees_rightly_in_boxes_of_their_own_agree_in_their_photographs(
+    split: FreiHandSplit, turned: Path, augment: AugmentConfig
+) -> None:
+    """Eq. 3 to 5 of a photograph and its twin from another side, both predicted as they are labelled."""
+    data = HandDataset(
+        split, crop_px=56, input_px=INPUT_PX, box_margin=1.3, augment=augment, drawn_labels=True
+    )
+    batch = collate([data[SampleKey(index, epoch=4, twins=turned)] for index in range(4)])
+    assert batch.twin_views is not None
+    photos, found = (_as_labelled(target) for target in (batch.target, batch.twin_target))
+    loss = SelfCorrelationLoss(TermWeights(*(1.0 for _ in TermWeights._fields)))
+    agreed, raw = loss(photos, found.seen_with(batch.twin_views)), loss(photos, found)
+    for name, atol in (("joints", 1e-6), ("verts", 1e-6), ("projected", CENTIMETRE_NDC)):
+        assert float(getattr(agreed, name).max()) < atol
+        assert float(getattr(raw, name).max()) > 2 * atol
+
+
+CENTIMETRE_NDC = 0.08
+"""By so much a twin was drawn elsewhere, and a pinhole shows a hand otherwise than a parallel projection."""
+
+
+def _as_labelled(target: HandTarget) -> HandPrediction:
+    """Return a prediction that meets its labels, with the parallel camera that fits them best."""
+    joints_m, joints_ndc = target.joints_m[..., :2], target.joints_ndc
+    middle_m, middle_ndc = joints_m.mean(dim=1, keepdim=True), joints_ndc.mean(dim=1, keepdim=True)
+    from_middle_m = joints_m - middle_m
+    scales = (from_middle_m * (joints_ndc - middle_ndc)).sum(dim=(1, 2)) / from_middle_m.square().sum(
+        dim=(1, 2)
+    )
+    shifts_m = middle_ndc[:, 0] / scales[:, None] - middle_m[:, 0]
+    return HandPrediction(target.verts_m, target.joints_m, torch.cat((scales[:, None], shifts_m), dim=1))
 
 
 def test_photographs_without_a_twin_take_no_place_among_the_twins(split: FreiHandSplit, twins: Path) -> None:

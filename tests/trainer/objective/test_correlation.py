@@ -5,7 +5,7 @@ from tests.support.random_hands import FACES, NUM_JOINTS, ONES, moved, random_ha
 from trainer.objective.correlation import SelfCorrelationLoss
 from trainer.objective.supervised import SupervisedLoss
 from trainer.objective.terms import TermNorms, TermWeights
-from trainer.types import HandPrediction, HandTarget
+from trainer.types import HandPrediction, HandTarget, TwinViews
 
 
 def test_a_hand_agrees_with_itself() -> None:
@@ -170,3 +170,24 @@ def test_with_the_photographs_camera_the_twins_own_does_not_count() -> None:
     bent_m[:, 8, 0] += 0.1
     bent = hand._replace(joints_m=bent_m, camera=elsewhere.camera)
     torch.testing.assert_close(plain(hand, bent).projected, torch.full((2,), 0.8 / (21 * 2)))
+
+
+def test_a_twin_in_a_crop_of_its_own_is_compared_in_that_of_its_photograph() -> None:
+    """The same hand in a crop that is turned by a right angle, half as large, and shifted."""
+    hand = random_hand(0)
+    quarter = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
+    turn = torch.block_diag(quarter, torch.ones(1, 1))
+    middle_m = hand.joints_m.mean(dim=1, keepdim=True)
+    shift_ndc = torch.tensor([0.3, -0.1])
+    scale, shift_m = hand.camera[:, :1] / 2, hand.camera[:, 1:]
+    middle_ndc = (middle_m[:, 0, :2] + shift_m) @ quarter.mT * scale + shift_ndc
+    seen = hand._replace(
+        verts_m=(hand.verts_m - middle_m) @ turn.mT + middle_m,
+        joints_m=(hand.joints_m - middle_m) @ turn.mT + middle_m,
+        camera=torch.cat((scale, middle_ndc / scale - middle_m[:, 0, :2]), dim=1),
+    )
+    back = torch.cat((2 * quarter.mT, -2 * (quarter.mT @ shift_ndc)[:, None]), dim=1)
+    views = TwinViews(turn.repeat(2, 1, 1), back.repeat(2, 1, 1))
+    loss = SelfCorrelationLoss(ONES)
+    assert loss(hand, seen).projected.min() > 0.1
+    torch.testing.assert_close(loss(hand, seen.seen_with(views)).total, torch.zeros(2), atol=1e-5, rtol=0)

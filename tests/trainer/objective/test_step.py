@@ -8,7 +8,7 @@ from trainer.objective.correlation import SelfCorrelationLoss
 from trainer.objective.step import PassWeights, StepLosses, recycle_step
 from trainer.objective.supervised import SupervisedLoss
 from trainer.objective.terms import TermWeights
-from trainer.types import HandPrediction, HandTarget, KnownLabels, PairedBatch
+from trainer.types import HandPrediction, HandTarget, KnownLabels, PairedBatch, TwinViews
 
 FACES = torch.tensor([[0, 1, 2], [1, 2, 3]])
 EQUAL = PassWeights(alpha=1.0, beta=1.0, gamma=1.0)
@@ -157,8 +157,14 @@ def test_only_the_total_carries_a_graph() -> None:
 def test_twins_from_another_side_are_turned_back_before_they_are_compared() -> None:
     batch = random_batch()
     half_turn = torch.diag(torch.tensor([-1.0, -1.0, 1.0])).repeat(4, 1, 1)
+    same_places = torch.eye(2, 3).repeat(4, 1, 1)
     plain, turned, not_turned = (
-        step(batch._replace(twin_turns=turns)) for turns in (None, half_turn, torch.eye(3).repeat(4, 1, 1))
+        step(batch._replace(twin_views=views))
+        for views in (
+            None,
+            TwinViews(half_turn, same_places),
+            TwinViews(torch.eye(3).repeat(4, 1, 1), same_places),
+        )
     )
     assert plain.correlation is not None
     assert turned.correlation is not None
