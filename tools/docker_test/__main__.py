@@ -26,13 +26,13 @@ TINY = {
     "data.batch_size": 8,
     "model.drill_hands": 16,
     "recycle.backgrounds": "backgrounds",
-    "recycle.warmup_rounds": 0,
     "render.shard_size": 4,
     "render.patience_s": 300,
 }
 """What differs from configs/demo.toml, so that a round takes a minute."""
-DATASET = ("--training", "48", "--evaluation", "16", "--view-spread", "20", "--samples", "1", "--plain-light")
-TRAIN = ("train", "demo.toml", "--ray-address", "trainer:6379")
+FARM = ("--ray-address", "trainer:6379")
+DATASET = ("--training", "32", "--evaluation", "8", "--view-spread", "20", "--samples", "1", "--plain-light")
+TRAIN = ("train", "demo.toml", *FARM)
 
 
 def main() -> None:
@@ -73,7 +73,7 @@ def _life_of_a_farm(farm: Farm, commit: str) -> None:
     wait_for("two workers join", lambda: farm.slots() == 2)
     _say("a token, a trainer and two render workers are up")
 
-    checks = findings(farm.run("doctor", "--json", service="render-worker"))
+    checks = findings(farm.run("doctor", "--json", *FARM, service="render-worker"))
     knows = {"Python": "the render-worker image", "PyTorch": "built without torch"}
     _require(
         all(said in checks[name]["found"] for name, said in knows.items()), f"doctor knew its image: {checks}"
@@ -83,13 +83,10 @@ def _life_of_a_farm(farm: Farm, commit: str) -> None:
 
     farm.run("make-photographs", "--out", ".")
     farm.run("filter-backgrounds", "panoramas_lmdb", "--out", "backgrounds")
-    farm.run(
-        *("make-dataset", "--out", "hands", "--backgrounds", "backgrounds", *DATASET),
-        *("--ray-address", "trainer:6379"),
-    )
+    farm.run("make-dataset", "--out", "hands", "--backgrounds", "backgrounds", *DATASET, *FARM)
     _say("the farm drew a dataset")
 
-    sets = itertools.chain.from_iterable(("--set", f"{key}={_toml(value)}") for key, value in TINY.items())
+    sets = itertools.chain.from_iterable(("--set", f"{key}={as_toml(value)}") for key, value in TINY.items())
     command = [*TRAIN, *sets]
     log = farm.data / "train.log"
     training = farm.start(*command, log=log)
@@ -138,7 +135,8 @@ def _require(condition: object, what: str) -> None:
         raise DockerTestError(f"expected: {what}")
 
 
-def _toml(value: object) -> str:
+def as_toml(value: object) -> str:
+    """Write a value as `--set` reads it."""
     return json.dumps(value) if isinstance(value, str) else str(value)
 
 
