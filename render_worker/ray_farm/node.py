@@ -183,7 +183,10 @@ class FarmNode:
             command += ["--node-ip-address", own_address]
         if self.head_address is not None:
             return [*command, "--address", self.head_address, "--dashboard-agent-listen-port", "0"]
-        command += ["--include-dashboard", str(self.dashboard), "--dashboard-host", self.dashboard_host]
+        # Asked for by name, a dashboard that is slow to start would end the head.
+        command += (
+            ["--dashboard-host", self.dashboard_host] if self.dashboard else ["--include-dashboard", "false"]
+        )
         return [*command, "--head", "--port", str(self.port)]
 
     def _called(self, own_address: str | None) -> str:

@@ -341,3 +341,13 @@ def test_a_gpu_with_a_comma_in_its_name_is_one_slot(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(FarmNode, "take_part", take_part)
     FarmNode(device="optix").serve(lambda farm: None)
     assert offered == [Offer({"render_optix": 2}, num_gpus=2)]
+
+
+def test_a_head_outlives_a_dashboard_that_does_not_start() -> None:
+    """Ray ends a head whose dashboard was asked for by name and is slow, as on a busy machine."""
+    wanted = FarmNode(workers=0, dashboard_host="0.0.0.0")._command({})
+    assert "--include-dashboard" not in wanted
+    assert wanted[wanted.index("--dashboard-host") + 1] == "0.0.0.0"
+    without = FarmNode(workers=0, dashboard=False)._command({})
+    assert without[without.index("--include-dashboard") + 1] == "false"
+    assert "--dashboard-host" not in without
