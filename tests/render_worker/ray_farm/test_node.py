@@ -345,9 +345,9 @@ def test_a_gpu_with_a_comma_in_its_name_is_one_slot(monkeypatch: pytest.MonkeyPa
 
 def test_a_head_outlives_a_dashboard_that_does_not_start() -> None:
     """Ray ends a head whose dashboard was asked for by name and is slow, as on a busy machine."""
-    wanted = FarmNode(workers=0, dashboard_host="0.0.0.0")._command({})
+    wanted = FarmNode(workers=0, dashboard_host="0.0.0.0")._command(Offer({}, num_gpus=0))
     assert "--include-dashboard" not in wanted
     assert wanted[wanted.index("--dashboard-host") + 1] == "0.0.0.0"
-    without = FarmNode(workers=0, dashboard=False)._command({})
+    without = FarmNode(workers=0, dashboard=False)._command(Offer({}, num_gpus=0))
     assert without[without.index("--include-dashboard") + 1] == "false"
     assert "--dashboard-host" not in without
