@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from shared.cli.numbers import COUNT_OR_NONE, SEED
+from shared.cli.numbers import COUNT_OR_NONE, SEED, WholeRange
 from shared.cli.options import (
     as_json,
     backgrounds_option,
@@ -13,7 +13,7 @@ from shared.cli.options import (
     location,
     output_location,
 )
-from shared.cli.render_options import render_options, render_settings
+from shared.cli.render_options import render_options, render_settings, variation, variation_options
 from shared.cli.report import report
 from shared.storage.location import Location
 
@@ -34,6 +34,14 @@ from shared.storage.location import Location
     type=click.Choice(["background", "skin"]),
     help="The background's mean (default, as in the paper), or a tone of skin.",
 )
+@variation_options
+@click.option(
+    "--twins-per-photograph",
+    type=WholeRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Twins of every hand, on different backgrounds.",
+)
 @render_options
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Decides backgrounds, crops and light.")
 @click.option(
@@ -46,6 +54,7 @@ def render(
     out: Location,
     backgrounds: Location,
     seed: int,
+    twins_per_photograph: int,
     round_index: int,
     hand_model: Path | None,
     ray_address: str | None,
@@ -70,6 +79,13 @@ def render(
     ):
         claim_folder(folder)
         predicted = fetch(predictions, only=("*.safetensors",))
-        job = RenderJob(predictions_dir=predicted, out_dir=folder, round_index=round_index, run_seed=seed)
+        job = RenderJob(
+            predictions_dir=predicted,
+            out_dir=folder,
+            round_index=round_index,
+            run_seed=seed,
+            most_twins=twins_per_photograph,
+            variation=variation(settings),
+        )
         result = pool.render_round(job)
     report(result, as_json=as_json)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shared.cli.numbers import WholeRange
+from shared.cli.numbers import SHARE, FiniteRange, WholeRange
 from shared.cli.options import ray_address_option
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from shared.seams.renderer import RenderSettings
+    from shared.twins.variation import Variation
 
 render_device_option = click.option("--device", help="cpu, cuda, optix, hip, metal, oneapi or auto.")
 engine_option = click.option("--engine", help="cycles, or eevee on a GPU.")
@@ -36,6 +37,34 @@ def render_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in options:
         command = option(command)
     return command
+
+
+def variation_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how twins may differ from the predictions; `variation` reads them."""
+    options = (
+        click.option(
+            "--realism",
+            type=click.Choice(["paper", "portrait"]),
+            help="A plain hand (default), or one with skin, forearm, light of a room and a camera's traces.",
+        ),
+        click.option(
+            "--view-spread-deg", type=FiniteRange(0, 180), help="Turn hands in space, by up to this."
+        ),
+        click.option(
+            "--pose-spread-deg", type=FiniteRange(0, 60), help="Bend fingers: standard deviation of angles."
+        ),
+        click.option("--occluded", type=SHARE, help="Share of the twins that are partly hidden."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def variation(chosen: Mapping[str, object]) -> Variation:
+    """Return how hands are varied, by the options that were given; the others change nothing."""
+    from shared.twins.variation import Variation
+
+    return settings_from(Variation, chosen)
 
 
 def render_settings(chosen: Mapping[str, object]) -> RenderSettings:

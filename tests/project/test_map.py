@@ -77,7 +77,6 @@ COVERED_BY = {
     "shared/cli/log.py": "project/test_cli.py",
     "shared/cli/numbers.py": "project/test_numbers.py",
     "shared/cli/own_names.py": "project/test_own_names.py",
-    "shared/cli/render_options.py": CLI,
     "shared/cli/report.py": CLI,
     "shared/twins/manifest.py": "shared/twins/test_lookup.py",
     "shared/twins/round_folders.py": "shared/twins/test_rounds.py",

@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from shared.camera import project_px
 from shared.freihand import FreiHandSplit
 from shared.hand_model import HandModel
+from shared.twins.names import photograph_of
 from trainer.drawing.overlay import HandInPicture
 from trainer.drawing.page import json_block, packed, packed_picture, packed_points, write_page
 from trainer.inspection.named_photographs import NamedPhotographs
@@ -28,7 +29,7 @@ class GalleryTwin:
     """One twin, or the gap that a quarantined one left.
 
     Attributes:
-        sample_id: Name of its photograph.
+        sample_id: Its name: that of its photograph, and ``+1`` and so on where it is a further twin.
         round_index: Round of the prediction that was drawn.
         background: Key of the photograph behind the hand.
         quarantined: Why there is no twin.
@@ -92,10 +93,11 @@ def _blocks(
     rounds: set[int] = set()
     shown: set[str] = set()
     for twin in twins:
-        if photographs is not None and twin.sample_id not in shown:
-            shown.add(twin.sample_id)
-            content = _photo_content(*photographs.find(twin.sample_id))
-            yield json_block(f"photo-{twin.sample_id}", content)
+        photograph = photograph_of(twin.sample_id)
+        if photographs is not None and photograph not in shown:
+            shown.add(photograph)
+            content = _photo_content(*photographs.find(photograph))
+            yield json_block(f"photo-{photograph}", content)
         yield json_block(f"twin-{twin.round_index}-{twin.sample_id}", _twin_content(twin))
         entries.append(_entry(twin))
         rounds.add(twin.round_index)
@@ -114,6 +116,7 @@ def _blocks(
 def _entry(twin: GalleryTwin) -> dict[str, int | float | str | None]:
     return {
         "id": twin.sample_id,
+        "photograph": photograph_of(twin.sample_id),
         "round": twin.round_index,
         "background": twin.background,
         "quarantined": twin.quarantined,

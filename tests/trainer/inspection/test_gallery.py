@@ -120,6 +120,15 @@ class TestFile:
         samples = json.loads(json.dumps(block(page, "index")["samples"]))
         assert {sample["background"] for sample in samples} == {"bedroom/a1", "", "kitchen/</script>"}
 
+    def test_further_twins_share_the_photograph_that_they_are_named_after(self, tmp_path: Path) -> None:
+        twins = [twin(1), replace(twin(1), sample_id="00000001+1"), replace(twin(2), sample_id="00000002+3")]
+        page = write(tmp_path / "gallery.html", twins, with_photos=True)
+        text = page.read_text()
+        assert re.findall(r'id="photo-([^"]+)"', text) == ["00000001", "00000002"]
+        assert re.findall(r'id="twin-0-([^"]+)"', text) == ["00000001", "00000001+1", "00000002+3"]
+        samples = json.loads(json.dumps(block(page, "index")["samples"]))
+        assert [sample["photograph"] for sample in samples] == ["00000001", "00000001", "00000002"]
+
     def test_a_photograph_is_stored_once_for_all_rounds(self, tmp_path: Path) -> None:
         text = write(tmp_path / "gallery.html", some_twins(), with_photos=True).read_text()
         assert text.count('id="photo-00000001"') == 1

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +203,23 @@ class TestTwins:
         assert strip.caption.startswith("00000001   round 2   background kkkkkkkkkkkk   PA-MPJPE 9.8 mm")
         with Image.open(io.BytesIO(noise_jpeg(1))) as picture:
             np.testing.assert_array_equal(rendered.picture, np.asarray(picture))
+
+    def test_further_twins_have_the_photograph_that_they_are_named_after(
+        self, run: Path, tmp_path: Path
+    ) -> None:
+        """In ``00000002+1`` the sign and what follows are not of the photograph's name."""
+        photographs = NamedPhotographs([small_split(tmp_path / "data", "training", num_images=6)])
+        first = twin(2, bend_m=0.01, round_index=2)
+        further = replace(first, labels=first.labels.model_copy(update={"sample_id": "00000002+1"}))
+        tar = run / "synthetic" / "round-0002" / "shard-00000.tar"
+        write_shard(tar, [first, further], provenance=provenance(2))
+        strips = [strip_of(chosen, photographs) for chosen in choose_twins([tar], count=2)]
+        assert [strip.caption.split()[0] for strip in strips] == ["00000002", "00000002+1"]
+        assert strips[0].caption.split("PA-MPJPE")[1] == strips[1].caption.split("PA-MPJPE")[1]
+        assert np.array_equal(strips[0].panels[0].picture, strips[1].panels[0].picture)  # type: ignore[arg-type]
+        found = list(gallery_twins(inspect_shards([tar]), count=9, photographs=photographs, trained=None))
+        assert [each.sample_id for each in found] == ["00000002", "00000002+1"]
+        assert found[0].error_mm == found[1].error_mm
 
     def test_a_fourth_panel_shows_what_a_network_sees_in_the_twin(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "data", "training", num_images=6)
