@@ -22,8 +22,10 @@ PATHS = sorted(
 )
 DEFINED_IN = re.findall(r"`(\w+)`(?:\s+(?:in|of))?\s+\(?`([\w/]+\.py)`\)?", TEXT)
 """Names that the page puts before a file."""
-PROSE = ("verts_m", "fx_px", "wall_s", "slow", "MESHCYCLE_TEST_ASSETS", "meshcycle", "sh")
-PROSE += ("sign_language_digits",)
+PROSE = (
+    *("verts_m", "fx_px", "wall_s", "MESHCYCLE_TEST_ASSETS", "meshcycle", "sh"),
+    *("sign_language_digits", "slow"),
+)
 """Examples of names, a variable of the environment, the command, marks of fences and tests, and a folder."""
 
 
