@@ -30,15 +30,17 @@ DRIVER = """
 import sys
 from pathlib import Path
 
+from shared.seams.farm_tls import switch_tls_on
+
+address, backgrounds, certificates = sys.argv[1:]
+switch_tls_on(Path(certificates))  # before Ray is loaded, as commands do
+
 import ray
 
 from render_worker.ray_farm.pool import RenderPool
-from shared.seams.farm_tls import switch_tls_on
 from shared.seams.renderer import RenderSettings
 from tests.support import small_scene
 
-address, backgrounds, certificates = sys.argv[1:]
-switch_tls_on(Path(certificates))
 ray.cloudpickle.register_pickle_by_value(small_scene)
 settings, hand = RenderSettings(patience_s=60), small_scene.open_hand()
 scene = small_scene.FlatScene
