@@ -1,6 +1,5 @@
 """The processes that train together: device, precision, and how long they wait for one another."""
 
-import ctypes
 import logging
 import warnings
 from datetime import timedelta
@@ -18,8 +17,6 @@ from trainer.config.sections import ComputeConfig
 
 PATIENCE = timedelta(days=30)
 """How long processes wait for one another: rendering a round takes hours, and only one of them does it."""
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 def build_fabric(config: TrainConfig) -> Fabric:
@@ -51,21 +48,7 @@ def build_fabric(config: TrainConfig) -> Fabric:
         plugins=[*([fp16] if fp16 else []), *([] if several else [LightningEnvironment()])],
     )
     fabric.launch()
-    if not on_gpu:
-        keep_freed_memory()
     return fabric
-
-
-def keep_freed_memory() -> None:
-    """Let this process reuse large blocks of memory that it freed, instead of handing them back.
-
-    By default glibc gives every block of some megabytes back to the system, which fills it with zeros when it
-    is asked for again: a tenth of a step of FastMETRO-S. Elsewhere nothing happens.
-    """
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):
-        library.mallopt(_M_MMAP_THRESHOLD, 2**30)
-        library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def autocast_of(config: ComputeConfig) -> torch.dtype | None:
