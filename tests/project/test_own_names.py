@@ -56,6 +56,7 @@ def test_they_would_be_imported_in_the_place_of_ours(strangers: Path) -> None:
     assert "a stranger" in beside_strangers(strangers, "-P", "-c", "import shared").stderr
 
 
+@pytest.mark.slow
 def test_the_command_and_its_children_look_past_them_and_doctor_names_them(strangers: Path) -> None:
     done = beside_strangers(strangers, "-P", "-c", COMMAND, "doctor", "--json")
     assert "a stranger was imported" not in done.stdout + done.stderr

@@ -47,6 +47,7 @@ def test_the_page_runs_from_the_first_line_to_the_last(
 
 @pytest.mark.blender
 @pytest.mark.usefixtures("notebook")
+@pytest.mark.slow
 def test_a_hand_is_drawn_in_the_process_that_asks() -> None:
     """In one of its own, because Blender stays in a process."""
     code = "\n".join([*examples()[:2], *examples(" blender"), "print(picture.size)"])
@@ -62,6 +63,7 @@ def test_importing_loads_neither_networks_nor_the_command_line() -> None:
     assert done.stdout.strip() == ""
 
 
+@pytest.mark.slow
 def test_using_it_does_not_load_the_command_line_or_ray(tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     code = (

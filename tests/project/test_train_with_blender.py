@@ -11,7 +11,10 @@ from tests.support.small_run import NUM_IMAGES, small_config
 from tests.support.small_scene import open_hand, write_backgrounds
 from trainer.training.loop import train
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray leaves its log files open
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # Ray leaves its log files open
+]
 
 
 @pytest.mark.blender

@@ -134,6 +134,7 @@ def test_a_worker_stays_as_small_as_it_was() -> None:
 
 
 @pytest.mark.blender
+@pytest.mark.slow
 def test_a_worker_that_is_replaced_all_the_time_draws_the_same_twins(tmp_path: Path) -> None:
     """A limit of one megabyte replaces a Blender after every batch; none of its twins is lost."""
     backgrounds = write_backgrounds(tmp_path / "backgrounds")

@@ -18,7 +18,10 @@ from shared.seams.renderer import RenderSettings
 from tests.support import small_scene
 from tests.support.small_scene import AnswersItsGpu, DrewOn, open_hand, start_on_gpu, write_backgrounds
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray leaves its log files open
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # Ray leaves its log files open
+]
 ray.cloudpickle.register_pickle_by_value(small_scene)  # type: ignore[no-untyped-call]
 
 

@@ -143,6 +143,7 @@ def driver(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("name", ["raylet", "gcs_server"])
+@pytest.mark.slow
 def test_a_ray_on_this_machine_that_dies_is_one_line(name: str, driver: subprocess.Popen[str]) -> None:
     """No worker can ever come back then, so that there is nothing to wait for."""
     (process,) = (each for each in psutil.Process(driver.pid).children() if each.name() == name)
@@ -151,6 +152,7 @@ def test_a_ray_on_this_machine_that_dies_is_one_line(name: str, driver: subproce
     assert re.fullmatch(rf"Ray on this machine: .* keep running, found .* its {name}.* ended.*\n", out)
 
 
+@pytest.mark.slow
 def test_nothing_outlives_a_killed_driver(driver: subprocess.Popen[str]) -> None:
     """Ray's agents used to wait for a minute for a head that was gone."""
     children = psutil.Process(driver.pid).children(recursive=True)

@@ -49,6 +49,7 @@ from tests.support.small_farm import (
 from tests.support.small_scene import AnswersWithNoise, noise_jpeg, open_hand, write_backgrounds
 
 pytestmark = [
+    pytest.mark.slow,  # real farms
     pytest.mark.blender,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # Ray leaves its log files open
 ]

@@ -182,6 +182,7 @@ def test_a_request_that_always_kills_is_refused_alone(pool: RenderPool, tmp_path
     ]
 
 
+@pytest.mark.slow
 def test_a_worker_that_grows_too_large_is_replaced_between_two_pictures(
     pool: RenderPool, backgrounds: Path
 ) -> None:

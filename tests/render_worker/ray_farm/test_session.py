@@ -26,6 +26,7 @@ for _ in range(2):
 """
 
 
+@pytest.mark.slow
 def test_ray_goes_on_when_the_thread_that_started_it_has_ended() -> None:
     """Overlapping with training, every round renders in a thread of its own."""
     patience = {"RAY_gcs_rpc_server_reconnect_timeout_s": "5"}

@@ -110,6 +110,7 @@ def drawn(
 
 @pytest.mark.blender
 @pytest.mark.skipif(not can_capture(), reason="only root may listen to a network interface")
+@pytest.mark.slow
 def test_a_listener_reads_neither_the_token_nor_a_picture(drawn: tuple[Farm, Capture], token: Path) -> None:
     _, capture = drawn
     assert capture.num_bytes > 1_000_000
@@ -118,6 +119,7 @@ def test_a_listener_reads_neither_the_token_nor_a_picture(drawn: tuple[Farm, Cap
 
 
 @pytest.mark.blender
+@pytest.mark.slow
 def test_the_token_is_in_no_list_of_processes_and_in_no_log(drawn: tuple[Farm, Capture], token: Path) -> None:
     farm, _ = drawn
     processes = [psutil.Process(member.process.pid) for member in farm.members.values()]
@@ -135,6 +137,7 @@ def test_the_token_is_in_no_list_of_processes_and_in_no_log(drawn: tuple[Farm, C
     ],
     ids=["a plain client", "a stranger"],
 )
+@pytest.mark.slow
 def test_who_does_not_belong_to_the_farm_is_refused_and_told_why(
     drawn: tuple[Farm, Capture],
     certificates: Path,
@@ -151,6 +154,7 @@ def test_who_does_not_belong_to_the_farm_is_refused_and_told_why(
 
 
 @pytest.mark.blender
+@pytest.mark.slow
 def test_who_trusts_the_farm_and_has_no_certificate_of_it_is_refused(
     drawn: tuple[Farm, Capture], certificates: Path
 ) -> None:

@@ -47,6 +47,7 @@ def test_no_room_for_temporary_files_is_one_line() -> None:
 
 
 @pytest.mark.parametrize("variables", [{"RANK": "1"}, {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "x"}])
+@pytest.mark.slow
 def test_leftovers_of_torchrun_change_nothing(variables: dict[str, str]) -> None:
     """With RANK=1, a command would print nothing at all."""
     code, said = run("inspect", "/nowhere", variables=variables)

@@ -138,6 +138,7 @@ def test_colours_that_say_something_are_opaque() -> None:
     assert (on_white[inside][:, 1:] == 0).all()
 
 
+@pytest.mark.slow
 def test_the_command_draws_a_run(photographs: list[Path], tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", TINY_FASTMETRO)
     out = tmp_path / "attention.png"

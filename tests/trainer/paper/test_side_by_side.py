@@ -23,6 +23,7 @@ def test_two_seeds_side_by_side_end_as_one_after_the_other(tmp_path: Path) -> No
     assert [row["scores"] for row in found] == [row["scores"] for row in expected]
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_named_with_its_last_words_and_the_other_goes_on(tmp_path: Path) -> None:
     config = small_ablation(tmp_path, variants=("original",), seeds=(0, 1), train={"recycle": None})
     good, bad = planned_runs(config)

@@ -67,6 +67,7 @@ def test_a_long_gradient_is_clipped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"compute__precision": "bf16-mixed"}, {"optimiser__clip_norm": 0.0}])
+@pytest.mark.slow
 def test_training_learns_one_batch_by_heart(tmp_path: Path, changes: dict[str, object]) -> None:
     learner, loader = learner_and_loader(small_config(tmp_path, optimiser__learning_rate=3e-3, **changes))
     batch, _ = next(loader.batches(0, start_step=0, twins=None))
@@ -127,6 +128,7 @@ def test_averaging_does_not_change_what_is_learnt(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", [REGRESSOR, JOINT_READER], ids=["regressor", "joint reader"])
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")
+@pytest.mark.slow
 def test_a_compiled_step_computes_what_a_plain_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: dict[str, object]
 ) -> None:

@@ -107,6 +107,7 @@ def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(
         assert metrics(tmp_path / "run", part) == metrics(uninterrupted, part)
 
 
+@pytest.mark.slow
 def test_dropout_too_is_the_same_after_an_interruption(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +162,7 @@ def test_averaged_weights_are_scored_saved_and_the_same_after_an_interruption(
     assert_same(dict(scored[-1].state_dict()), saved)
 
 
+@pytest.mark.slow
 def test_a_joint_reader_of_boxes_goes_through_rounds_with_twins(tmp_path: Path) -> None:
     """All that strangers' photographs need, at once; predictions are in the frame of the photographs."""
     config = small_config(
@@ -183,6 +185,7 @@ def test_a_joint_reader_of_boxes_goes_through_rounds_with_twins(tmp_path: Path) 
     assert np.abs(wrists_ndc - true_ndc).max() < 1.5
 
 
+@pytest.mark.slow
 def test_accumulated_steps_count_once_and_are_the_same_after_an_interruption(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +295,7 @@ def test_a_run_can_be_made_longer_but_not_different(tmp_path: Path) -> None:
         train(other, renderer=None, resume=True)
 
 
+@pytest.mark.slow
 def test_an_alternating_run_that_is_made_longer_goes_on_with_twins(tmp_path: Path) -> None:
     train(small_config(tmp_path, rounds=2), renderer=PointRenderer(), resume=False)
     longer = train(small_config(tmp_path, rounds=3), renderer=PointRenderer(), resume=True)
@@ -336,6 +340,7 @@ def test_the_disk_does_not_fill_up_with_rounds(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "run/predictions").iterdir()] == ["round-0002"]
 
 
+@pytest.mark.slow
 def test_a_quarantined_sample_trains_on_without_a_twin(tmp_path: Path) -> None:
     config = small_config(tmp_path, rounds=2)
     report = train(config, renderer=PointRenderer(skipped=("00000003", "00000004")), resume=False)
