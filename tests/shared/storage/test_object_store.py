@@ -97,6 +97,6 @@ def test_a_command_without_network_or_credentials_prints_one_line(
         check=False,
     )
     assert done.returncode == 2
-    lines = done.stderr.splitlines()
+    lines = [line for line in done.stderr.splitlines() if line != "Loading PyTorch …"]  # on slow machines
     assert [line.startswith("Error: s3://") for line in lines] == [True]
     assert expected in lines[0]
