@@ -14,15 +14,15 @@ from trainer.paper.side_by_side import SideBySide, environment_of
 
 
 @pytest.mark.slow
-def test_two_seeds_side_by_side_end_as_one_after_the_other(tmp_path: Path) -> None:
+def test_two_seeds_side_by_side_end_as_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alone, together = (
         small_ablation(tmp_path / name, variants=("original",), seeds=(0, 1), train={"recycle": None})
         for name in ("alone", "together")
     )
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, side_by_side._cores() // 2))  # as each of two: sums depend on it
     expected = ablate(alone, renderer_for=points_for).to_json()["rows"]
-    torch.set_num_threads(threads)
+    monkeypatch.setattr(side_by_side, "_cores", lambda: 2 * torch.get_num_threads())  # sums depend on threads
     found = ablate(together, renderer_for=points_for, workers=2).to_json()["rows"]
     assert [row["scores"] for row in found] == [row["scores"] for row in expected]
 
