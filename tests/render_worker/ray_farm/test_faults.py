@@ -95,7 +95,9 @@ def test_a_round_written_by_workers_is_that_of_the_driver_bit_for_bit(
     assert (report.rendered, report.reused, report.quarantined) == (NUM_HANDS, 0, ())
     assert contents(job.out_dir) == undisturbed
     whole = [request for call in farm.calls for request in call if isinstance(request, ManyPictures)]
-    assert len(whole) == (WHOLE_SHARDS if farm.settings.written_by == "workers" else 0)
+    # The last shard is drawn picture by picture where a worker waits, and whole where all are busy.
+    expected = (WHOLE_SHARDS, WHOLE_SHARDS + 1) if farm.settings.written_by == "workers" else (0,)
+    assert len(whole) in expected
     assert all(len(call) == 1 for call in farm.calls if isinstance(call[0], ManyPictures))
 
 
