@@ -19,7 +19,7 @@ from shared.lmdb.damage import damage_as_error
 from shared.lmdb.intact import require_complete
 from shared.lmdb.keys import NameArray, list_keys
 from shared.lmdb.sound import require_sound
-from shared.regular_file import read_regular_file
+from shared.storage.regular_file import read_regular_file
 
 MAX_KEY_BYTES = 511  # LMDB's limit, for the source's name, a slash and the picture's name
 

@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from render_worker.bench.frames import noise_photographs, template_twin, weak_camera
-from render_worker.bench.memory import unshared_memory_mb
+from render_worker.bench.memory import MemoryPeak
 from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.camera import hand_box
 from render_worker.picture.mesh import CappedMesh
@@ -152,8 +152,8 @@ def bench_farm(
             driver_s, start_s = time.process_time(), time.perf_counter()
             render_round(renderer, job)
             wall_s = time.perf_counter() - start_s
-            driver_s = time.process_time() - driver_s - renderer.measuring_s
-            renderer.measure_memory()
+            driver_s = time.process_time() - driver_s - renderer.memory.measuring_s
+            renderer.memory.look()
             assert renderer.first_s is not None, "the round has a picture"
             again_s = time.perf_counter()
             render_round(renderer, job)
@@ -168,8 +168,8 @@ def bench_farm(
             wall_s=wall_s,
             driver_s=driver_s,
             again_s=again_s,
-            memory_before_mb=renderer.memory_before_mb,
-            memory_peak_mb=renderer.memory_peak_mb,
+            memory_before_mb=renderer.memory.before_mb,
+            memory_peak_mb=renderer.memory.peak_mb,
             in_flight_peak=renderer.in_flight_peak,
         )
 
@@ -247,8 +247,7 @@ class _WatchedRenderer:
         gc.collect()
         self.first_s: float | None = None
         self.in_flight_peak = self._asked = self._answered = 0
-        self.memory_before_mb = self.memory_peak_mb = unshared_memory_mb()
-        self.measuring_s = 0.0
+        self.memory = MemoryPeak()
 
     @property
     def stats(self) -> PoolStats:
@@ -258,12 +257,6 @@ class _WatchedRenderer:
     def start(self) -> WorkerState:
         """Start the workers."""
         return self._pool.start()
-
-    def measure_memory(self) -> None:
-        """Note the memory if it is the most so far, and what looking has cost."""
-        start_s = time.process_time()
-        self.memory_peak_mb = max(self.memory_peak_mb, unshared_memory_mb())
-        self.measuring_s += time.process_time() - start_s
 
     def render[Picture](
         self, requests: Iterable[Request[Picture]]
@@ -275,7 +268,7 @@ class _WatchedRenderer:
             pictures = pictures_in([request])
             self._answered += pictures
             if self._answered // _MEASURE_EVERY > (self._answered - pictures) // _MEASURE_EVERY:
-                self.measure_memory()
+                self.memory.look()
             wanted: object = request
             if isinstance(wanted, InstantTwin):
                 wanted = wanted.wanted

@@ -1,5 +1,6 @@
-"""Whether the memory of a worker that renders for hours stays constant."""
+"""Memory of this process: whether that of a worker that renders for hours stays constant, and peaks."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +69,26 @@ def unshared_memory_mb() -> float:
         return float(psutil.Process().memory_full_info().uss) / 1e6
     (dirty_kib,) = (line.split()[1] for line in lines if line.startswith("Private_Dirty:"))
     return float(dirty_kib) * 1024 / 1e6
+
+
+class MemoryPeak:
+    """The most memory that this process has had since a moment, and what looking cost.
+
+    Attributes:
+        before_mb: What it had then.
+        peak_mb: The most.
+        measuring_s: Processor time that the looks took.
+    """
+
+    def __init__(self) -> None:
+        self.before_mb = self.peak_mb = unshared_memory_mb()
+        self.measuring_s = 0.0
+
+    def look(self) -> None:
+        """Look again."""
+        start_s = time.process_time()
+        self.peak_mb = max(self.peak_mb, unshared_memory_mb())
+        self.measuring_s += time.process_time() - start_s
 
 
 def _renamed(requests: Sequence[TwinRequest], count: int) -> Iterator[TwinRequest]:

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from render_worker.bench.frames import noise_photographs
-from render_worker.bench.memory import unshared_memory_mb
+from render_worker.bench.memory import MemoryPeak
 from render_worker.drawing_device import DrawingDevice
 from render_worker.ray_farm.engine import WorkerDiedError, WorkerLostError
 from render_worker.ray_farm.pool import RenderPool
@@ -145,11 +145,10 @@ def simulate_farm(
         with RenderPool(settings, hand_model, photographs.path, engine=engine) as pool:
             pool.start()
             engine.begin()
-            memory_before_mb = unshared_memory_mb()
             started_s = time.process_time()
             report: RenderReport = pool.render_round(job)
-            engine.measure_memory()
-            driver_s = time.process_time() - started_s - engine.measuring_s + engine.calls * call_s
+            engine.memory.look()
+            driver_s = time.process_time() - started_s - engine.memory.measuring_s + engine.calls * call_s
         assert report.rendered == shards * hands, "every picture is there"
         return SimulatedFarm(
             workers=workers,
@@ -162,8 +161,8 @@ def simulate_farm(
             busy_share=engine.busy_share(engine.now_s),
             busy_share_before_end=engine.busy_share(engine.last_whole_s),
             driver_s=driver_s,
-            memory_before_mb=memory_before_mb,
-            memory_peak_mb=engine.memory_peak_mb,
+            memory_before_mb=engine.memory.before_mb,
+            memory_peak_mb=engine.memory.peak_mb,
         )
 
 
@@ -184,29 +183,23 @@ class _SimulatedEngine:
         self._leapt_s = 0.0
         self.calls = 0
         self.began_s = self.last_whole_s = 0.0
-        self.memory_peak_mb = self.measuring_s = 0.0
+        self.memory = MemoryPeak()
 
     @property
     def now_s(self) -> float:
         """The farm's clock."""
-        return self._leapt_s + time.process_time() - self.measuring_s + self.calls * self._call_s
+        return self._leapt_s + time.process_time() - self.memory.measuring_s + self.calls * self._call_s
 
     def begin(self) -> None:
         """Begin to count."""
         self._spans.clear()
-        self.calls, self.measuring_s = 0, 0.0
+        self.calls, self.memory = 0, MemoryPeak()
         self.began_s = self.now_s
 
     def busy_share(self, until_s: float) -> float:
         """Return how much of the workers' time until some moment they drew."""
         drawn_s = sum(max(0.0, min(end_s, until_s) - start_s) for start_s, end_s in self._spans)
         return drawn_s / (self._workers * (until_s - self.began_s))
-
-    def measure_memory(self) -> None:
-        """Note the memory if it is the most so far, and what looking has cost."""
-        start_s = time.process_time()
-        self.memory_peak_mb = max(self.memory_peak_mb, unshared_memory_mb())
-        self.measuring_s += time.process_time() - start_s
 
     def offered(self) -> Iterable[RenderSlots]:
         """Yield the machines."""
@@ -257,7 +250,7 @@ class _SimulatedEngine:
         if isinstance(answer, WorkerDiedError | WorkerLostError):
             raise answer
         if self.calls % 256 == 0:
-            self.measure_memory()
+            self.memory.look()
         return answer
 
     def kill(self, worker: int) -> None:

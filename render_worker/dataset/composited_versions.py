@@ -23,8 +23,8 @@ from shared.errors import DatasetError
 from shared.freihand import FreiHandSplit, SplitName
 from shared.freihand.writer import FreiHandWriter
 from shared.images import opened_picture
-from shared.regular_file import read_regular_file
 from shared.seeds import rng_of
+from shared.storage.regular_file import read_regular_file
 
 _QUALITY: Final = 92
 _EDGE_PX: Final = 1.5

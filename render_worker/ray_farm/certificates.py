@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from shared.errors import ConfigError, StorageError
-from shared.regular_file import read_regular_file
 from shared.seams.farm_tls import AUTHORITY, MACHINE, MACHINE_KEY
+from shared.storage.regular_file import read_regular_file
 
 AUTHORITY_KEY: Final = "ca.key"
 _ITSELF: Final = ("localhost", "127.0.0.1", "::1")

@@ -19,8 +19,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 
 from shared.errors import ConfigError
-from shared.regular_file import read_regular_file
 from shared.seams.farm_tls import FILES, SWITCH
+from shared.storage.regular_file import read_regular_file
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from shared.camera import project_px
 from shared.errors import DatasetError
 from shared.freihand.annotations import read_annotation
 from shared.images import decode_rgb
-from shared.regular_file import read_regular_file
+from shared.storage.regular_file import read_regular_file
 from shared.types import NUM_JOINTS, Intrinsics
 
 FREIHAND_PX = 224

@@ -19,8 +19,8 @@ from shared.archives import read_arrays
 from shared.errors import HandModelError
 from shared.hand_model.left_hand import mirrored_fields
 from shared.hand_model.mano_pickle import read_mano_pickle
-from shared.regular_file import read_regular_file
 from shared.skeleton import FINGERS
+from shared.storage.regular_file import read_regular_file
 from shared.types import Side
 
 EMBEDDED_MODEL = Path(__file__).with_name("open_hand.npz")

@@ -151,8 +151,11 @@ def test_containers_that_talk_encrypted_have_a_certificate_for_their_network() -
         files = {variable: f"{folder}/{machine}/{name}" for variable, name in FILES.items()}
         assert service["environment"] == {SWITCH: "1"} | files
         assert service["depends_on"] == {"certificates": {"condition": "service_completed_successfully"}}
-    assert "token:/home/meshcycle/.ray" in makes["volumes"]
-    assert folder.startswith("/home/meshcycle/.ray/")
+    for service in (makes, *services.values()):
+        assert service["volumes"] == [f"certificates:{folder}"]
+    assert all(f"{folder} " in path.read_text() for path in DOCKERFILES), (
+        "made there, for the user who writes"
+    )
 
 
 def test_the_token_is_in_no_environment_that_docker_shows() -> None:

@@ -88,7 +88,7 @@ COVERED_BY = {
     "shared/lmdb/sound.py": "shared/lmdb/test_damage.py",
     "shared/ranges.py": "project/test_numbers.py",
     "shared/records.py": "shared/twins/test_shards.py",
-    "shared/regular_file.py": "shared/storage/test_files.py",
+    "shared/storage/regular_file.py": "shared/storage/test_files.py",
     "shared/seams/check.py": "project/test_doctor.py",
     "shared/seams/farm_tls.py": "render_worker/ray_farm/test_tls.py",
     "shared/seams/hand_finder.py": "trainer/photographs/test_finders.py",

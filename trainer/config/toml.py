@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from shared.errors import ConfigError
-from shared.regular_file import read_regular_file
+from shared.storage.regular_file import read_regular_file
 
 _HOW_TO_SET = "Write, for example, --set optimiser.learning_rate=3e-4."
 

@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from shared.errors import ConfigError, DatasetError
 from shared.images import DAMAGED_PICTURE, PHOTOGRAPH_SUFFIXES, Rgb, film_focal_mm, turn_of
-from shared.regular_file import read_regular_file
+from shared.storage.regular_file import read_regular_file
 
 UNREADABLE_SUFFIXES: Final = frozenset({".heic", ".heif", ".hif", ".jxl"})
 """Of photographs that Pillow cannot decode: they are named, not passed over."""

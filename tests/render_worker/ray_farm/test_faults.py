@@ -4,6 +4,7 @@ After each, every sample is there once or quarantined by name, with the bytes of
 """
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -24,6 +25,7 @@ from shared.twins.predictions import read_predictions, write_predictions
 from shared.twins.rounds import SyntheticRound
 from shared.twins.shards import index_path
 from tests.support.home_engine import HomeEngine, dies, is_interrupted, is_lost
+from tests.support.same_samples import assert_same_samples
 from tests.support.small_farm import HANDS_PER_SHARD, job_of, write_hands
 from tests.support.small_scene import PlainPhotographs, open_hand, write_backgrounds
 
@@ -54,14 +56,12 @@ def farm(request: pytest.FixtureRequest, backgrounds: Path) -> HomeEngine:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(
-    backgrounds: Path, predictions: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, bytes]:
+def undisturbed(backgrounds: Path, predictions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A round that nothing happened to, by the driver."""
     job = job_of(predictions, tmp_path_factory.mktemp("undisturbed"))
     with pool_of(HomeEngine(RenderSettings(written_by="driver"), backgrounds)) as pool:
         pool.render_round(job)
-    return contents(job.out_dir)
+    return job.out_dir
 
 
 def pool_of(farm: HomeEngine) -> RenderPool:
@@ -72,28 +72,13 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def assert_same_samples(
-    disturbed: Path, undisturbed: dict[str, bytes], *, quarantined: set[str], tmp_path: Path
-) -> None:
-    folder = tmp_path / "undisturbed"
-    folder.mkdir()
-    for name, content in undisturbed.items():
-        (folder / name).write_bytes(content)
-    ours, theirs = SyntheticRound.open(disturbed), SyntheticRound.open(folder)
-    assert ours.quarantined.keys() == quarantined
-    assert ours.sample_ids == tuple(name for name in theirs.sample_ids if name not in quarantined)
-    for name in ours.sample_ids:
-        here, there = ours.read(name), theirs.read(name)
-        assert (here.jpeg, here.mask_png, here.labels) == (there.jpeg, there.mask_png, there.labels)
-
-
 def test_a_round_written_by_workers_is_that_of_the_driver_bit_for_bit(
-    farm: HomeEngine, job: RenderJob, undisturbed: dict[str, bytes]
+    farm: HomeEngine, job: RenderJob, undisturbed: Path
 ) -> None:
     with pool_of(farm) as pool:
         report = pool.render_round(job)
     assert (report.rendered, report.reused, report.quarantined) == (NUM_HANDS, 0, ())
-    assert contents(job.out_dir) == undisturbed
+    assert contents(job.out_dir) == contents(undisturbed)
     whole = [request for call in farm.calls for request in call if isinstance(request, ManyPictures)]
     # The last shard is drawn picture by picture where a worker waits, and whole where all are busy.
     expected = (WHOLE_SHARDS, WHOLE_SHARDS + 1) if farm.settings.written_by == "workers" else (0,)
@@ -132,17 +117,17 @@ def damaged_backgrounds(folder: Path) -> Path:
 
 
 def test_a_worker_killed_in_the_middle_of_a_shard_costs_nothing(
-    farm: HomeEngine, job: RenderJob, undisturbed: dict[str, bytes]
+    farm: HomeEngine, job: RenderJob, undisturbed: Path
 ) -> None:
     farm.faults["00000011"] = [dies]
     with pool_of(farm) as pool:
         report = pool.render_round(job)
     assert (report.lost_workers, report.retried, report.quarantined) == (1, 8, ())
-    assert contents(job.out_dir) == undisturbed
+    assert contents(job.out_dir) == contents(undisturbed)
 
 
 def test_a_sample_that_always_kills_is_quarantined_alone(
-    farm: HomeEngine, job: RenderJob, undisturbed: dict[str, bytes], tmp_path: Path
+    farm: HomeEngine, job: RenderJob, undisturbed: Path
 ) -> None:
     """A shard is divided into calls of eight, and such a call into single pictures."""
     farm.faults["00000005"] = [dies] * 9
@@ -151,17 +136,17 @@ def test_a_sample_that_always_kills_is_quarantined_alone(
     lost = 4 if farm.settings.written_by == "workers" else 3
     assert (report.quarantined, report.lost_workers) == (("00000005",), lost)
     assert SyntheticRound.open(job.out_dir).quarantined == {"00000005": "2 workers died while rendering it"}
-    assert_same_samples(job.out_dir, undisturbed, quarantined={"00000005"}, tmp_path=tmp_path)
+    assert_same_samples(job.out_dir, undisturbed, quarantined={"00000005"})
 
 
 def test_what_is_lost_with_a_machine_is_asked_for_again_as_it_was(
-    farm: HomeEngine, job: RenderJob, undisturbed: dict[str, bytes]
+    farm: HomeEngine, job: RenderJob, undisturbed: Path
 ) -> None:
     farm.faults["00000003"] = [is_lost] * 3
     with pool_of(farm) as pool:
         report = pool.render_round(job)
     assert (report.lost_workers, report.retried, report.quarantined) == (3, 24, ())
-    assert contents(job.out_dir) == undisturbed
+    assert contents(job.out_dir) == contents(undisturbed)
     lost = [call for call in farm.calls if "00000003" in names_of(call)]
     assert len(lost) == 4
     assert {names_of(call) for call in lost} == {names_of(lost[0])}
@@ -172,7 +157,7 @@ def names_of(call: Any) -> tuple[str, ...]:
 
 
 def test_after_an_interruption_only_the_missing_shards_are_rendered(
-    farm: HomeEngine, job: RenderJob, undisturbed: dict[str, bytes]
+    farm: HomeEngine, job: RenderJob, undisturbed: Path
 ) -> None:
     farm.faults["00000017"] = [is_interrupted]
     with pool_of(farm) as pool, pytest.raises(KeyboardInterrupt):
@@ -184,11 +169,11 @@ def test_after_an_interruption_only_the_missing_shards_are_rendered(
         report = pool.render_round(job)
     assert report.reused == kept * HANDS_PER_SHARD
     assert report.rendered == NUM_HANDS - report.reused
-    assert contents(job.out_dir) == undisturbed
+    assert contents(job.out_dir) == contents(undisturbed)
 
 
 def test_a_render_that_is_stopped_ends_and_goes_on_later(
-    farm: HomeEngine, job: RenderJob, undisturbed: dict[str, bytes]
+    farm: HomeEngine, job: RenderJob, undisturbed: Path
 ) -> None:
     stop = Event()
     farm.faults["00000009"] = [stop.set]
@@ -196,11 +181,11 @@ def test_a_render_that_is_stopped_ends_and_goes_on_later(
         pool.render_round(job, stop=stop)
     with pool_of(farm) as pool:
         assert pool.render_round(job).reused > 0
-    assert contents(job.out_dir) == undisturbed
+    assert contents(job.out_dir) == contents(undisturbed)
 
 
 def test_shards_that_were_cut_or_changed_on_the_disk_are_rendered_again(
-    farm: HomeEngine, job: RenderJob, undisturbed: dict[str, bytes], caplog: pytest.LogCaptureFixture
+    farm: HomeEngine, job: RenderJob, undisturbed: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pool_of(farm) as pool:
         pool.render_round(job)
@@ -212,11 +197,11 @@ def test_shards_that_were_cut_or_changed_on_the_disk_are_rendered_again(
         report = pool.render_round(job)
     assert (report.rendered, report.reused) == (2 * HANDS_PER_SHARD, NUM_HANDS - 2 * HANDS_PER_SHARD)
     assert "shard-00001.tar has changed on the disk since it was written" in caplog.text
-    assert contents(job.out_dir) == undisturbed
+    assert contents(job.out_dir) == contents(undisturbed)
 
 
 def test_a_full_disk_is_named_and_the_round_goes_on_when_there_is_room(
-    farm: HomeEngine, job: RenderJob, undisturbed: dict[str, bytes]
+    farm: HomeEngine, job: RenderJob, undisturbed: Path
 ) -> None:
     job.out_dir.mkdir()
     # The kernel's own full disk, where the shard is written before it gets its name.
@@ -229,7 +214,7 @@ def test_a_full_disk_is_named_and_the_round_goes_on_when_there_is_room(
         kept = len(list(job.out_dir.glob("*.index.json")))
         report = pool.render_round(job)
     assert report.reused == kept * HANDS_PER_SHARD
-    assert contents(job.out_dir) == undisturbed
+    assert contents(job.out_dir) == contents(undisturbed)
 
 
 def test_a_damaged_prediction_stops_the_round(farm: HomeEngine, job: RenderJob, tmp_path: Path) -> None:
@@ -250,7 +235,7 @@ def test_a_damaged_prediction_stops_the_round(farm: HomeEngine, job: RenderJob, 
 def test_pictures_pass_through_the_driver_where_a_worker_does_not_see_its_folders(
     backgrounds: Path,
     job: RenderJob,
-    undisturbed: dict[str, bytes],
+    undisturbed: Path,
     hidden: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -260,7 +245,7 @@ def test_pictures_pass_through_the_driver_where_a_worker_does_not_see_its_folder
         report = pool.render_round(job)
     assert report.rendered == NUM_HANDS
     assert caplog.text.count("all pictures pass through this machine") == 1
-    assert contents(job.out_dir) == undisturbed
+    assert contents(job.out_dir) == contents(undisturbed)
     insisting = HomeEngine(RenderSettings(written_by="workers"), backgrounds)
     with pool_of(insisting) as pool, pytest.raises(RenderError, match=r"expected to see .*round-0002"):
         pool.render_round(job_of(job.predictions_dir, job.out_dir.with_name("other") / "round-0002"))
@@ -283,13 +268,13 @@ def hide(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_worker_that_was_given_up_leaves_the_shard_of_its_successor_alone(
-    backgrounds: Path, job: RenderJob, undisturbed: dict[str, bytes]
+    backgrounds: Path, job: RenderJob, undisturbed: Path
 ) -> None:
     farm = HomeEngine(RenderSettings(written_by="workers"), backgrounds)
 
     def another_writes_it() -> None:
-        job.out_dir.joinpath("shard-00000.tar").write_bytes(undisturbed["shard-00000.tar"])
-        job.out_dir.joinpath("shard-00000.index.json").write_bytes(undisturbed["shard-00000.index.json"])
+        shutil.copy(undisturbed / "shard-00000.tar", job.out_dir)
+        shutil.copy(undisturbed / "shard-00000.index.json", job.out_dir)
         os.utime(job.out_dir / "shard-00000.index.json", (1, 1))
 
     farm.faults["00000004"] = [another_writes_it]
@@ -297,15 +282,15 @@ def test_a_worker_that_was_given_up_leaves_the_shard_of_its_successor_alone(
         report = pool.render_round(job)
     assert report.reused == HANDS_PER_SHARD
     assert index_path(job.out_dir / "shard-00000.tar").stat().st_mtime == 1
-    assert contents(job.out_dir) == undisturbed
+    assert contents(job.out_dir) == contents(undisturbed)
 
 
 def test_what_workers_of_other_machines_left_half_written_is_gone_in_the_end(
-    farm: HomeEngine, job: RenderJob, undisturbed: dict[str, bytes]
+    farm: HomeEngine, job: RenderJob, undisturbed: Path
 ) -> None:
     job.out_dir.mkdir()
     (job.out_dir / ".shard-00000.tar.0123abcd-77.tmp").write_bytes(b"half")
     (job.out_dir / PROOF).write_text("of a driver that was killed")
     with pool_of(farm) as pool:
         pool.render_round(job)
-    assert contents(job.out_dir) == undisturbed
+    assert contents(job.out_dir) == contents(undisturbed)

@@ -33,6 +33,7 @@ from shared.twins.rounds import SyntheticRound
 from tests.support.capture import can_capture, captured
 from tests.support.listening import listening_hosts
 from tests.support.repository import ROOT
+from tests.support.same_samples import assert_same_samples
 from tests.support.small_farm import (
     ALWAYS,
     HANDS_PER_SHARD,
@@ -131,16 +132,6 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 def contents(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
-
-
-def assert_same_samples(disturbed: Path, undisturbed: Path, *, quarantined: set[str]) -> None:
-    """Every sample is there once with the bytes of the undisturbed round, or quarantined."""
-    ours, theirs = SyntheticRound.open(disturbed), SyntheticRound.open(undisturbed)
-    assert ours.quarantined.keys() == quarantined
-    assert ours.sample_ids == tuple(name for name in theirs.sample_ids if name not in quarantined)
-    for name in ours.sample_ids:
-        here, there = ours.read(name), theirs.read(name)
-        assert (here.jpeg, here.mask_png, here.labels) == (there.jpeg, there.mask_png, there.labels)
 
 
 def test_a_farm_without_workers_is_waited_for_and_then_named(

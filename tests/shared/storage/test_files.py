@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from shared.regular_file import read_regular_file
 from shared.storage.files import (
     delete_temporary,
     sha256_of,
@@ -15,6 +14,7 @@ from shared.storage.files import (
     visible_files,
     write_durably,
 )
+from shared.storage.regular_file import read_regular_file
 
 
 def ended_process() -> int:

@@ -25,7 +25,7 @@ from shared.archives import read_arrays
 from shared.errors import DatasetError
 from shared.freihand import SplitName
 from shared.images import Rgb
-from shared.regular_file import read_regular_file
+from shared.storage.regular_file import read_regular_file
 from shared.types import NUM_JOINTS, Side
 from trainer.import_dataset.reader import HandLabels, LeftOut, ManoParameters, SourceHand
 from trainer.import_dataset.readers.photograph import read_photograph

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from shared.images import Rgb, decode_rgb
-from shared.regular_file import read_regular_file
+from shared.storage.regular_file import read_regular_file
 from trainer.import_dataset.reader import LeftOut
 
 
