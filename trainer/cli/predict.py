@@ -89,9 +89,10 @@ _LENGTH = FiniteRange(0, 1e6, above=True)
 @click.option(
     "--looks",
     type=WholeRange(1, 2),
-    default=2,
+    default=1,
     show_default=True,
-    help="How often to look at a hand: the second time in an upright square around the first prediction.",
+    help="How often to look at a hand: the second time in an upright square around the first prediction, "
+    "which helps where boxes are loose.",
 )
 @click.option(
     "--focal-px",

@@ -34,7 +34,7 @@ class PredictOptions:
 
     mesh_format: MeshFormat = "obj"
     view: View | None = None
-    looks: int = 2
+    looks: int = 1
     with_parameters: bool = True
     focal_px: float | None = None
     smooth: bool = True
@@ -46,7 +46,7 @@ class PredictOptions:
         """Predict the hands of pictures, as often as they are looked at.
 
         What is looked at once is tried in four turns, if the network wants that. Two looks, of one turn each,
-        are better and cost half as much: the second one is upright.
+        cost half as much, are better in loose squares, and worse in those of our finder (EXPERIMENTS.md).
         """
         hands = predict_pictures(trained, pictures, tries_turns=self.looks == 1)
         for _ in range(1, self.looks):

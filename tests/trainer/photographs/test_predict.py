@@ -224,8 +224,7 @@ class Wavering:
 
 def test_a_hand_of_a_video_keeps_its_side_and_its_identity(trained: TrainedHand, tmp_path: Path) -> None:
     video = write_video(tmp_path / "wave.mp4", 6)
-    # A network without training sends a second look anywhere.
-    options = PredictOptions(rows="csv", with_parameters=False, looks=1)
+    options = PredictOptions(rows="csv", with_parameters=False)
     predict_photographs(trained, [video], tmp_path / "out", Wavering(), options=options)
     with (tmp_path / "out" / "wave.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -314,3 +313,8 @@ def test_a_gallery_of_nothing_but_a_video_is_refused(trained: TrainedHand, tmp_p
     options = PredictOptions(gallery=tmp_path / "gallery.html")
     with pytest.raises(DatasetError, match=r"photographs for --gallery, found only videos"):
         predict_photographs(trained, [video], tmp_path / "out", MIDDLE, options=options)
+
+
+def test_a_hand_is_looked_at_once_unless_two_looks_are_asked_for() -> None:
+    option = next(each for each in main.commands["predict"].params if each.name == "looks")
+    assert option.default == PredictOptions().looks == 1
