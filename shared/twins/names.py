@@ -60,6 +60,19 @@ def twin_name(photograph: str, copy: int) -> str:
     return f"{photograph}{_COPY}{copy}" if copy else photograph
 
 
+def checked_photographs(names: Iterable[object]) -> tuple[str, ...]:
+    """Return the names of some photographs, each one once.
+
+    Raises:
+        ValueError: One is no safe name, appears twice, or looks like that of a further twin.
+    """
+    checked = checked_names(names)
+    for name in checked:
+        if _COPY in name:
+            raise ValueError(f"{name!a} with a {_COPY}, which only names of twins have")
+    return checked
+
+
 def photograph_of(twin: str) -> str:
     """Return the name of the photograph that a twin belongs to."""
     return twin.partition(_COPY)[0]

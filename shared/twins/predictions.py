@@ -25,7 +25,7 @@ from safetensors.numpy import save
 from shared.errors import ShardError
 from shared.json_text import parse_json
 from shared.storage.files import write_durably
-from shared.twins.names import MAX_IMAGE_PX, MAX_ROUND, checked_names
+from shared.twins.names import MAX_IMAGE_PX, MAX_ROUND, checked_photographs
 from shared.types import NUM_JOINTS, Camera, Intrinsics, WeakPerspective
 
 FORMAT = "meshcycle-predictions-1"
@@ -213,7 +213,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Mapping[str, Any]]]:
 
 def _head(metadata: Mapping[str, Any], *, num_verts: int) -> PredictionHead:
     return PredictionHead(
-        sample_ids=checked_names(metadata["sample_ids"]),
+        sample_ids=checked_photographs(metadata["sample_ids"]),
         num_verts=num_verts,
         round_index=_whole_number(metadata, "round", least=0, most=MAX_ROUND),
         image_px=_whole_number(metadata, "image_px", least=1, most=MAX_IMAGE_PX),

@@ -15,12 +15,12 @@ from shared.records import Section
 from trainer.config.sections import AugmentConfig
 
 _SUM_TOLERANCE = 1e-6
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,39}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")  # what follows a + is the number of a twin
 
 
 def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError("a name of at most 40 letters, digits, dots, or signs of _ + -")
+        raise ValueError("a name of at most 40 letters, digits, dots, or signs of _ -")
     return name
 
 
@@ -110,7 +110,7 @@ class DataConfig(Section):
             raise ValueError(f"sources in folders of their own, found {root} twice")
         for source in self.sources:
             if not _NAME.fullmatch(source.called):
-                raise ValueError(f"a source with a name, found none for {source.root}")
+                raise ValueError(f"a name for the source in {source.root}, whose folder's will not do")
         if name := _repeated([source.called for source in self.sources]):
             raise ValueError(f"sources that differ in name, found {name} twice: give them names")
         return self

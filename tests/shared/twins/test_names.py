@@ -58,6 +58,7 @@ def test_names_of_photographs_are_accepted() -> None:
     [
         *({"sample_ids": [name, "b"]} for name in BAD_NAMES if name.isascii()),
         {"sample_ids": ["a", "a"]},
+        {"sample_ids": ["hands+objects", "b"]},
         {"sample_ids": [1, 2]},
         {"sample_ids": "ab"[:1]},
         {"sample_ids": None},

@@ -63,7 +63,8 @@ def test_a_root_is_a_single_source(tmp_path: Path) -> None:
             "other/made",
             "expected sources that differ in name, found made twice: give them names",
         ),
-        ("data/real", "data/real hands", "expected a source with a name, found none for data/real hands"),
+        ("data/real", "data/real hands", "expected a name for the source in data/real hands, whose folder"),
+        ("data/real", "hands+objects", r"expected a name for the source in hands\+objects, whose folder"),
         (
             "[[data",
             '[data]\nroot = "x"\n[[data',
