@@ -16,7 +16,7 @@ from shared.cli.report import report
     epilog=examples(
         "meshcycle bench render --frames 50 --max-workers 2",
         "meshcycle bench render --quality --steady 5000",
-        "meshcycle bench render --device optix --samples 64 --json",
+        "meshcycle bench render --device cuda --samples 64 --json",
     ),
 )
 @click.option("--frames", type=COUNT, default=50, show_default=True, help="Pictures for every number.")

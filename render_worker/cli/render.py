@@ -21,7 +21,7 @@ from shared.storage.location import Location
 @click.command(
     epilog=examples(
         "meshcycle render runs/realhands/predictions/round-0003 --backgrounds data/backgrounds --out twins",
-        "meshcycle render predictions --backgrounds data/backgrounds --out twins --device optix --samples 64",
+        "meshcycle render predictions --backgrounds data/backgrounds --out twins --device cuda --samples 64",
         "meshcycle render s3://bucket/run/predictions/round-0003 --backgrounds s3://bucket/backgrounds \\",
         "    --out s3://bucket/twins",
     )
