@@ -22,7 +22,8 @@ logger = logging.getLogger(__name__)
 PICTURES: Final = "pictures"
 """What loggers call the pictures of a round."""
 
-type Draw = Callable[[], UInt8[np.ndarray, "height width 3"]]
+type Picture = UInt8[np.ndarray, "height width 3"]
+type Draw = Callable[[], Picture]
 
 
 class RunLog:
@@ -55,7 +56,7 @@ class RunLog:
         self._tell({"step/loss": loss, "step/learning_rate": learning_rate}, step)
 
     def round(self, record: RoundRecord, *, last_step: int, draw: Draw | None = None) -> None:
-        """Note a finished round, once.
+        """Note a finished round: once in the records, while loggers are told again after a kill in between.
 
         Args:
             record: Of the round.
@@ -72,26 +73,42 @@ class RunLog:
         }
         if record.mean_staleness is not None:
             numbers["twins/mean_staleness"] = record.mean_staleness
-        self._tell(numbers, last_step, draw=draw)
+        self._tell(numbers, last_step, picture=self._drawn(draw), ends_round=True)
         self._write([*records, record])
         logger.info(record.to_text(rounds=self._rounds))
 
-    def _tell(self, numbers: Mapping[str, float], step: int, *, draw: Draw | None = None) -> None:
-        """Tell all loggers; pictures are drawn once, and only for those that show them."""
-        drawn = None
+    def _drawn(self, draw: Draw | None) -> Picture | None:
+        """Draw the pictures of a round, if a logger shows any; a run does not end for their sake."""
+        if draw is None or not any(isinstance(each, ShowsPictures) for each in self._loggers):
+            return None
+        try:
+            return draw()
+        except Exception as error:  # whatever reading twins and predicting may bring
+            logger.warning("the pictures of a round could not be drawn: %s", in_one_line(error))
+            return None
+
+    def _tell(
+        self,
+        numbers: Mapping[str, float],
+        step: int,
+        *,
+        picture: Picture | None = None,
+        ends_round: bool = False,
+    ) -> None:
+        """Tell all loggers, which write down what they have at the end of a round."""
         for each in list(self._loggers):
             try:
                 each.log_metrics(dict(numbers), step)
-                if draw is not None:
-                    if isinstance(each, ShowsPictures):
-                        drawn = draw() if drawn is None else drawn
-                        each.log_picture(PICTURES, drawn, step)
+                if picture is not None and isinstance(each, ShowsPictures):
+                    each.log_picture(PICTURES, picture, step)
+                if ends_round:
                     each.save()
             except Exception as error:  # of a package of others, or of its server
                 self._loggers.remove(each)
                 logger.warning(
                     "%s failed and is not told any more: %s", type(each).__name__, in_one_line(error)
                 )
+                close_loggers([each], failed=True)
 
     def _write(self, records: Sequence[RoundRecord]) -> None:
         lines = [json.dumps(asdict(each)) + "\n" for each in records]

@@ -1,6 +1,7 @@
 """Opens the loggers that a configuration names; packages of others are imported only where they are named."""
 
 import importlib.util
+import logging
 from collections.abc import Sequence
 from typing import Final, Protocol, runtime_checkable
 
@@ -13,6 +14,8 @@ from shared.errors import ConfigError
 from trainer.config.run import TrainConfig
 from trainer.config.sections import LoggerName
 from trainer.run.folder import RunFolder
+
+logger = logging.getLogger(__name__)
 
 _EXTRAS: Final[tuple[LoggerName, ...]] = ("wandb", "mlflow")
 """Loggers whose packages an extra of the same name brings."""
@@ -53,7 +56,7 @@ def open_loggers(config: TrainConfig, run: RunFolder, *, start_step: int) -> lis
         config: Of the run.
         run: Its folder, where those without a server write.
         start_step: Optimiser step at which this process begins: what a killed one has said of later steps
-            disappears, or stays and is not said again.
+            disappears from files; servers keep it, and wandb takes it once, MLflow again.
 
     Raises:
         ConfigError: A logger cannot begin, as without a network or a key.
@@ -92,6 +95,9 @@ def _open(name: LoggerName, config: TrainConfig, run: RunFolder, start_step: int
 
 
 def close_loggers(loggers: Sequence[Logger], *, failed: bool) -> None:
-    """Finish what the loggers write."""
+    """Finish what the loggers write; one that cannot is named in a warning, and stands in nobody's way."""
     for each in loggers:
-        each.finalize("failed" if failed else "success")
+        try:
+            each.finalize("failed" if failed else "success")
+        except Exception as error:  # of a package of others, or of its server
+            logger.warning("%s could not be finished: %s", type(each).__name__, in_one_line(error))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lightning_fabric.loggers.csv_logs import CSVLogger
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -94,3 +95,40 @@ def test_tensorboard_forgets_later_steps_too(tmp_path: Path) -> None:
         board.finalize("success")
     seen = EventAccumulator(str(run.tensorboard)).Reload().Scalars("loss")
     assert [(each.step, each.value) for each in seen] == [(0, 1.0), (1, 1.0), (2, 9.0), (3, 9.0)]
+
+
+def test_every_row_is_on_the_disk_at_once(tmp_path: Path) -> None:
+    logger = open_csv(RunFolder(tmp_path), start_step=0)
+    for step in range(2):
+        logger.log_metrics({"step/loss": 1.0 + step}, step)
+        assert [row["step/loss"] for row in rows_of(tmp_path)] == ["1.0", "2.0"][: step + 1]
+
+
+@pytest.mark.parametrize("torn", ["1,", "1,11", "x,1.0\n", "\0\0\0\n", "1,2.0,3.0,4.0\n"])
+def test_a_row_that_a_kill_has_torn_is_left_out(tmp_path: Path, torn: str) -> None:
+    run = RunFolder(tmp_path)
+    first = open_csv(run, start_step=0)
+    first.log_metrics({"step/loss": 10.0}, 0)
+    path = tmp_path / "csv/metrics.csv"
+    path.write_text(path.read_text() + torn)
+    open_csv(run, start_step=5).finalize("success")
+    assert [(row["step"], row["step/loss"]) for row in rows_of(tmp_path)] == [("0", "10.0")]
+
+
+def test_a_kill_while_rows_are_written_again_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path)
+    open_csv(run, start_step=0).log_metrics({"step/loss": 10.0}, 0)
+
+    def killed(_: CSVLogger) -> None:
+        (tmp_path / "csv/metrics.csv").write_text("st")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CSVLogger, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            open_csv(run, start_step=5)
+    open_csv(run, start_step=5).finalize("success")
+    assert [(row["step"], row["step/loss"]) for row in rows_of(tmp_path)] == [("0", "10.0")]
+    assert [path.name for path in tmp_path.iterdir()] == ["csv"]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from lightning_fabric.loggers.csv_logs import CSVLogger
+from lightning_fabric.loggers.logger import Logger
 
 from shared.errors import ConfigError
 from tests.support.small_run import small_config
@@ -79,13 +80,73 @@ def test_a_logger_that_fails_is_not_told_any_more_and_the_run_goes_on(
     def full(*_: object) -> None:
         raise OSError("no space left\non a disk")
 
+    ends: list[str] = []
     monkeypatch.setattr(CSVLogger, "log_metrics", full)
+    monkeypatch.setattr(CSVLogger, "finalize", lambda _, status: ends.append(status))
     for number in range(2):
         log.round(record(number), last_step=number)
     log.close()
     assert caplog.text.count("CSVLogger failed and is not told any more: no space left") == 1
+    assert ends == ["failed"]
     assert len(run.metrics.read_text().splitlines()) == 2
     assert list(run.tensorboard.iterdir())
+
+
+class Unreachable(Logger):
+    """Its server is gone when the run ends."""
+
+    name, version = "unreachable", 0
+    saved = 0
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Take them."""
+
+    def log_hyperparams(self, *_: object, **__: object) -> None:
+        """Take them."""
+
+    def log_picture(self, name: str, rgb: np.ndarray, step: int) -> None:
+        """Take it."""
+
+    def save(self) -> None:
+        """Count."""
+        self.saved += 1
+
+    def finalize(self, status: str) -> None:
+        """Fail."""
+        raise ConnectionError(f"no server\nto tell {status}")
+
+
+def test_a_logger_that_cannot_be_finished_is_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = Unreachable(), Unreachable()
+    RunLog(RunFolder(tmp_path), rounds=1, finished_rounds=0, loggers=[first, second]).close()
+    assert caplog.text.count("Unreachable could not be finished: no server") == 2
+
+
+def test_pictures_that_cannot_be_drawn_are_drawn_once_and_blamed_on_no_logger(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    drawn: list[int] = []
+
+    def draw() -> np.ndarray[Any, np.dtype[np.uint8]]:
+        drawn.append(1)
+        raise ConfigError("no twin")
+
+    loggers = [Unreachable(), Unreachable()]
+    log = RunLog(RunFolder(tmp_path), rounds=1, finished_rounds=0, loggers=loggers)
+    log.round(record(0), last_step=2, draw=draw)
+    assert len(drawn) == 1
+    assert "pictures of a round could not be drawn: no twin" in caplog.text
+    assert "failed" not in caplog.text
+
+
+def test_loggers_write_down_every_round_without_pictures_too(tmp_path: Path) -> None:
+    told = Unreachable()
+    log = RunLog(RunFolder(tmp_path), rounds=2, finished_rounds=0, loggers=[told])
+    for number in range(2):
+        log.round(record(number), last_step=number)
+    assert told.saved == 2
 
 
 def test_a_logger_that_cannot_begin_is_one_line(tmp_path: Path) -> None:
