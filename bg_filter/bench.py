@@ -184,7 +184,8 @@ def yolo_predict(
     options = {"imgsz": settings.input_px, "batch": batch_size, "device": device, "save": False}
 
     def run() -> None:
-        for _ in model.predict(str(folder), stream=True, verbose=False, **options):
-            pass
+        with quiet_ultralytics():
+            for _ in model.predict(str(folder), stream=True, verbose=False, **options):
+                pass
 
     return run

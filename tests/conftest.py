@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -12,6 +13,16 @@ import pytest
 from tests.support.repository import ROOT
 
 ASSETS_VARIABLE = "MESHCYCLE_TEST_ASSETS"
+
+
+@pytest.fixture(autouse=True)
+def _same_number_of_threads() -> Iterator[None]:
+    """A test that changes PyTorch's threads gives them back: the bits of every later sum depend on them."""
+    before = sys.modules["torch"].get_num_threads() if "torch" in sys.modules else None
+    yield
+    if before is not None and (after := sys.modules["torch"].get_num_threads()) != before:
+        sys.modules["torch"].set_num_threads(before)
+        pytest.fail(f"{before} threads of PyTorch before the test, {after} after it")
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,13 @@ def quiet_ultralytics() -> Iterator[None]:
 
     Checkpoints are read with ultralytics' list of allowed classes, so that a file cannot run code. Set
     ``ULTRALYTICS_SAFE_LOAD=false`` to load an unusual checkpoint that you trust.
+
+    Where ultralytics predicts by itself, it takes a core from the whole process, for good. The process gets
+    it back at the end: sums of a network that trains later depend on the number of threads.
     """
+    import torch  # as ultralytics does: seconds, which only those who use it should wait
+
+    num_threads = torch.get_num_threads()
     with (
         tempfile.TemporaryDirectory(prefix="meshcycle-yolo-") as folder,
         _environment(_UNLESS_SET | os.environ | _QUIET | {"YOLO_CONFIG_DIR": folder}),
@@ -39,7 +45,10 @@ def quiet_ultralytics() -> Iterator[None]:
         import ultralytics.utils  # noqa: F401  (it reads the environment once, on import)
 
         Image.open = open_image  # undoes its own, which installs a package when a picture cannot be opened
-        yield
+        try:
+            yield
+        finally:
+            torch.set_num_threads(num_threads)
 
 
 def weights_file(name: str, *, option: str = "--weights") -> Path:

@@ -40,7 +40,6 @@ class YoloDetector:
 
     def __init__(self, settings: DetectorSettings, *, device: str = "auto") -> None:
         self.device = device_named(device)
-        self._num_threads = torch.get_num_threads()
         self._networks = [_Network(name, settings, self.device) for name in settings.weights]
         self.identity = ", ".join(network.identity for network in self._networks)
 
@@ -53,8 +52,6 @@ class YoloDetector:
         Raises:
             DeviceError: The batch does not fit into the memory of the GPU.
         """
-        # Ultralytics, where it predicts by itself, leaves one core of the whole process idle.
-        torch.set_num_threads(self._num_threads)
         try:
             findings = [network.detect(pictures) for network in self._networks]
         except torch.OutOfMemoryError as error:

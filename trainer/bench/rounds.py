@@ -5,7 +5,8 @@ rendering. Overlapping, its wall time should be hardly more than that.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -145,17 +146,31 @@ def bench_rounds(
     if workers is not None:
         data = data.model_copy(update={"workers": 0})
         render = render.model_copy(update={"workers": workers})
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - workers))
     times: dict[Mode, RoundTimes] = {}
     photographs = 0
-    for mode in ("alternate", "overlap"):
-        with TemporaryDirectory(prefix="meshcycle-bench-") as folder:
-            paper = {"mode": mode, "warmup_rounds": 1, "refresh": AllRefresh()}
-            recycle = config.recycle.model_copy(update=paper)
-            changes = {"recycle": recycle, "data": data, "render": render, "rounds": rounds}
-            run = TrainConfig(**(dict(config) | changes | {"run_dir": Path(folder) / "run", "mirror": None}))
-            with renderer_for(run) as renderer:
-                records = train(run, renderer=renderer, resume=False).records
-        times[mode] = RoundTimes.of(records)
-        photographs = records[_FIRST_STEADY].rendered
+    with _cores_left_by(workers or 0):
+        for mode in ("alternate", "overlap"):
+            with TemporaryDirectory(prefix="meshcycle-bench-") as folder:
+                paper = {"mode": mode, "warmup_rounds": 1, "refresh": AllRefresh()}
+                recycle = config.recycle.model_copy(update=paper)
+                changes = {"recycle": recycle, "data": data, "render": render, "rounds": rounds}
+                run = TrainConfig(
+                    **(dict(config) | changes | {"run_dir": Path(folder) / "run", "mirror": None})
+                )
+                with renderer_for(run) as renderer:
+                    records = train(run, renderer=renderer, resume=False).records
+            times[mode] = RoundTimes.of(records)
+            photographs = records[_FIRST_STEADY].rendered
     return RoundsBench(photographs, rounds, alternate=times["alternate"], overlap=times["overlap"])
+
+
+@contextmanager
+def _cores_left_by(workers: int) -> Iterator[None]:
+    """Train with the cores that so many render workers leave; with 0, which is nobody's number, with all."""
+    threads = torch.get_num_threads()
+    if workers:
+        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - workers))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -98,19 +98,6 @@ def test_the_most_confident_of_several_networks_decides(weights: str, assets: Pa
     assert "yolov5nu.pt sha256:" in together.identity
 
 
-def test_all_cores_are_used_whatever_ultralytics_did_to_the_process(weights: str) -> None:
-    """Its own prediction sets PyTorch to one thread less than there are cores, and leaves it so."""
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        detector = YoloDetector(DetectorSettings(weights=(weights,), input_px=64), device="cpu")
-        torch.set_num_threads(1)
-        detector.detect([np.zeros((64, 64, 3), np.uint8)])
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("architecture", ["yolov8n", "rtdetr-l"])
 def test_a_side_that_is_no_multiple_of_the_stride_is_padded(architecture: str, tmp_path: Path) -> None:
     settings = replace(untrained(architecture, tmp_path), input_px=70)
