@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from shared.errors import CheckpointError, ConfigError, TrainingError
+from shared.errors import CheckpointError, ConfigError
 from shared.freihand import FreiHandSplit
 from shared.hand_model.model import MANO_FINGERTIPS, Fingertips, HandModel
 from trainer.config.data import DataConfig
 from trainer.evaluation.metrics import score_hands, score_samples
-from trainer.evaluation.predict import HandPredictions, predict_split
+from trainer.evaluation.predict import HandPredictions, predict_split, require_finite
 from trainer.evaluation.procrustes import aligned_mean_mm
 from trainer.evaluation.report import EvaluationReport
 from trainer.evaluation.submission import Submission, read_submission
@@ -143,17 +143,7 @@ def score_photographs(
         workers=data.workers,
         autocast=autocast,
     )
-    if broken := hands.broken_ids():
-        raise TrainingError(
-            (
-                f"held-out photographs: expected finite hands, found NaN or infinity in {len(broken)} of "
-                f"{len(hands)}, the first being {broken[0]}."
-            ),
-            remedy=(
-                "Resume from the last checkpoint with a lower "
-                'optimiser.learning_rate, or with compute.precision = "32-true".'
-            ),
-        )
+    require_finite(hands, "held-out photographs")
     poses = [split.pose_of(index) for index in indices]
     scores = score_hands(hands.joints_m, hands.verts_m, split.joints_m[poses], split.verts_m[poses])
     return {name: value for name, value in asdict(scores).items() if name.startswith(("pa_", "rr_"))}

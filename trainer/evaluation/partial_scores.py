@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from shared.camera import WeakPerspective, project_px
+from shared.camera import ndc_to_px, project_weakly_ndc
 from trainer.config.data import DataConfig
 from trainer.data.sources import Source
-from trainer.evaluation.predict import predict_split
+from trainer.evaluation.predict import predict_split, require_finite
 from trainer.evaluation.procrustes import aligned_mean_mm
 from trainer.networks.base import HandNetwork
 
@@ -24,6 +24,9 @@ def score_partly(
     Returns:
         ``pa_mpjpe_mm`` where joints are known in space. Where they are known in the picture,
         ``places_percent``: how far from there the predicted joints appear, in hundredths of its side.
+
+    Raises:
+        TrainingError: A predicted number is not finite.
     """
     split = source.split
     hands = predict_split(
@@ -34,16 +37,15 @@ def score_partly(
         box_margin=box_margin,
         indices=source.held_out,
         batch_size=4 * data.batch_size,
+        workers=data.workers,
         autocast=autocast,
     )
+    require_finite(hands, f"held-out photographs of {source.name}")
     poses = [split.pose_of(index) for index in source.held_out]
     if split.labels == "joints":
         distances_mm = aligned_mean_mm(hands.joints_m, split.joints_m[poses], allow_reflection=True)
         return {"pa_mpjpe_mm": float(distances_mm.mean())}
-    shares = []
-    for row, pose in enumerate(poses):
-        camera = WeakPerspective(*(float(number) for number in hands.cameras[row]))
-        found_px = project_px(hands.joints_m[row], camera, size_px=split.image_px)
-        places_px, known = split.places_px(pose)
-        shares.append(np.linalg.norm(found_px[known] - places_px[known], axis=1).mean() / split.image_px)
-    return {"places_percent": 100 * float(np.mean(shares))}
+    found_px = ndc_to_px(project_weakly_ndc(hands.joints_m, hands.cameras), size_px=split.image_px)
+    places_px, known = (np.stack(labels) for labels in zip(*map(split.places_px, poses), strict=True))
+    distances_px = np.linalg.norm(found_px - places_px, axis=2).mean(axis=1, where=known)
+    return {"places_percent": 100 * float(distances_px.mean()) / split.image_px}

@@ -9,6 +9,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from shared.errors import TrainingError
 from shared.freihand import FreiHandSplit
 from shared.skeleton import WRIST
 from trainer.data.dataset import normalise
@@ -84,6 +85,29 @@ def predict_split(
             parts.append(part)
             bar.update(len(part))
     return join_predictions(parts)
+
+
+def require_finite(hands: HandPredictions, what: str) -> None:
+    """Make sure that hands can be scored.
+
+    Args:
+        hands: Predictions of a network in training.
+        what: They are, for people.
+
+    Raises:
+        TrainingError: A predicted number is not finite, as when 16 bits do not hold it.
+    """
+    if broken := hands.broken_ids():
+        raise TrainingError(
+            (
+                f"{what}: expected finite hands, found NaN or infinity in {len(broken)} of {len(hands)}, the "
+                f"first being {broken[0]}."
+            ),
+            remedy=(
+                "Resume from the last checkpoint with a lower "
+                'optimiser.learning_rate, or with compute.precision = "32-true".'
+            ),
+        )
 
 
 def predict_groups(

@@ -15,7 +15,7 @@ from trainer.data.resampling import Image
 from trainer.data.sources import Source
 from trainer.evaluation.centre_crops import CentreCrops, plain_crops
 from trainer.evaluation.metrics import score_hands
-from trainer.evaluation.predict import join_predictions, predict_groups
+from trainer.evaluation.predict import join_predictions, predict_groups, require_finite
 from trainer.networks.base import HandNetwork
 
 _NUMBERS: Final = ("pa_mpjpe_mm", "pa_mpvpe_mm", "rr_mpjpe_mm", "rr_mpvpe_mm")
@@ -53,6 +53,9 @@ def recycled_error(
 
     Returns:
         ``recycled_pa_mpjpe_mm`` and so on; nothing if no photograph that is held out has a twin.
+
+    Raises:
+        TrainingError: A predicted number is not finite.
     """
     names = {index: twins.twins_of(source.split.sample_id(index)) for index in source.held_out}
     samples = {index: twins.read(drawn[0]) for index, drawn in names.items() if drawn}
@@ -61,8 +64,16 @@ def recycled_error(
     photos = plain_crops(source.split, crop_px=source.crop_px, input_px=data.input_px, box_margin=box_margin)
     size = 4 * data.batch_size
     groups = [list(samples)[start : start + size] for start in range(0, len(samples), size)]
-    parts = predict_groups(network, TwinCrops(photos, samples), groups, batch_size=size, autocast=autocast)
+    parts = predict_groups(
+        network,
+        TwinCrops(photos, samples),
+        groups,
+        batch_size=size,
+        workers=data.workers,
+        autocast=autocast,
+    )
     found = join_predictions(list(parts))
+    require_finite(found, f"twins of held-out photographs of {source.name}")
     scores = score_hands(
         found.joints_m,
         found.verts_m,

@@ -38,7 +38,7 @@ class SupervisedLoss(nn.Module):
         projected_outside: Whether joints outside of the crop count where they are projected.
         coarse_vert_ids: Vertices that the network's coarse mesh keeps, if it has one.
         extra: Further terms and their weights. They are called with the hand, relative to its wrist, and its
-            labels, and return one number per hand. They count for hands with all labels.
+            labels, and return one number per hand. They see, and count for, the hands with all labels only.
     """
 
     faces: Faces
@@ -108,10 +108,21 @@ class SupervisedLoss(nn.Module):
 
         added = None
         if self.extra:
-            everything = None if known is None else known.everything
-            added = _where(everything, summed(weight * term(hand, target) for term, weight in self.extra))
+            added = self._added(hand, target)
             total = total + added
         return LossTerms(total, joints, verts, projected, edges, normals, heat, added)
+
+    def _added(self, hand: HandPrediction, target: HandTarget) -> Float[Tensor, " hands"]:
+        """Return the further terms; of numbers that mean nothing they might make NaN."""
+        known = target.known
+        if known is not None:
+            rows = known.everything.nonzero()[:, 0]
+            none = hand.verts_m.new_zeros(len(hand.verts_m))
+            if len(rows) == 0:
+                return none
+            whole = self._added(hand.rows(rows), target.rows(rows)._replace(known=None))
+            return none.to(whole.dtype).index_copy(0, rows, whole)
+        return summed(weight * term(hand, target) for term, weight in self.extra)
 
     def _projected(
         self, found_ndc: Float[Tensor, "hands joints 2"], target: HandTarget

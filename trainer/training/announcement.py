@@ -68,12 +68,12 @@ def _photographs(source: Source, *, is_alone: bool) -> str:
 
 
 def _twins(config: TrainConfig, sources: Sequence[Source]) -> str:
-    num_photographs = sum(len(source.drawn) for source in sources)
     recycle = config.recycle
     if recycle is None:
         return "none: the configuration has no table recycle"
+    num_twins = recycle.twins_per_photograph * sum(len(source.drawn) for source in sources)
     if recycle.source == "ground_truth":
-        return f"{num_photographs:,}, drawn once from the labels, on {recycle.backgrounds}"
+        return f"{num_twins:,}, drawn once from the labels, on {recycle.backgrounds}"
     schedule = TwinSchedule(recycle, config.rounds, good_since=lambda: 0)
     first = next(number for number in range(config.rounds) if schedule.twins_of(number) is not None)
     when = f"from round {first + 1} on"
@@ -81,7 +81,9 @@ def _twins(config: TrainConfig, sources: Sequence[Source]) -> str:
         when += f", once the held-out error is below {recycle.start_below_mm:g} mm"
     drawn = {"all": "all drawn in every round", "fraction": "a share drawn in every round"}
     how = drawn.get(recycle.refresh.policy, "those drawn again whose hand has moved")
-    return f"{num_photographs:,} {when}, {how}, on {recycle.backgrounds}"
+    if recycle.samples == "hard":
+        how = "drawn in every round, more of the photographs whose twins are seen worst"
+    return f"{num_twins:,} {when}, {how}, on {recycle.backgrounds}"
 
 
 class Pace:

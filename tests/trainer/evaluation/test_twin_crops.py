@@ -1,5 +1,6 @@
 """What a network sees of a twin after training: the box of the hand in it, where networks see boxes."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,15 @@ def test_a_twin_is_seen_in_the_box_of_the_hand_that_was_drawn(
         assert (high - low).max() == pytest.approx(2 / MARGIN, rel=1e-5)
         missed = photos.warp(index).points_ndc(joints_ndc(twin))
         assert np.abs(missed - seen).max() > 0.05
+
+
+def test_loading_processes_are_given_the_twins(
+    split: FreiHandSplit, twins: dict[int, SyntheticSample]
+) -> None:
+    crops = TwinCrops(plain_crops(split, crop_px=SIZE_PX, input_px=32, box_margin=MARGIN), twins)
+    given: TwinCrops = pickle.loads(pickle.dumps(crops))
+    for index in twins:
+        np.testing.assert_array_equal(given.picture(index), crops.picture(index))
 
 
 def test_what_a_network_sees_in_that_box_is_shown_where_it_is_in_the_whole_twin(

@@ -13,6 +13,7 @@ from tests.support.random_hands import (
 )
 from trainer.objective.supervised import SupervisedLoss, edge_length_loss, face_normal_loss
 from trainer.objective.terms import TermNorms, TermWeights
+from trainer.types import HandPrediction, HandTarget
 
 
 def test_a_perfect_prediction_costs_nothing_but_normals() -> None:
@@ -177,6 +178,26 @@ def test_a_hand_without_labels_costs_nothing_and_has_no_gradient() -> None:
         assert value.grad is not None
         assert value.grad[0].abs().sum() > 0
         assert value.grad[1].abs().sum() == 0
+
+
+def test_a_term_of_ones_own_never_sees_a_hand_without_labels() -> None:
+    """What it makes of one may be no number, and nothing times that is no number either."""
+    hand = random_hand(0).each(lambda value: value.clone().requires_grad_())
+    target = target_of(random_hand(1))
+    target = target._replace(verts_m=torch.stack((target.verts_m[0], torch.zeros_like(target.verts_m[1]))))
+
+    def relative(found: HandPrediction, wanted: HandTarget) -> torch.Tensor:
+        return found.verts_m.norm(dim=(1, 2)) / wanted.verts_m.norm(dim=(1, 2)) - 1 / wanted.verts_m.norm()
+
+    loss = SupervisedLoss(FACES, ONES, extra=[(relative, 2.0)])
+    for verts in ([True, False], [False, False]):
+        known = knowing(verts=verts, joints=verts, places=verts)
+        total = loss(hand, target._replace(known=known)).total
+        assert total.isfinite().all()
+        assert total[1] == 0
+        assert bool(total[0] != 0) == verts[0]
+        (grad,) = torch.autograd.grad(total.sum(), hand.verts_m)
+        assert grad.isfinite().all()
 
 
 def test_joints_alone_and_places_alone_train_the_terms_that_they_allow() -> None:

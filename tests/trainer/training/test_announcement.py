@@ -43,9 +43,9 @@ def test_a_run_says_what_learns_from_what_and_how_long_it_will_take(
         assert part in said, part
 
 
-def test_sources_and_a_limit_are_said(tmp_path: Path) -> None:
-    config = small_config(tmp_path, recycle={"backgrounds": "b", "start_below_mm": 9.5}, rounds=4)
-    told = describe_start(
+def told_at_the_start(folder: Path, **changes: object) -> str:
+    config = small_config(folder, **changes)
+    return describe_start(
         config,
         device=torch.device("cpu"),
         processes=2,
@@ -53,6 +53,21 @@ def test_sources_and_a_limit_are_said(tmp_path: Path) -> None:
         sources=open_sources(config),
         steps_per_round=3,
     )
+
+
+def test_all_twins_of_a_photograph_are_counted_and_hard_ones_are_named(tmp_path: Path) -> None:
+    recycle = {"backgrounds": "b", "twins_per_photograph": 3}
+    assert "36 from round 2 on, all drawn in every round" in told_at_the_start(
+        tmp_path / "all", recycle=recycle
+    )
+    told = told_at_the_start(tmp_path / "hard", recycle=recycle | {"samples": "hard"})
+    assert (
+        "36 from round 2 on, drawn in every round, more of the photographs whose twins are seen worst" in told
+    )
+
+
+def test_sources_and_a_limit_are_said(tmp_path: Path) -> None:
+    told = told_at_the_start(tmp_path, recycle={"backgrounds": "b", "start_below_mm": 9.5}, rounds=4)
     assert "1.2 million parameters" in told
     assert "2 processes" in told
     assert "once the held-out error is below 9.5 mm" in told
