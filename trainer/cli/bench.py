@@ -10,6 +10,7 @@ import click
 from shared.cli.numbers import COUNT, WholeRange
 from shared.cli.options import as_json, examples, existing_folder, pass_parts, ray_address_option
 from shared.cli.report import report
+from shared.errors import DatasetError
 from shared.seams.parts import Parts
 from shared.storage.location import Location
 from trainer.cli.config_options import config_argument
@@ -173,7 +174,7 @@ def bench_predict(
     """
     from shared.onnx_runtime import require_onnx_packages
     from trainer.bench.predict import bench_predict as run
-    from trainer.photographs.files import list_photographs
+    from trainer.photographs.files import UNREADABLE_SUFFIXES, list_photographs
     from trainer.run.trained import load_trained
 
     require_onnx_packages()
@@ -184,5 +185,14 @@ def bench_predict(
             detector, sides=None, margin=trained.margin, confidence=None, device="cpu", runtime=runtime
         )
 
-    paths = list_photographs(folder, without=folder / "hands")[:count]
-    report(run(trained, paths, open_finder, cores=cores), as_json=as_json)
+    paths = [
+        path
+        for path in list_photographs(folder, without=folder / "hands")
+        if path.suffix.lower() not in UNREADABLE_SUFFIXES
+    ]
+    if not paths:
+        raise DatasetError(
+            f"{folder}: expected photographs that can be decoded, found only others.",
+            remedy="Convert them to JPEG or PNG.",
+        )
+    report(run(trained, paths[:count], open_finder, cores=cores), as_json=as_json)

@@ -25,7 +25,7 @@ from trainer.photographs.output import DescribedPicture, describe_hand, write_me
 from trainer.photographs.overlay import draw_hands
 from trainer.photographs.reading import ReadSource, read_in_groups
 from trainer.photographs.sheet import SheetHand, draw_hand_sheet
-from trainer.photographs.sources import Source, list_sources
+from trainer.photographs.sources import Source, list_sources, public_address
 from trainer.photographs.videos.predict_video import outputs_of_video, predict_video
 from trainer.run.trained import TrainedHand
 
@@ -122,7 +122,7 @@ def _is_folder(place: Location) -> bool:
 
 
 def _name_of(place: Location) -> str:
-    return str(place) if is_url(place) else Path(place).resolve().name
+    return public_address(place) if is_url(place) else Path(place).resolve().name
 
 
 class _Work:
@@ -154,7 +154,7 @@ class _Work:
             return
         if self._options.view is not None:
             raise DatasetError(
-                f"{source.place}: expected photographs to draw views of, found a video.",
+                f"{source.address}: expected photographs to draw views of, found a video.",
                 remedy="Leave --view out.",
             )
         for path in outputs_of_video(stem, self._options.rows):
@@ -172,19 +172,16 @@ class _Work:
 
     def do_group(self, group: Sequence[ReadSource]) -> None:
         """Predict pictures together, and write what belongs to each."""
-        usable: list[tuple[Source, Photograph]] = []
-        looked_at: list[LookedAt] = []
-        try:
-            for source, photograph in group:
-                with self._skipping(source):
-                    if isinstance(photograph, Exception):
-                        raise photograph
-                    looked_at.append(LookedAt(photograph.rgb, self._finder.find(photograph.rgb)))
-                    usable.append((source, photograph))
-        finally:  # what was found before an interruption is worth writing
-            predicted = self._options.predict(self._trained, looked_at)
-            for (source, photograph), hands in zip(usable, predicted, strict=True):
-                self._write(source, photograph, hands)
+        usable: list[tuple[Source, Photograph, LookedAt]] = []
+        for source, photograph in group:
+            with self._skipping(source):
+                if isinstance(photograph, Exception):
+                    raise photograph
+                looked_at = LookedAt(photograph.rgb, self._finder.find(photograph.rgb))
+                usable.append((source, photograph, looked_at))
+        predicted = self._options.predict(self._trained, [looked_at for _, _, looked_at in usable])
+        for (source, photograph, _), hands in zip(usable, predicted, strict=True):
+            self._write(source, photograph, hands)
 
     def do_video(self, source: Source) -> None:
         """Predict every frame of a video."""
@@ -220,8 +217,9 @@ class _Work:
         except (DatasetError, StorageError) as error:
             if not self._may_skip:
                 raise
-            logger.warning("skipped %s: %s", source.place, error)
-            self._skipped[str(source.place)] = str(error)
+            logger.warning("skipped %s: %s", source.address, error)
+            called = source.address
+            self._skipped[f"{called} ({source.name})" if called in self._skipped else called] = str(error)
 
     def _write(self, source: Source, photograph: Photograph, hands: Sequence[PhotographedHand]) -> None:
         """Write the overlay, the meshes, and JSON, which comes last."""

@@ -59,6 +59,6 @@ def read_in_groups(sources: Sequence[Source]) -> Generator[list[ReadSource]]:
 def _read(source: Source) -> ReadSource:
     try:
         with source.at_hand() as path:
-            return ReadSource(source, open_photograph(path, name=source.place))
+            return ReadSource(source, open_photograph(path, name=source.address))
     except (DatasetError, StorageError) as error:
         return ReadSource(source, error)

@@ -1,6 +1,7 @@
 """What a person names to be predicted: files, folders, patterns and URLs, as one picture after the other."""
 
 import glob
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from shared.errors import DatasetError
+from shared.errors import DatasetError, StorageError
 from shared.images import PHOTOGRAPH_SUFFIXES, VIDEO_SUFFIXES
 from shared.storage.location import Location, is_url
 from shared.storage.one_file import download_file
@@ -21,6 +22,9 @@ MOST_BYTES: Final = 256 << 20
 MOST_VIDEO_BYTES: Final = 4 << 30
 
 _LISTED: Final = PHOTOGRAPH_SUFFIXES | VIDEO_SUFFIXES | UNREADABLE_SUFFIXES
+
+_ANY_URL: Final = re.compile(r"\w[\w+.-]*://[^\s'\"<>]*[^\s'\"<>:,.;)]")
+"""In a text, without the marks that follow it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,12 @@ class Source:
     @property
     def label(self) -> str:
         """What it is called in what is written about it."""
-        return _parts_of(self.place)[-1]
+        return _parts_of_url(str(self.place))[-1] if is_url(self.place) else Path(self.place).name
+
+    @property
+    def address(self) -> str:
+        """Where it is, as anybody may read it."""
+        return public_address(self.place)
 
     @property
     def is_video(self) -> bool:
@@ -57,7 +66,11 @@ class Source:
             return
         with tempfile.TemporaryDirectory(prefix="meshcycle-") as folder:
             path = Path(folder) / f"download{PurePosixPath(self.label).suffix}"
-            download_file(str(self.place), path, most_bytes=MOST_VIDEO_BYTES if self.is_video else MOST_BYTES)
+            url, most_bytes = str(self.place), MOST_VIDEO_BYTES if self.is_video else MOST_BYTES
+            try:
+                download_file(url, path, most_bytes=most_bytes)
+            except StorageError as error:
+                raise StorageError(_without_secrets(error.message, url), error.remedy) from None
             yield path
 
 
@@ -77,14 +90,19 @@ def list_sources(named: Sequence[Location], *, without: Path) -> list[Source]:
     expanded = [place for each in named for place in _expanded(each, without)]
     found: dict[Location, tuple[Location, Whereabouts]] = {}
     for place in expanded:
-        if is_url(place) or not Path(place).is_dir():
-            found.setdefault(_whole(place), (place, Whereabouts(_parts_of(place))))
+        if is_url(place):
+            found.setdefault(place, (place, Whereabouts(_parts_of_url(str(place)))))
+            continue
+        if not Path(place).is_dir():
+            whole = _whole(Path(place))
+            found.setdefault(whole, (place, Whereabouts(whole.parts[1:])))
             continue
         folder = Path(place)
         for path in list_photographs(folder, without=without):
             below = len(path.relative_to(folder).parts)
             least = below if len(expanded) == 1 else below + 1  # as cp -r has it
-            found.setdefault(_whole(path), (path, Whereabouts(_parts_of(path), least)))
+            whole = _whole(path)
+            found.setdefault(whole, (path, Whereabouts(whole.parts[1:], least)))
     names = names_of([whereabouts for _, whereabouts in found.values()])
     return [Source(place=place, name=name) for (place, _), name in zip(found.values(), names, strict=True)]
 
@@ -117,16 +135,37 @@ def _expanded(place: Location, without: Path) -> list[Location]:
     return pictures
 
 
-def _whole(place: Location) -> Location:
+def _whole(path: Path) -> Path:
     """Return the path from the root, without dots; a link keeps its name."""
-    return place if is_url(place) else Path(place).parent.resolve() / Path(place).name
+    return path.parent.resolve() / path.name
 
 
-def _parts_of(place: Location) -> tuple[str, ...]:
-    """Return the names on the way to a place, and its own."""
-    if not is_url(place):
-        return Path(_whole(place)).parts[1:]
-    url = urlsplit(str(place))
-    parts = [unquote(part).replace("/", "_").replace("\0", "_") for part in url.path.split("/")]
-    host = url.hostname or url.scheme  # never the password
+def _parts_of_url(url: str) -> tuple[str, ...]:
+    """Return the names on the way to what is at a URL, and its own."""
+    split = urlsplit(url)
+    parts = [unquote(part).replace("/", "_").replace("\0", "_") for part in split.path.split("/")]
+    host = split.hostname or split.scheme  # never the password
     return (host, *(part for part in parts if part not in ("", ".", "..")))
+
+
+def public_address(place: Location) -> str:
+    """Return a place without what its URL may keep secret: user, password, and a query that may be signed.
+
+    Example:
+        >>> public_address("https://me:secret@example.org/hand.jpg?signature=a1b2")
+        'https://example.org/hand.jpg'
+    """
+    if not is_url(place):
+        return str(place)
+    # as fsspec has it, a::b: the first lies in the second
+    return "::".join(_bare(part) if is_url(part) else part for part in str(place).split("::"))
+
+
+def _bare(url: str) -> str:
+    split = urlsplit(url)
+    return f"{split.scheme}://{split.netloc.rpartition('@')[2]}{split.path}"
+
+
+def _without_secrets(text: str, url: str) -> str:
+    """Take the secrets of a URL, and of those that backends have made of it, out of a message."""
+    return _ANY_URL.sub(lambda found: public_address(found[0]), text.replace(url, public_address(url)))

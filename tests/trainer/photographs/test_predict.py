@@ -17,6 +17,7 @@ from shared.images import Rgb
 from shared.seams.hand_finder import HandSquare
 from shared.types import Side
 from tests.support.small_trained import TINY_REGRESSOR, tiny_trained, write_run
+from trainer.photographs import reading
 from trainer.photographs.finders import CentreCrop, GivenBoxes
 from trainer.photographs.hand import PhotographedHand
 from trainer.photographs.options import PredictOptions
@@ -262,8 +263,15 @@ def test_an_assumed_focal_length_is_said_and_exif_is_used(
 
 
 def test_an_interrupted_folder_says_what_is_there(
-    trained: TrainedHand, album: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    trained: TrainedHand,
+    album: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """What was found in the group that was interrupted is not there: nobody waits for a network any more."""
+    monkeypatch.setattr(reading, "MOST_PICTURES", 1)
+
     class Tired:
         def __init__(self) -> None:
             self.left = 1
@@ -318,3 +326,33 @@ def test_a_gallery_of_nothing_but_a_video_is_refused(trained: TrainedHand, tmp_p
 def test_a_hand_is_looked_at_once_unless_two_looks_are_asked_for() -> None:
     option = next(each for each in main.commands["predict"].params if each.name == "looks")
     assert option.default == PredictOptions().looks == 1
+
+
+def test_what_a_url_keeps_secret_is_said_nowhere(
+    trained: TrainedHand, album: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    urls = [f"file://{tmp_path}/{name}.jpg?signature=s3cret" for name in ("gone", "lost", "lost")]
+    urls[2] = urls[2].replace("signature", "key")
+    urls.append("nothing://me:s3cret@example.org/a.jpg")
+    options = PredictOptions(gallery=tmp_path / "gallery.html", with_parameters=False)
+    named = [album / "a.jpg", *urls]
+    result = predict_photographs(trained, named, tmp_path / "out", MIDDLE, options=options)
+    assert list(result.skipped)[-1] == "nothing://example.org/a.jpg"
+    assert (result.pictures, len(result.skipped)) == (1, 4)
+    with pytest.raises(StorageError, match=r"nothing://example\.org/a\.jpg: expected") as error:
+        predict_photographs(trained, urls[3:], tmp_path / "out", MIDDLE, options=options)
+    assert error.value.remedy
+    page = (tmp_path / "gallery.html").read_text()
+    assert "s3cret" not in f"{caplog.text} {result} {error.value!r} {page}"
+
+
+def test_a_page_of_a_picture_of_the_web_has_its_bare_address_for_a_title(
+    trained: TrainedHand, album: Path, tmp_path: Path
+) -> None:
+    options = PredictOptions(gallery=tmp_path / "gallery.html", with_parameters=False)
+    (tmp_path / "a.jpg?key=s3cret").write_bytes((album / "a.jpg").read_bytes())
+    url = f"file://{tmp_path}/a.jpg?key=s3cret"
+    predict_photographs(trained, [url], tmp_path / "out", MIDDLE, options=options)
+    page = (tmp_path / "gallery.html").read_text()
+    assert f"file://{tmp_path}/a.jpg" in page
+    assert "s3cret" not in page

@@ -6,7 +6,7 @@ import pytest
 
 from shared.errors import ConfigError, DatasetError
 from shared.storage.location import Location
-from trainer.photographs.sources import Source, list_sources
+from trainer.photographs.sources import Source, _without_secrets, list_sources, public_address
 
 
 @pytest.fixture
@@ -70,6 +70,24 @@ def test_pictures_of_the_web_are_called_by_their_address_without_passwords(home:
     first, second, film = list_sources(urls, without=Path("out"))
     assert [first.name.as_posix(), second.name.as_posix()] == ["one.org/x/hand", "two.org/x/hand"]
     assert (film.name, film.label, film.is_video) == (Path("my film"), "my film.mp4", True)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:secret@one.org:81/x/hand.jpg?signature=secret#secret", "https://one.org:81/x/hand.jpg"),
+        ("s3://bucket/my%20film.mp4", "s3://bucket/my%20film.mp4"),
+        ("file:///home/hand.jpg", "file:///home/hand.jpg"),
+        (
+            "zip://a.jpg::simplecache::https://me:secret@x.org/a.zip?secret",
+            "zip://a.jpg::simplecache::https://x.org/a.zip",
+        ),
+    ],
+)
+def test_an_address_is_shown_without_user_password_and_query(url: str, shown: str) -> None:
+    assert public_address(url) == shown
+    told = f"{url}: expected a file, found ClientError: 500, url='{url}'."
+    assert _without_secrets(told, url) == told.replace(url, shown)
 
 
 @pytest.mark.parametrize(
