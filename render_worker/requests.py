@@ -28,8 +28,10 @@ class RenderContext:
         settings: How pictures are made.
         begin_picture: Called by a request for many pictures before each of them, because the time limit is
             one picture's.
-        doubt_device: Called by such a request after a picture that failed; raises a DeviceError if what draws
-            is to blame, not the picture.
+        begin_files: Called by such a request before it reads or writes files, which has as much time as a
+            picture.
+        doubt_device: Called by such a request with the error of a picture that failed; raises a DeviceError
+            if what draws is to blame, not the picture.
         require_device: Called by such a request before it stores what was drawn; raises a DeviceError if what
             draws is no longer what drew at the start.
     """
@@ -39,7 +41,8 @@ class RenderContext:
     photographs: Photographs
     settings: RenderSettings
     begin_picture: Callable[[], None] = lambda: None
-    doubt_device: Callable[[], None] = lambda: None
+    begin_files: Callable[[], None] = lambda: None
+    doubt_device: Callable[[Exception], None] = lambda _: None
     require_device: Callable[[], object] = lambda: None
 
 

@@ -12,7 +12,7 @@ from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.background import Photographs
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.probe import probe_of
-from render_worker.picture.request import Scene
+from render_worker.picture.request import NotDrawnError, Scene
 from render_worker.release import this_release
 from render_worker.requests import (
     KERNELS_S,
@@ -86,6 +86,7 @@ class RenderWorker:
             photographs=photographs,
             settings=settings,
             begin_picture=self._begin_picture,
+            begin_files=self._begin_files,
             doubt_device=self._require_drawing,
             require_device=self._require_device,
         )
@@ -106,21 +107,25 @@ class RenderWorker:
             try:
                 answers.append(request.render(self._context))
             except (RenderError, BackgroundError) as error:
-                self._require_drawing()
+                self._require_drawing(error)
                 answers.append(FailedRequest(request.sample_id, str(error)))
             finally:
                 faulthandler.cancel_dump_traceback_later()
         return Answers(answers, psutil.Process().memory_info().rss, self._require_device())
 
     def _begin_picture(self) -> None:
-        """Have this process end, with a traceback in its log, if a picture takes too long from now on.
-
-        That works while C code hangs.
-        """
+        """Have this process end, with a traceback in its log, if a picture takes too long from now on."""
         compiles = not self._has_begun and not self._device.is_cpu
-        limit_s = self._context.settings.timeout_s + (KERNELS_S if compiles else 0.0)
-        faulthandler.dump_traceback_later(limit_s, exit=True)
+        self._end_after(self._context.settings.timeout_s + (KERNELS_S if compiles else 0.0))
         self._has_begun = True
+
+    def _begin_files(self) -> None:
+        """Have it end if files take too long from now on."""
+        self._end_after(self._context.settings.timeout_s)
+
+    @staticmethod
+    def _end_after(limit_s: float) -> None:
+        faulthandler.dump_traceback_later(limit_s, exit=True)  # works while C code hangs
 
     def state(self) -> WorkerState:
         """Return what the worker renders with; starts Blender and fetches the photographs if need be."""
@@ -143,18 +148,22 @@ class RenderWorker:
             raise DeviceError(f"expected to draw with {self._device} as at the start, found {found}.", _LOOK)
         return found
 
-    def _require_drawing(self) -> None:
+    def _require_drawing(self, error: Exception) -> None:
         """Make sure that a picture failed for its own sake: a GPU that fails leaves empty ones behind.
+
+        Args:
+            error: Of the picture.
 
         Raises:
             DeviceError: The device draws nothing any more, or is another one.
         """
         device = self._require_device()
-        if device.is_cpu or self._context.mesh.open_hand is None:
+        was_tried = isinstance(error, NotDrawnError)
+        if not was_tried or device.is_cpu or self._context.mesh.open_hand is None:
             return
         try:
             self._context.scene.render(probe_of(self._context.mesh.open_hand))
-        except RenderError as error:
+        except RenderError as failure:
             raise DeviceError(
-                f"expected {device} to draw, found that it fails: {error.message}", _LOOK
-            ) from error
+                f"expected {device} to draw, found that it fails: {failure.message}", _LOOK
+            ) from failure

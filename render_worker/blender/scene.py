@@ -25,7 +25,7 @@ from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.camera import hand_box, to_blender
 from render_worker.picture.fill_light import Skylight
 from render_worker.picture.mesh import CappedMesh
-from render_worker.picture.request import Box, HandGeometry, HandLayer, RenderRequest
+from render_worker.picture.request import Box, HandGeometry, HandLayer, NotDrawnError, RenderRequest
 from shared.camera.lens import Lens
 from shared.errors import RenderError
 from shared.seams.renderer import RenderSettings
@@ -109,15 +109,15 @@ class HandScene:
         """Let Blender render what is set up.
 
         Raises:
-            RenderError: It did not; a driver that fails is an error of the operator, too.
+            NotDrawnError: It did not; a driver that fails is an error of the operator, too.
         """
         try:
             done = bpy.ops.render.render()
         except RuntimeError as error:
             said = (str(error).strip() or "nothing").splitlines()[-1]
-            raise RenderError(f"expected Blender to finish, found that it ended with: {said}.") from error
+            raise NotDrawnError(f"expected Blender to finish, found that it ended with: {said}.") from error
         if done != {"FINISHED"}:
-            raise RenderError(
+            raise NotDrawnError(
                 "expected Blender to finish, found that it did not.",
                 remedy="Look at its messages above.",
             )
@@ -127,12 +127,12 @@ class HandScene:
         rgba = self._passes.pop(_COMBINED) if _COMBINED in self._passes else self._saved()
         expected = (box.bottom_px - box.top_px, box.right_px - box.left_px, 4)
         if rgba.shape != expected:
-            raise RenderError(
+            raise NotDrawnError(
                 f"expected a picture of {expected}, found {rgba.shape}.",
                 remedy="Report this.",
             )
         if not rgba[..., 3].any():  # a GPU that fails leaves an empty picture behind, not an error
-            raise RenderError(
+            raise NotDrawnError(
                 f"expected a hand in {box}, found nothing.",
                 remedy="It is too small to be rendered.",
             )

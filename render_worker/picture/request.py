@@ -8,6 +8,7 @@ from jaxtyping import Float32
 
 from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.mesh import CappedMesh
+from shared.errors import RenderError
 from shared.twins.sample import Light
 from shared.types import Camera
 
@@ -89,6 +90,10 @@ class HandGeometry:
     depth_m: Float32[np.ndarray, "rows columns"]
     normals: Float32[np.ndarray, "rows columns 3"]
     box: Box
+
+
+class NotDrawnError(RenderError):
+    """What draws was asked for a picture, and made none: either of them may be to blame."""
 
 
 class Scene(Protocol):

@@ -140,6 +140,8 @@ def _silence(address: str) -> _Silence | None:
     except TimeoutError:
         return _Silence("no answer")
     except ssl.SSLError as error:
+        if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+            return _Silence("that it hangs up")  # as one does that is just going away
         return _Silence(refusal_of(error), lasts=True)
     except OSError as error:
         return _Silence(error.strerror or str(error))

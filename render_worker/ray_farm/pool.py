@@ -43,6 +43,8 @@ _STRIKES: Final = 2
 """Workers that a single request may kill before it fails."""
 _LOSSES: Final = 5
 """Calls of a chunk that may be lost with their machine until it is blamed: a request kills no machines."""
+_DEVICE_LOSSES: Final = 1
+"""Calls of a chunk that may be lost with what draws until it is blamed: a request does break GPUs."""
 _LOOK_EVERY_S: Final = 1.0
 """Time between two looks at what is overdue."""
 _GRACE_S: Final = 30.0
@@ -199,22 +201,12 @@ class RenderPool:
             answers = cast("Answers[Picture]", self._ready_engine().result(reference))
             workers.require_device(call.worker, answers.device)
         except DeviceError as error:
-            self.stats.lost_workers += 1
-            self.stats.retried += chunk.num_pictures
             workers.retire(call.worker, error)
-            again.append(chunk)
+            yield from self._try_again(call, again, _DEVICE_LOSSES, "lost their device")
         except (WorkerDiedError, WorkerLostError) as error:
-            self.stats.lost_workers += 1
             workers.stop(call.worker)
-            if chunk.losses < _LOSSES and (
-                isinstance(error, WorkerLostError) or not workers.is_there(call.worker)
-            ):
-                chunk.losses += 1
-                self.stats.retried += chunk.num_pictures
-                again.append(chunk)
-            else:
-                chunk.deaths += 1
-                yield from self._blame(call, again)
+            is_lost = isinstance(error, WorkerLostError) or not workers.is_there(call.worker)
+            yield from self._try_again(call, again, _LOSSES if is_lost else 0, "died")
         else:
             has_grown = answers.memory_bytes > self.settings.worker_memory_mb << 20
             if has_grown or not workers.is_wanted(call.worker):
@@ -223,10 +215,31 @@ class RenderPool:
                 workers.idle.append(call.worker)
             yield from zip(chunk.requests, answers.answers, strict=True)
 
-    def _blame[Picture](
-        self, call: _Call[Picture], again: deque[_Chunk[Picture]]
+    def _try_again[Picture](
+        self, call: _Call[Picture], again: deque[_Chunk[Picture]], most_losses: int, what: str
     ) -> Iterator[tuple[Request[Picture], FailedRequest]]:
-        """Try every request of a chunk that killed a worker alone; fail one that kills them alone."""
+        """Have a chunk whose worker is gone tried again as it was, so many times; after that, blame it.
+
+        Args:
+            call: In which its worker went.
+            again: Takes what is tried again.
+            most_losses: Calls that the chunk may lose in this way.
+            what: Became of the worker.
+        """
+        chunk = call.chunk
+        self.stats.lost_workers += 1
+        if chunk.losses < most_losses:
+            chunk.losses += 1
+            self.stats.retried += chunk.num_pictures
+            again.append(chunk)
+        else:
+            chunk.deaths += 1
+            yield from self._blame(call, again, what)
+
+    def _blame[Picture](
+        self, call: _Call[Picture], again: deque[_Chunk[Picture]], what: str
+    ) -> Iterator[tuple[Request[Picture], FailedRequest]]:
+        """Try every request of a chunk that cost a worker alone; fail one that costs them alone."""
         chunk = call.chunk
         first = chunk.requests[0]
         if isinstance(first, ManyPictures):  # whoever asked for so many divides them
@@ -241,7 +254,7 @@ class RenderPool:
             (request,) = chunk.requests
             slow = time.monotonic() - call.started_s >= self.settings.timeout_s
             reason = (
-                f"not rendered within {self.settings.timeout_s:g} s" if slow else "died while rendering it"
+                f"not rendered within {self.settings.timeout_s:g} s" if slow else f"{what} while rendering it"
             )
             yield request, FailedRequest(request.sample_id, f"{chunk.deaths} workers {reason}")
             return

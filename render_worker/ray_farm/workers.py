@@ -22,8 +22,12 @@ _READ_OFFERS_EVERY_S: Final = 1.0
 _TICK_S: Final = 1.0
 _FAILED_STARTS: Final = 3
 """Workers of a machine that may die in a row before they are ready, until it is refused."""
-_LOST_DEVICES: Final = 3
-"""Workers of a machine that may lose their device, until it is refused; that of many GPUs may lose more."""
+_LOST_DEVICES: Final = 8
+"""Workers of a machine that may lose their device in a row, until it is refused; with many GPUs, one each.
+
+A picture that breaks every GPU costs one less until it is found: two with its shard, two in a call of some
+pictures, three alone.
+"""
 
 
 @dataclass(eq=False)
@@ -145,13 +149,14 @@ class WorkerSet:
             self.idle.append(worker)
 
     def require_device(self, worker: Worker, drew: DrawingDevice) -> None:
-        """Make sure that a worker drew with what it had said it would.
+        """Make sure that a worker drew with what it had said it would; its machine is trusted again then.
 
         Raises:
             DeviceError: It did not.
         """
         if worker.state is not None and drew != worker.state.device:
             raise DeviceError(f"expected to draw with {worker.state.device} as at the start, found {drew}.")
+        del self._lost_devices[_slot_key(worker.slots)]
 
     def retire(self, worker: Worker, error: DeviceError) -> None:
         """Stop a worker that has lost its device, and say so.

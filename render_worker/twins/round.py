@@ -22,7 +22,7 @@ from render_worker.twins.whole_shard import PROOF, UnseenFolder, WholeShard, Wri
 from shared.errors import RenderError, ShardError
 from shared.seams.renderer import RenderJob, RenderReport, RenderStopped
 from shared.storage.files import delete_temporary
-from shared.twins.manifest import MANIFEST, ManifestWriter, ShardEntry, entry_of
+from shared.twins.manifest import ManifestWriter, ShardEntry, entry_of, uncommit
 from shared.twins.names import photograph_of
 from shared.twins.predictions import PredictionHead, PredictionShard, read_head, read_predictions
 from shared.twins.round_folders import require_shards
@@ -99,7 +99,7 @@ class _RoundUnderWay:
         self._whole: dict[str, tuple[Path, int]] = {}
         self._divided: deque[tuple[Path, int]] = deque()
         self._predicted_in: int | None = None
-        self._expected = self._rendered = self._quarantined = 0
+        self._expected = self._to_come = self._rendered = self._quarantined = 0
         settings, state = renderer.settings, renderer.start()
         self._workers_write = settings.written_by != "driver"
         self._proof = secrets.token_hex(16)
@@ -131,7 +131,7 @@ class _RoundUnderWay:
                         pictures = self._take_shard(request, answer)
                     else:
                         pictures = self._take_picture(cast("PackedTwin", request), answer)
-                    bar.expect(self._expected)
+                    bar.expect(self._expected + self._to_come)
                     bar.update(self._renderer.stats, pictures, quarantined=self._quarantined)
                 self._require_going_on()
                 self.stats.add(self._renderer.stats)
@@ -237,15 +237,15 @@ class _RoundUnderWay:
             if not names:
                 continue
             number = self._number_of(path, names)
+            self._to_come = len(waiting) * len(names)
             if predictions is not None:
                 yield from self._pictures(path, number, predictions)
             else:
                 yield self._shard(path, number, names)
-            bar.expect(self._expected + len(waiting) * len(names))
+            bar.expect(self._expected + self._to_come)
 
     def _shard(self, path: Path, number: int, names: tuple[str, ...]) -> WholeShard:
         """Return the request for a whole shard."""
-        self._uncommit()
         self._expected += len(names)
         self._whole[path.stem] = (path, number)
         return WholeShard(
@@ -270,7 +270,7 @@ class _RoundUnderWay:
         if index is not None:
             self._finish(number, entry_of(shard.tar_path, index), index.provenance)
             return
-        self._uncommit()
+        uncommit(self._job.out_dir)
         self._expected += len(shard.names)
         self._open[path.stem] = shard
         yield from packed_twins(
@@ -295,10 +295,6 @@ class _RoundUnderWay:
 
     def _tar_path(self, path: Path) -> Path:
         return self._job.out_dir.absolute() / f"{path.stem}.tar"
-
-    def _uncommit(self) -> None:
-        """See that a round whose shards are about to change does not count as one meanwhile."""
-        (self._job.out_dir / MANIFEST).unlink(missing_ok=True)
 
     def _require_fitting(self, path: Path, head: PredictionHead) -> None:
         """Make sure that a shard can be drawn together with those before it."""

@@ -16,6 +16,7 @@ from render_worker.requests import RenderContext
 from render_worker.twins.packed_twin import PackedTwin, packed_twins
 from render_worker.twins.shard_files import intact_index, naming_write_errors
 from shared.errors import BackgroundError, RenderError
+from shared.twins.manifest import uncommit
 from shared.twins.predictions import read_predictions
 from shared.twins.sample import Provenance
 from shared.twins.shards import PackedSample, ShardIndex, index_path, read_index, write_shard
@@ -94,6 +95,7 @@ class WholeShard:
             ShardError: The predictions cannot be read, or the shard cannot be written.
             DeviceError: What draws has changed in the meantime; nothing was stored.
         """
+        context.begin_files()
         if not self._is_seen():
             return UnseenFolder(socket.gethostname())
         digest = hashlib.sha256(self.predictions_path.read_bytes()).hexdigest()
@@ -101,6 +103,7 @@ class WholeShard:
         index = intact_index(self.tar_path, self.names, provenance)
         if index is not None:
             return self._described(index, rendered=0)
+        uncommit(self.tar_path.parent)
         quarantined: dict[str, str] = {}
         with naming_write_errors(self.tar_path):
             try:
@@ -138,7 +141,7 @@ class WholeShard:
             try:
                 picture = self.draw(twin, context)
             except (RenderError, BackgroundError) as error:
-                context.doubt_device()
+                context.doubt_device(error)
                 quarantined[twin.sample_id] = str(error)
             else:
                 yield picture
@@ -146,7 +149,7 @@ class WholeShard:
         if index_path(self.tar_path).exists():
             # This worker was given up for dead, and the driver has had the shard written meanwhile.
             raise _WrittenByAnotherError
-        context.begin_picture()  # the disk has as much time as a picture
+        context.begin_files()
 
     def _described(self, index: ShardIndex, *, rendered: int) -> WrittenShard:
         digest = hashlib.sha256(index_path(self.tar_path).read_bytes()).hexdigest()

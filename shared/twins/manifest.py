@@ -119,6 +119,11 @@ def entry_of(tar_path: Path, index: ShardIndex, *, index_sha256: str | None = No
     )
 
 
+def uncommit(directory: Path) -> None:
+    """See that a round whose files are about to change does not count as one meanwhile."""
+    (directory / MANIFEST).unlink(missing_ok=True)
+
+
 class ManifestWriter:
     """Writes the manifest of a round while its shards are made, in whatever order they become complete.
 
@@ -180,6 +185,7 @@ class ManifestWriter:
         for entry in kept:
             number, _ = self.begin(entry.name, entry.sample_ids)
             self.finish(number, entry)
+        uncommit(self._directory)
         if self._part:
             self._write_part()
         self._table.write(self._directory / SAMPLES)
@@ -219,8 +225,12 @@ class ManifestWriter:
     def _write_part(self) -> None:
         part = ManifestPart(format=PART_FORMAT, shards=tuple(self._part))
         name, content = f"manifest-{len(self._parts):05d}.json", part.model_dump_json(indent=1).encode()
-        write_durably(self._directory / name, [content])
-        self._parts.append(PartEntry(name=name, sha256=hashlib.sha256(content).hexdigest()))
+        entry = PartEntry(name=name, sha256=hashlib.sha256(content).hexdigest())
+        path = self._directory / name
+        if not path.exists() or sha256_of(path) != entry.sha256:  # that of a finished round stays valid
+            uncommit(self._directory)
+            write_durably(path, [content])
+        self._parts.append(entry)
         self._part, self._samples_in_part = [], 0
 
 

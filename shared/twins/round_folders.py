@@ -9,7 +9,7 @@ from typing import Final
 from shared.errors import ShardError
 from shared.storage.own_way import require_own_way
 from shared.twins.lookup import SAMPLES, SHARDS
-from shared.twins.manifest import MANIFEST, PARTS, ShardEntry
+from shared.twins.manifest import MANIFEST, PARTS, ShardEntry, uncommit
 from shared.twins.names import round_name
 from shared.twins.rounds import SyntheticRound
 from shared.twins.shards import index_path, read_index
@@ -101,7 +101,7 @@ def shards_shown(directories: Iterable[Path]) -> set[Path]:
 
 
 def _forget_round(directory: Path, *, spare: Collection[str]) -> None:
-    (directory / MANIFEST).unlink(missing_ok=True)
+    uncommit(directory)
     if not spare:
         shutil.rmtree(directory)
         return

@@ -8,6 +8,8 @@ import pytest
 
 from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.mesh import CappedMesh
+from render_worker.picture.probe import probe_of
+from render_worker.picture.request import HandLayer, NotDrawnError, RenderRequest
 from render_worker.requests import FailedRequest, RenderContext, Request
 from render_worker.worker import RenderWorker
 from shared.errors import DeviceError, RenderError
@@ -33,6 +35,30 @@ class CannotBeDrawn:
 
     def render(self, context: RenderContext) -> str:
         raise RenderError("expected the hand in the picture, found it elsewhere.")
+
+
+@dataclass(frozen=True)
+class DrawsAHand:
+    """A request for the picture of a hand."""
+
+    sample_id: str
+
+    def render(self, context: RenderContext) -> str:
+        assert context.mesh.open_hand is not None
+        context.scene.render(probe_of(context.mesh.open_hand))
+        return self.sample_id
+
+
+class DrawsNothingOnce(GpuThatMayDisappear):
+    """A GPU that is fine; the first picture is of a hand too small to see."""
+
+    pictures = 0
+
+    def render(self, request: RenderRequest) -> HandLayer:
+        self.pictures += 1
+        if self.pictures == 1:
+            raise NotDrawnError("expected a hand, found nothing.")
+        return super().render(request)
 
 
 def worker_with(scene: FlatScene) -> RenderWorker:
@@ -82,13 +108,33 @@ def test_a_gpu_that_draws_nothing_any_more_is_not_blamed_on_the_picture(tmp_path
     """A GPU that fails leaves empty pictures behind: all that came after used to be quarantined."""
     worker = worker_with(GpuThatMayDisappear(tmp_path, fails=True))
     with pytest.raises(DeviceError, match=r"expected OPTIX: GPU all of them to draw, found that it fails"):
-        worker.render([CannotBeDrawn("a")])
+        worker.render([DrawsAHand("a")])
+
+
+def test_a_picture_that_comes_out_empty_costs_a_second_one_to_try_the_gpu(tmp_path: Path) -> None:
+    scene = DrawsNothingOnce(tmp_path)
+    (failed,) = worker_with(scene).render([DrawsAHand("a")]).answers
+    assert isinstance(failed, FailedRequest)
+    assert scene.pictures == 2
+
+
+def test_a_picture_that_the_gpu_was_never_asked_for_costs_no_second_one(tmp_path: Path) -> None:
+    """A background that cannot be read, or a hand behind the edge, says nothing about what draws."""
+    scene = DrawsNothingOnce(tmp_path)
+    (failed,) = worker_with(scene).render([CannotBeDrawn("a")]).answers
+    assert isinstance(failed, FailedRequest)
+    assert scene.pictures == 0
 
 
 def test_on_the_cpu_a_failed_picture_costs_no_second_one() -> None:
-    class NeverDraws(FlatScene):
-        def render(self, request: object) -> None:  # type: ignore[override]
-            pytest.fail("a second picture was drawn")
+    class DrawsNothing(FlatScene):
+        pictures = 0
 
-    (failed,) = worker_with(NeverDraws()).render([CannotBeDrawn("a")]).answers
+        def render(self, request: RenderRequest) -> HandLayer:
+            self.pictures += 1
+            raise NotDrawnError("expected a hand, found nothing.")
+
+    scene = DrawsNothing()
+    (failed,) = worker_with(scene).render([DrawsAHand("a")]).answers
     assert isinstance(failed, FailedRequest)
+    assert scene.pictures == 1

@@ -14,6 +14,7 @@ from render_worker.ray_farm.slots import RenderSlots
 from render_worker.requests import Request
 from render_worker.worker import RenderWorker
 from shared.backgrounds import BackgroundReader
+from shared.errors import DeviceError
 from shared.seams.renderer import RenderSettings
 from shared.seeds import seed_of
 from tests.support.small_farm import ROUND_INDEX, RUN_SEED
@@ -28,6 +29,10 @@ def dies() -> None:
 
 def is_lost() -> None:
     raise WorkerLostError("no way to it")
+
+
+def loses_its_device() -> None:
+    raise DeviceError("expected to draw with a GPU, found that it fails.")
 
 
 def is_interrupted() -> None:
@@ -82,7 +87,7 @@ class HomeEngine:
         self._waiting.remove((reference, work))
         try:
             answer = work()
-        except (WorkerDiedError, WorkerLostError) as error:
+        except (WorkerDiedError, WorkerLostError, DeviceError) as error:
             self._results[reference] = partial(_raise, error)
         else:
             self._results[reference] = lambda: answer

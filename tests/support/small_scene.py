@@ -15,12 +15,12 @@ from PIL import Image
 from render_worker.drawing_device import DrawingDevice
 from render_worker.picture.camera import hand_box
 from render_worker.picture.mesh import CappedMesh
-from render_worker.picture.request import HandGeometry, HandLayer, RenderRequest
+from render_worker.picture.request import HandGeometry, HandLayer, NotDrawnError, RenderRequest
 from render_worker.requests import FailedRequest, PoolStats, RenderContext, Request, WorkerState
 from render_worker.worker import RenderWorker
 from shared.backgrounds import BackgroundReader, BackgroundWriter
 from shared.backgrounds.verdicts import Verdict
-from shared.errors import DeviceError, RenderError
+from shared.errors import DeviceError
 from shared.hand_model import HandModel, load_hand_model
 from shared.seams.renderer import RenderSettings
 
@@ -79,7 +79,7 @@ class GpuThatMayDisappear(FlatScene):
 
     def render(self, request: RenderRequest) -> HandLayer:
         if self.fails:
-            raise RenderError("expected a hand, found nothing.")
+            raise NotDrawnError("expected a hand, found nothing.")
         return super().render(request)
 
 

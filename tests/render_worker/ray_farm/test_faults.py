@@ -18,13 +18,13 @@ from render_worker.requests import ManyPictures
 from render_worker.twins.whole_shard import PROOF, WholeShard
 from shared.backgrounds import BackgroundWriter
 from shared.backgrounds.verdicts import Verdict
-from shared.errors import RenderError, ShardError
+from shared.errors import DeviceError, RenderError, ShardError
 from shared.seams.renderer import RenderJob, RenderSettings, RenderStopped
 from shared.storage.files import temporary_name
 from shared.twins.predictions import read_predictions, write_predictions
 from shared.twins.rounds import SyntheticRound
 from shared.twins.shards import index_path
-from tests.support.home_engine import HomeEngine, dies, is_interrupted, is_lost
+from tests.support.home_engine import HomeEngine, dies, is_interrupted, is_lost, loses_its_device
 from tests.support.same_samples import assert_same_samples
 from tests.support.small_farm import HANDS_PER_SHARD, job_of, write_hands
 from tests.support.small_scene import PlainPhotographs, open_hand, write_backgrounds
@@ -137,6 +137,32 @@ def test_a_sample_that_always_kills_is_quarantined_alone(
     assert (report.quarantined, report.lost_workers) == (("00000005",), lost)
     assert SyntheticRound.open(job.out_dir).quarantined == {"00000005": "2 workers died while rendering it"}
     assert_same_samples(job.out_dir, undisturbed, quarantined={"00000005"})
+
+
+@pytest.mark.parametrize("name", ["00000005", "00000000"])
+def test_a_sample_that_breaks_every_gpu_is_quarantined_alone(
+    farm: HomeEngine, job: RenderJob, undisturbed: Path, name: str
+) -> None:
+    """Before its machine, the only one, is given up for having lost so many."""
+    farm.workers = 1
+    farm.faults[name] = [loses_its_device] * 99
+    with pool_of(farm) as pool:
+        report = pool.render_round(job)
+    lost = 7 if farm.settings.written_by == "workers" else 5
+    assert (report.quarantined, report.lost_workers) == ((name,), lost)
+    reason = SyntheticRound.open(job.out_dir).quarantined[name]
+    assert reason == "2 workers lost their device while rendering it"
+    assert_same_samples(job.out_dir, undisturbed, quarantined={name})
+
+
+def test_a_gpu_that_fails_whatever_it_draws_ends_the_round_and_blames_no_sample(
+    farm: HomeEngine, job: RenderJob
+) -> None:
+    farm.workers = 1
+    farm.faults.update({f"{n:08d}": [loses_its_device] * 99 for n in range(NUM_HANDS)})
+    with pool_of(farm) as pool, pytest.raises(DeviceError, match="found that it fails"):
+        pool.render_round(job)
+    assert not [*job.out_dir.glob("*.tar")]
 
 
 def test_what_is_lost_with_a_machine_is_asked_for_again_as_it_was(

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -17,6 +19,7 @@ import ray
 from render_worker.ray_farm import head
 from render_worker.ray_farm.head import HeadWatch
 from render_worker.ray_farm.slots import RenderSlots
+from render_worker.ray_farm.tls import TlsFiles
 from render_worker.ray_farm.workers import WorkerSet
 from shared.errors import RenderError
 from shared.seams.renderer import RenderSettings
@@ -126,6 +129,32 @@ def test_a_wrong_address_is_found_within_ten_seconds(
     listener.setblocking(False)
     with pytest.raises(BlockingIOError):
         listener.accept()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "lasts"),
+    [(b"", "that it hangs up", False), (b"HTTP/1.1 400", "started without --tls", True)],
+)
+def test_with_tls_a_head_that_hangs_up_is_waited_for_and_one_without_tls_is_not(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch, answer: bytes, reason: str, lasts: bool
+) -> None:
+    """A head that is just ending hangs up; one that will never answer says something else."""
+    files = SimpleNamespace(client=lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    monkeypatch.setattr(TlsFiles, "in_use", lambda: files)
+
+    def hang_up() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(100_000)
+            connection.sendall(answer)
+
+    thread = Thread(target=hang_up)
+    thread.start()
+    silence = head._silence(address_of(listener))
+    thread.join()
+    assert silence is not None
+    assert reason in silence.reason
+    assert silence.lasts == lasts
 
 
 @pytest.fixture

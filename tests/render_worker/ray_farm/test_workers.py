@@ -97,8 +97,8 @@ def test_pictures_that_something_else_drew_are_not_taken(gpu_workers: Callable[.
 def test_a_machine_whose_gpu_is_lost_again_and_again_is_refused_with_the_reason(
     gpu_workers: Callable[..., WorkerSet], caplog: pytest.LogCaptureFixture
 ) -> None:
-    workers = gpu_workers(GPU, GPU, GPU)
-    for _ in range(3):
+    workers = gpu_workers(*[GPU] * 8)
+    for _ in range(8):
         workers.warn_once_or_give_up()
         workers.retire(next_worker(workers), DeviceError("expected OPTIX, found CPU."))
     retired = [line for line in caplog.messages if line.startswith("A render worker on host is retired")]
@@ -107,10 +107,21 @@ def test_a_machine_whose_gpu_is_lost_again_and_again_is_refused_with_the_reason(
         == [
             "A render worker on host is retired: expected OPTIX, found CPU. Its pictures are drawn elsewhere."
         ]
-        * 3
+        * 8
     )
     with pytest.raises(DeviceError, match="expected OPTIX, found CPU"):
         workers.warn_once_or_give_up()
+
+
+def test_losses_of_a_machine_whose_workers_draw_well_in_between_are_not_added_up(
+    gpu_workers: Callable[..., WorkerSet],
+) -> None:
+    workers = gpu_workers(*[GPU] * 20)
+    for _ in range(19):
+        worker = next_worker(workers)
+        workers.require_device(worker, GPU)
+        workers.retire(worker, DeviceError("expected OPTIX, found CPU."))
+    assert next_worker(workers).state is not None
 
 
 def test_with_device_auto_the_cpu_takes_over_and_that_is_said(

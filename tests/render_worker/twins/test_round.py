@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from render_worker.progress import FrameBar
 from render_worker.requests import FailedRequest, Request
 from render_worker.twins import round as twin_round
 from render_worker.twins import shard_files
@@ -179,6 +180,29 @@ def test_only_the_samples_of_the_job_are_drawn_and_kept_ones_are_shown(
     assert {name for name in twins.sample_ids if twins.round_of(name) == 1} == redrawn
     assert twins.read("00000002").jpeg == shown.read("00000002").jpeg
     assert render_round(renderer, later).reused == 3
+
+
+def test_what_a_round_will_have_is_guessed_from_the_first_shard_on(
+    renderer: LazyRenderer, job: RenderJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    totals: list[int] = []
+    monkeypatch.setattr(FrameBar, "expect", lambda bar, total: totals.append(total))
+    render_round(renderer, job)
+    assert set(totals) == {2 * NUM_SHARDS}
+
+
+def test_a_finished_round_stays_one_while_it_is_repeated_until_something_changes(
+    renderer: LazyRenderer, job: RenderJob
+) -> None:
+    render_round(HomeRenderer(renderer.photographs.path), job)
+    interrupted = HomeRenderer(renderer.photographs.path, stop_after=2)
+    with pytest.raises(KeyboardInterrupt):
+        render_round(interrupted, job)
+    assert len(SyntheticRound.open(job.out_dir)) == 2 * NUM_SHARDS
+    (job.out_dir / "shard-00003.tar").unlink()  # the first that is asked for
+    with pytest.raises(KeyboardInterrupt):
+        render_round(interrupted, job)
+    assert not (job.out_dir / "manifest.json").exists()
 
 
 def test_a_render_that_is_stopped_keeps_complete_shards(renderer: LazyRenderer, job: RenderJob) -> None:

@@ -1,11 +1,13 @@
 """A worker that writes a whole shard stores nothing that another device drew than the one at the start."""
 
+import faulthandler
 from pathlib import Path
 
 import pytest
 
 from render_worker.picture.mesh import CappedMesh
 from render_worker.picture.request import HandLayer, RenderRequest
+from render_worker.requests import KERNELS_S
 from render_worker.twins.round import render_round
 from render_worker.worker import RenderWorker
 from shared.errors import DeviceError
@@ -43,6 +45,20 @@ def renderer_with(scene: GpuThatMayDisappear, folder: Path) -> HomeRenderer:
         start_scene=lambda mesh, settings: scene,
     )
     return renderer
+
+
+def test_files_have_as_long_as_a_picture_and_only_the_first_picture_of_a_gpu_longer(
+    tmp_path: Path, job: RenderJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits_s: list[float] = []
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda limit_s, **_: limits_s.append(limit_s))
+    renderer = renderer_with(GpuThatMayDisappear(tmp_path), tmp_path)
+    draw = renderer._worker.render
+    monkeypatch.setattr(renderer, "render", lambda asked: [(each, draw([each]).answers[0]) for each in asked])
+    render_round(renderer, job)
+    files_s, first_s, picture_s = 120.0, 120.0 + KERNELS_S, 120.0
+    whole_shard = [files_s, first_s, *[picture_s] * (HANDS_PER_SHARD - 1), files_s]
+    assert limits_s == [*whole_shard, *[picture_s] * HANDS_PER_SHARD]
 
 
 def test_a_gpu_that_disappears_in_the_middle_of_a_shard_leaves_none(tmp_path: Path, job: RenderJob) -> None:
