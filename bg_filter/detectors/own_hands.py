@@ -69,7 +69,7 @@ class OwnHandFinder:
         margin: Side of the square around a hand, in longer sides of the box around its joints.
         sides: Which hands they are, whatever the network says; None believes it.
         confidence: Least score of a hand.
-        device: ``cpu``, ``cuda``, ``cuda:1``, ..., or ``auto`` for a GPU where there is one.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ..., or ``auto`` for a GPU where there is one; for PyTorch.
         runtime: ``torch``, or ``onnx`` for ONNX Runtime on the CPU.
         weights: A file that ``tools/hand_finder`` exported.
 
@@ -91,7 +91,7 @@ class OwnHandFinder:
     ) -> None:
         self._margin, self._sides = margin, sides
         self._confidence = CONFIDENCE if confidence is None else confidence
-        self._device = device_named(device)
+        self._device = device_named("cpu" if runtime == "onnx" else device)
         self._network = load_network(weights).to(self._device)
         self._opened = open_finder_network(self._network, weights) if runtime == "onnx" else None
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import click
+from click.core import ParameterSource
 
 from shared.cli.numbers import COUNT, COUNT_OR_NONE, WholeRange
 from shared.cli.options import as_json, examples, existing_folder, hand_model_option
@@ -119,6 +120,11 @@ def bench_farm(
     simulated farm takes the driver's processor only, and tells how many of its workers are kept busy.
     """
     if simulate is not None:
+        context = click.get_current_context()
+        for name in ("workers", "written_by", "ray_address"):
+            if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+                option = name.replace("_", "-")
+                raise click.UsageError(f"--simulate goes without --{option}: its workers only take time.")
         from render_worker.bench.simulated_farm import simulate_farm
         from shared.hand_model import load_hand_model
 

@@ -10,7 +10,6 @@ authority's key, or a machine's folder, is a part of the farm; both are for thei
 import ipaddress
 import os
 import secrets
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from shared.errors import ConfigError, StorageError
 from shared.seams.farm_tls import AUTHORITY, MACHINE, MACHINE_KEY
+from shared.storage.files import written_aside
 from shared.storage.regular_file import read_regular_file
 
 AUTHORITY_KEY: Final = "ca.key"
@@ -89,7 +89,7 @@ def make_certificates(folder: Path, machines: Sequence[str], *, days: int) -> Ma
             )
             _write(place / MACHINE_KEY, _key_pem(own_key), mode=0o600)
             _write(place / MACHINE, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
-            shutil.copyfile(folder / AUTHORITY, place / AUTHORITY)
+            _write(place / AUTHORITY, authority.public_bytes(serialization.Encoding.PEM), mode=0o644)
             made.append(place)
     except OSError as error:
         raise StorageError(
@@ -219,8 +219,9 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 def _write(path: Path, content: bytes, *, mode: int) -> None:
     """Write a file that nobody can read before it has its mode, and that is never written through a link."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)
-        file.write(content)
+    with written_aside(path) as temporary:
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            file.write(content)

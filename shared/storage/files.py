@@ -15,7 +15,15 @@ DISK_IS_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Numbers of the errors that room on the disk would mend."""
 
 
-_MACHINE: Final = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+def _numbers_of_processes() -> str:
+    """Return what tells apart which processes the numbers are of: containers may share the host's name."""
+    try:
+        return f"{socket.gethostname()} {Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:  # no Linux
+        return socket.gethostname()
+
+
+_MACHINE: Final = hashlib.sha256(_numbers_of_processes().encode()).hexdigest()[:8]
 """Several machines, or containers, may write into one folder, and each knows only its own processes."""
 _TEMPORARY: Final = re.compile(r"\..+\.([0-9a-f]{8})-(\d+)\.tmp", re.DOTALL)
 _NAME_BYTES: Final = 200

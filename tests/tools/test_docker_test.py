@@ -1,8 +1,10 @@
 """The test of the containers, as far as it can be tested without an engine."""
 
+import json
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -13,7 +15,8 @@ from trainer.config.toml import read_toml
 pytest.importorskip("tools.docker_test", reason="the build tools are not part of an installed package")
 
 from tools.docker_test import farm
-from tools.docker_test.__main__ import TINY, as_toml, main
+from tools.docker_test.__main__ import ROUNDS, RUN, TINY, _require_whole_run, as_toml, main
+from tools.docker_test.farm import DockerTestError
 
 
 def test_where_no_engine_is_it_says_so_and_is_done(
@@ -48,3 +51,19 @@ def test_what_never_happens_is_waited_for_no_longer_than_that(monkeypatch: pytes
         farm.wait_for("a shard is there", lambda: False)
     with pytest.raises(farm.DockerTestError, match="a shard is there: ended before"):
         farm.wait_for("a shard is there", lambda: False, but_not=lambda: True)
+
+
+def test_a_round_without_its_manifest_is_not_whole(tmp_path: Path) -> None:
+    """Indexes of shards beside it are no manifest."""
+    provenance = {"commit": "abc", "lock_sha256": "0" * 64}
+    for index in range(ROUNDS - 1):
+        folder = tmp_path / RUN / f"renders/round-{index:04d}"
+        folder.mkdir(parents=True)
+        (folder / "shard-00000.index.json").touch()
+        (folder / "manifest.json").touch()
+    (tmp_path / RUN / "provenance.json").write_text(json.dumps(provenance))
+    here = cast("farm.Farm", SimpleNamespace(data=tmp_path, run=lambda *_: None))
+    _require_whole_run(here, "abc")
+    (folder / "manifest.json").unlink()
+    with pytest.raises(DockerTestError, match=f"round {ROUNDS - 1} has a manifest"):
+        _require_whole_run(here, "abc")

@@ -125,7 +125,7 @@ def _require_whole_run(farm: Farm, commit: str) -> None:
         provenance["commit"] == commit and len(provenance["lock_sha256"]) == 64, f"provenance: {provenance}"
     )
     for index in range(ROUNDS - 1):
-        manifests = [*(farm.data / RUN).glob(f"**/round-{index:04d}/*.json")]
+        manifests = [*(farm.data / RUN).glob(f"**/round-{index:04d}/manifest.json")]
         _require(manifests, f"round {index + 1} has a manifest")
     farm.run("inspect", RUN, "--shards")
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from jaxtyping import Float
 
+from bg_filter.detectors import own_hands
 from bg_filter.detectors.own_hands import WEIGHTS, FoundHand, OwnHandFinder
 from shared.camera import project_px
 from shared.errors import BackgroundError
@@ -39,6 +40,16 @@ def right_hand() -> tuple[Rgb, tuple[float, float, float, float]]:
 @pytest.fixture(scope="module")
 def finder() -> OwnHandFinder:
     return OwnHandFinder(margin=1.5, device="cpu")
+
+
+def test_with_onnx_runtime_the_network_stays_on_the_cpu_whatever_the_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is compared with the file on the CPU, where ONNX Runtime computes."""
+    compared = []
+    monkeypatch.setattr(own_hands, "open_finder_network", lambda network, weights: compared.append(network))
+    OwnHandFinder(margin=1.5, device="meta", runtime="onnx")
+    assert {each.device.type for each in compared[0].parameters()} == {"cpu"}
 
 
 def same_place(first: tuple[float, float, float, float], second: tuple[float, float, float, float]) -> float:

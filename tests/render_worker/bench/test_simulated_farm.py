@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from cli import main
@@ -24,6 +25,14 @@ def test_a_driver_that_is_too_slow_keeps_few_busy() -> None:
         open_hand(), workers=100, shards=200, hands=16, picture_s=0.01, call_s=0.1, death_share=0.0
     )
     assert farm.busy_share < 0.2
+
+
+@pytest.mark.parametrize("option", ["--workers", "--ray-address", "--written-by"])
+def test_a_simulated_farm_takes_nothing_that_only_a_real_one_can_be_told(option: str) -> None:
+    value = {"--workers": "2", "--ray-address": "10.0.0.5:6379", "--written-by": "driver"}[option]
+    result = CliRunner().invoke(main, ["bench", "farm", "--simulate", "4", option, value])
+    assert result.exit_code == 2
+    assert f"--simulate goes without {option}" in result.stderr
 
 
 def test_a_simulated_round_is_reported() -> None:

@@ -68,6 +68,19 @@ def test_machines_that_are_added_later_trust_those_before(farm: Path) -> None:
     require_sound_tls("10.0.0.9")
 
 
+def test_certificates_made_anew_replace_a_link_and_leave_where_it_leads_alone(
+    farm: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "somebody's").write_text("notes")
+    (farm / "gpu-box/ca.crt").unlink()
+    (farm / "gpu-box/ca.crt").symlink_to(tmp_path / "somebody's")
+    make_certificates(farm, ["gpu-box,10.0.0.6"], days=30)
+    assert (tmp_path / "somebody's").read_text() == "notes"
+    assert not (farm / "gpu-box/ca.crt").is_symlink()
+    switch_tls_on(farm / "gpu-box")
+    require_sound_tls("gpu-box")
+
+
 def test_one_certificate_is_enough_for_the_containers_of_a_network(farm: Path) -> None:
     make_certificates(farm, ["trainer,172.28.0.0/24"], days=30)
     names = names_in(farm / "trainer/machine.crt")

@@ -3,9 +3,11 @@
 import os
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from shared.storage import files
 from shared.storage.files import (
     delete_temporary,
     sha256_of,
@@ -61,6 +63,16 @@ def test_the_first_write_into_a_folder_sweeps_it(tmp_path: Path) -> None:
     left.touch()
     write_durably(tmp_path / "best", [b"round-0001"])
     assert not left.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/ns/pid").exists(), reason="namespaces are Linux's")
+def test_a_container_with_the_name_of_its_host_is_a_machine_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its processes have other numbers, so that each would take the other's files for leftovers."""
+    here = files._numbers_of_processes()
+    monkeypatch.setattr(Path, "stat", lambda path: SimpleNamespace(st_ino=1))
+    assert files._numbers_of_processes() not in ("", here)
 
 
 def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
