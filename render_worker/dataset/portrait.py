@@ -118,7 +118,7 @@ class PortraitRequest:
         """
         camera, realism = self.hand.camera, self.realism
         seed = self._seed
-        layer, tone = self.draw(context)
+        layer, tone, lamp = self.draw(context)
         background = choose_background(
             context.photographs, rng_of(seed, "background"), image_px=camera.width_px
         )
@@ -139,14 +139,14 @@ class PortraitRequest:
             halves_colour=realism.least_jpeg_quality < best and bool(rng.random() < 0.7),
             background=background.crop,
             skin_rgb=colour,
-            lamp=_lighting(realism, rng_of(seed, "light")).lamp,
+            lamp=lamp,
         )
 
-    def draw(self, context: RenderContext) -> tuple[HandLayer, tuple[float, float, float]]:
+    def draw(self, context: RenderContext) -> tuple[HandLayer, tuple[float, float, float], Light]:
         """Render what stands before the background.
 
         Returns:
-            What was rendered, not yet exposed, and the tone of its skin in sRGB.
+            What was rendered, not yet exposed; the tone of its skin in sRGB; and its lamp.
 
         Raises:
             RenderError: The hand cannot be seen.
@@ -166,7 +166,8 @@ class PortraitRequest:
         rng = rng_of(seed, "skin")
         tone = choose_tone(rng)
         asked = _lit(self, figure, _colours(figure, tone, rng, realism), seed)
-        return context.scene.render(asked), tone
+        assert asked.light is not None, "what is drawn before a background is lit"
+        return context.scene.render(asked), tone, asked.light
 
     @property
     def _seed(self) -> int:

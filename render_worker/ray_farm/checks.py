@@ -4,10 +4,13 @@ import ray
 
 from render_worker.ray_farm.session import connect
 from render_worker.ray_farm.slots import RESOURCE
+from render_worker.ray_farm.tls import require_sound_tls
 
 
 def ray_works(address: str = "") -> str:
     """Run a task on a cluster, or on a Ray that is started for it."""
+    if address:
+        require_sound_tls()
     connect(address or None)
     task = ray.remote(num_cpus=0)(lambda: "done")
     assert ray.get(task.remote()) == "done"

@@ -40,11 +40,12 @@ def connect(address: str | None) -> None:
     """Start or join Ray, unless this process has done so before.
 
     Args:
-        address: Of a running cluster; None starts one on this machine, for this process.
+        address: Of a running cluster, whose TLS the caller has found sound; None starts one on this machine,
+            for this process.
 
     Raises:
         RenderError: The cluster cannot be reached.
-        ConfigError: Certificates for TLS are missing, or not in order.
+        ConfigError: Ray is to be started, and certificates for TLS are missing, or not in order.
         StorageError: There is no temporary folder that Ray could use.
     """
     if ray.is_initialized():
@@ -52,10 +53,10 @@ def connect(address: str | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns of a change otherwise
     os.environ["RAY_TMPDIR"] = str(folder_for_sockets(LONGEST_SOCKET))
-    require_sound_tls(LOOPBACK if address is None else None)
     if address is None or is_loopback(address):
         keep_to_loopback()
     if address is None:
+        require_sound_tls(LOOPBACK)
         make_token()
         end_agents_with_raylet()
         cores = len(os.sched_getaffinity(0))

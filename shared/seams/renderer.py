@@ -72,7 +72,8 @@ class RenderSettings(Section):
     written_by: Literal["auto", "workers", "driver"] = "auto"
     """Who writes shards: the workers that draw them, or this machine, through which every picture then
     passes. ``auto`` lets workers do it if their machines see the folders of the run as this one does, and
-    ``workers`` insists on it. The bytes are the same."""
+    ``workers`` insists on it; only the last shards, one a worker and 64 at most, pass through it in any case,
+    so that all workers share them. The bytes are the same."""
     extras: tuple[Literal["depth", "normals"], ...] = ()
     """Further members of every sample: ``depth.npy`` in metres, NaN where there is no hand, and
     ``normals.png``, (n + 1) / 2 in camera axes. Cycles only."""

@@ -14,11 +14,9 @@ def cache_root() -> Path:
     Raises:
         StorageError: A link of somebody else's leads there.
     """
-    root = os.environ.get("MESHCYCLE_CACHE")
-    if root is None:
-        root = str(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meshcycle")
-    require_own_way(Path(root))
-    return Path(root)
+    root = _named_root()
+    require_own_way(root)
+    return root
 
 
 def cache_folder(name: str) -> Path:
@@ -27,6 +25,13 @@ def cache_folder(name: str) -> Path:
     Raises:
         StorageError: A link of somebody else's leads there.
     """
-    root = cache_root()
-    require_own_way(root / name)
-    return root / name
+    folder = _named_root() / name
+    require_own_way(folder)
+    return folder
+
+
+def _named_root() -> Path:
+    root = os.environ.get("MESHCYCLE_CACHE")
+    if root is not None:
+        return Path(root)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meshcycle"

@@ -17,7 +17,7 @@ def download_file(url: str, path: Path, *, most_bytes: int) -> None:
 
     Args:
         url: Of one file.
-        path: Where to put it; removed again if something goes wrong.
+        path: Where to put it, and as much as has come if something goes wrong.
         most_bytes: A larger file is refused, at the latest when so many bytes have come.
 
     Raises:
@@ -42,11 +42,7 @@ def download_file(url: str, path: Path, *, most_bytes: int) -> None:
                 if left < 0:
                     raise _too_large(url, most_bytes)
                 file.write(chunk)
-    except StorageError:
-        path.unlink(missing_ok=True)
-        raise
     except errors_of_backends() as error:
-        path.unlink(missing_ok=True)
         raise _failure(url, *_explained(_reason_of(error))) from error
 
 

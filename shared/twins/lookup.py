@@ -109,7 +109,7 @@ def load_table(path: Path, dtype: np.dtype[Any]) -> np.ndarray:
             f"{path}: expected a table of a round, found {error}.",
             remedy="Delete the manifest beside it and render the round again; complete shards are kept.",
         ) from error
-    return np.asarray(table) if not large else table
+    return table
 
 
 def shards_of(numbers: UInt64[np.ndarray, " samples"], name: str) -> list[int]:

@@ -20,7 +20,7 @@ from shared.storage.files import sha256_of, write_durably, written_aside
 from shared.twins.lookup import MAX_SHARDS, ROW, SAMPLES, SHARDS, SampleTable
 from shared.twins.names import MAX_TWINS, RoundIndex, SampleName, copy_of
 from shared.twins.sample import Provenance
-from shared.twins.shards import ShardIndex, index_path, read_versioned_json
+from shared.twins.shards import ShardIndex, index_path, read_versioned_json, versioned_json
 
 FORMAT: Final = "meshcycle-round-3"
 PART_FORMAT: Final = "meshcycle-round-part-1"
@@ -102,18 +102,12 @@ class ManifestPart(Record):
     shards: tuple[ShardEntry, ...]
 
 
-def entry_of(tar_path: Path, index: ShardIndex, *, index_sha256: str | None = None) -> ShardEntry:
-    """Return what a manifest says about a shard of its own round.
-
-    Args:
-        tar_path: Of the shard.
-        index: Its index.
-        index_sha256: Of the index's file, which is read otherwise.
-    """
+def entry_of(tar_path: Path, index: ShardIndex) -> ShardEntry:
+    """Return what a manifest says about a shard of its own round, whose index is this."""
     return ShardEntry(
         round_index=index.provenance.round_index,
         name=tar_path.name,
-        index_sha256=index_sha256 or sha256_of(index_path(tar_path)),
+        index_sha256=sha256_of(index_path(tar_path)),
         sample_ids=tuple(index.samples),
         quarantined=index.quarantined,
     )
@@ -263,10 +257,12 @@ def read_part(directory: Path, part: PartEntry) -> Iterator[ShardEntry]:
     """
     path = directory / part.name
     try:
-        found = sha256_of(path)
+        content = path.read_bytes()
+        found = hashlib.sha256(content).hexdigest()
         if found != part.sha256:
             raise ValueError(f"sha256 {found[:16]}… instead of {part.sha256[:16]}…")
-        yield from ManifestPart.model_validate(read_versioned_json(path, expected_format=PART_FORMAT)).shards
+        parsed = versioned_json(content, path, expected_format=PART_FORMAT)
+        yield from ManifestPart.model_validate(parsed).shards
     except (OSError, ValueError) as error:  # a validation error is one of value
         reason = str(error).splitlines()[0]
         raise ShardError(

@@ -12,7 +12,7 @@ from shared.twins.lookup import SAMPLES, SHARDS
 from shared.twins.manifest import MANIFEST, PARTS, ShardEntry, uncommit
 from shared.twins.names import round_name
 from shared.twins.rounds import SyntheticRound
-from shared.twins.shards import index_path, read_index
+from shared.twins.shards import index_path, is_there, read_index
 
 _MARK: Final = ".meshcycle-round"
 """Lies in the folder of a round that was begun where a person said."""
@@ -60,7 +60,7 @@ def require_shards(directory: Path, entries: Iterable[ShardEntry]) -> None:
     """
     for entry in entries:
         path = directory.parent / round_name(entry.round_index) / entry.name
-        if not (path.exists() and index_path(path).exists()):
+        if not is_there(path):
             raise ShardError(
                 f"{path}: expected a shard that twins are kept from, found no complete one.",
                 remedy="Render again.",

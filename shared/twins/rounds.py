@@ -10,7 +10,6 @@ to the shard of the earlier round that holds it, in a sibling directory; `forget
 alone.
 """
 
-import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from shared.twins.manifest import (
 )
 from shared.twins.names import round_name, twin_name
 from shared.twins.sample import Provenance, SyntheticSample
-from shared.twins.shards import SyntheticShard, index_path
+from shared.twins.shards import SyntheticShard, index_path, is_there
 
 _CACHED_SAMPLES: Final = 1 << 17
 """Samples whose places in their tars stay in memory, in each process that reads a round."""
@@ -135,7 +134,7 @@ class SyntheticRound:
 
     def missing_shards(self) -> list[Path]:
         """Return the shards that are gone or incomplete; their contents are not looked at."""
-        return [path for path in self.tar_paths() if not (path.exists() and index_path(path).exists())]
+        return [path for path in self.tar_paths() if not is_there(path)]
 
     def count_by_round(self) -> Counter[int]:
         """Count the twins by the round whose predictions they show."""
@@ -224,8 +223,7 @@ class SyntheticRound:
 
 def _check_index(shard: SyntheticShard, expected_sha256: str) -> None:
     """Refuse an index that changed after the round was committed."""
-    _ = shard.index  # first, because its own errors are clearer than a checksum
-    found = hashlib.sha256(index_path(shard.tar_path).read_bytes()).hexdigest()
+    found = shard.index_sha256
     if found != expected_sha256:
         raise ShardError(
             f"{index_path(shard.tar_path)}: expected sha256 {expected_sha256[:16]}…, found {found[:16]}….",

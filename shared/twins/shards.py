@@ -73,6 +73,11 @@ class ShardIndex(Record):
     quarantined: dict[SampleName, str]
 
 
+def is_there(tar_path: Path) -> bool:
+    """Tell whether a shard is complete as far as names tell; what is in its files is not looked at."""
+    return tar_path.exists() and index_path(tar_path).exists()
+
+
 def index_path(tar_path: Path) -> Path:
     """Return the path of the index that belongs to a tar."""
     return tar_path.with_suffix(".index.json")
@@ -173,13 +178,26 @@ class SyntheticShard:
     tar_path: Path
 
     @cached_property
+    def _hashed_index(self) -> tuple[ShardIndex, str]:
+        return _read_hashed_index(self.tar_path)
+
+    @property
     def index(self) -> ShardIndex:
         """The index, read on first use.
 
         Raises:
             ShardError: The index is missing, damaged or of another version, or the tar was cut.
         """
-        return read_index(self.tar_path)
+        return self._hashed_index[0]
+
+    @property
+    def index_sha256(self) -> str:
+        """Hash of what the index was read from.
+
+        Raises:
+            ShardError: As `index`.
+        """
+        return self._hashed_index[1]
 
     def read(self, sample_id: str) -> SyntheticSample:
         """Return one sample.
@@ -233,9 +251,15 @@ def read_index(tar_path: Path) -> ShardIndex:
     Raises:
         ShardError: The index is missing, damaged or of another version, or the tar was cut.
     """
+    return _read_hashed_index(tar_path)[0]
+
+
+def _read_hashed_index(tar_path: Path) -> tuple[ShardIndex, str]:
+    """Read an index once, and return the hash of its file, too."""
     path = index_path(tar_path)
     try:
-        index = ShardIndex.model_validate(read_versioned_json(path, expected_format=FORMAT))
+        content = path.read_bytes()
+        index = ShardIndex.model_validate(versioned_json(content, path, expected_format=FORMAT))
         found_bytes = tar_path.stat().st_size
     except FileNotFoundError as error:
         raise ShardError(
@@ -265,7 +289,7 @@ def read_index(tar_path: Path) -> ShardIndex:
             f"{tar_path}: expected {index.tar_bytes} bytes, found {found_bytes}.",
             remedy="Delete the shard and render the round again.",
         )
-    return index
+    return index, hashlib.sha256(content).hexdigest()
 
 
 def _points(content: bytes) -> np.ndarray:
@@ -298,8 +322,17 @@ def read_versioned_json(path: Path, *, expected_format: str) -> object:
         FileNotFoundError: There is no such file.
         ShardError: It is no JSON object, or of another format.
     """
+    return versioned_json(path.read_bytes(), path, expected_format=expected_format)
+
+
+def versioned_json(text: bytes, path: Path, *, expected_format: str) -> object:
+    """Parse what a file held, as `read_versioned_json` does.
+
+    Raises:
+        ShardError: It is no JSON object, or of another format.
+    """
     try:
-        content = parse_json(path.read_bytes())
+        content = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise ShardError(
             f"{path}: expected JSON, found {error}.",
