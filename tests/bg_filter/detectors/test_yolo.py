@@ -72,7 +72,8 @@ def test_findings_agree_with_ultralytics_own_prediction(
         model = importlib.import_module("ultralytics").YOLO(weights)
     for picture, finding in zip(pictures, detector.detect(pictures), strict=True):
         bgr = np.ascontiguousarray(picture[..., ::-1])
-        (result,) = model.predict(bgr, imgsz=320, classes=[0], verbose=False, device="cpu")
+        with quiet_ultralytics():
+            (result,) = model.predict(bgr, imgsz=320, classes=[0], verbose=False, device="cpu")
         best = result.boxes.conf.argmax()
         assert finding.confidence == pytest.approx(float(result.boxes.conf[best]), abs=0.03)
         np.testing.assert_allclose(finding.box, result.boxes.xyxyn[best].numpy(), atol=0.02)
