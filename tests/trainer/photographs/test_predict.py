@@ -98,6 +98,14 @@ def test_a_single_broken_photograph_is_an_error(trained: TrainedHand, album: Pat
         predict_photographs(trained, [album / "broken.jpg"], tmp_path / "out", MIDDLE)
 
 
+def test_a_picture_of_eight_thousand_pixels_keeps_its_size(trained: TrainedHand, tmp_path: Path) -> None:
+    Image.new("L", (8000, 120), 90).save(tmp_path / "wide.png")
+    predict_photographs(trained, [tmp_path / "wide.png"], tmp_path / "out", MIDDLE)
+    described = json.loads((tmp_path / "out" / "wide.json").read_text())
+    assert len(described["hands"]) == 1
+    assert Image.open(tmp_path / "out" / "wide-overlay.png").size == (8000, 120)
+
+
 def test_a_box_that_misses_one_picture_skips_only_that(
     trained: TrainedHand, album: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -24,6 +25,11 @@ from trainer.photographs.videos.smoothing import HandSmoother
 from trainer.photographs.videos.tracks import Tracker
 from trainer.photographs.videos.video import VideoReader, VideoWriter
 from trainer.run.trained import TrainedHand
+
+logger = logging.getLogger(__name__)
+
+_WHOLE_SHARE = 0.98
+"""Of the frames that a file names; some count a few that cannot be decoded."""
 
 
 class VideoCounts(NamedTuple):
@@ -68,7 +74,8 @@ def predict_video(
     model = trained.hand_model
     follower = HandFollower(trained, finder, options)
     num_frames = num_hands = 0
-    bar = tqdm(video, total=video.num_frames, desc="Predicting", unit="frame", disable=None)
+    said = video.num_frames
+    bar = tqdm(video, total=said, desc="Predicting", unit="frame", disable=None)
     rows_name, overlay_name = outputs_of_video(stem, options.rows)
     with (
         output_aside(rows_name) as rows_path,
@@ -108,6 +115,8 @@ def predict_video(
                 num_frames += 1
                 num_hands += len(hands)
         shutil.copyfile(drawn_path, overlay_path)
+    if said is not None and num_frames < _WHOLE_SHARE * said:
+        logger.warning("%s: expected %d frames, found %d; it may be cut off.", label, said, num_frames)
     return VideoCounts(num_frames, num_hands)
 
 
