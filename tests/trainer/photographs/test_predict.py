@@ -103,7 +103,8 @@ def test_a_picture_of_eight_thousand_pixels_keeps_its_size(trained: TrainedHand,
     predict_photographs(trained, [tmp_path / "wide.png"], tmp_path / "out", MIDDLE)
     described = json.loads((tmp_path / "out" / "wide.json").read_text())
     assert len(described["hands"]) == 1
-    assert Image.open(tmp_path / "out" / "wide-overlay.png").size == (8000, 120)
+    with Image.open(tmp_path / "out" / "wide-overlay.png") as overlay:
+        assert overlay.size == (8000, 120)
 
 
 def test_a_box_that_misses_one_picture_skips_only_that(
