@@ -22,7 +22,7 @@ from trainer.onnx_network import with_onnx_runtime
 from trainer.photographs.files import read_photograph
 from trainer.photographs.hand import LookedAt, PhotographedHand
 from trainer.photographs.lens import PhotographLens, lens_of
-from trainer.photographs.options import PredictOptions
+from trainer.photographs.options import USUAL
 from trainer.photographs.output import DescribedPicture, describe_hand
 from trainer.photographs.overlay import draw_hands
 from trainer.photographs.reading import read_in_groups
@@ -32,7 +32,6 @@ from trainer.types import HandPrediction
 
 type Runtime = Literal["torch", "onnx"]
 
-USUAL: Final = PredictOptions()
 RUNTIMES: Final[tuple[Runtime, ...]] = ("torch", "onnx")
 PARTS: Final = ("decode", "find", "crop", "network", "place", "json", "parameters", "draw")
 _FROM_FILE_TO_JSON: Final = PARTS[:6]

@@ -28,7 +28,7 @@ def surest_of_turns(network: HandNetwork, images: Float[Tensor, "batch 3 height 
     if not network.tries_turns:
         return network(images).each(Tensor.float)
     turned = torch.cat([torch.rot90(images, k, dims=(2, 3)) for k in range(_QUARTERS)])
-    hand = network(turned)  # in one call, which small networks do in two thirds of the time of four
+    hand = network(turned)  # in one call, which takes small networks less time than four
     rows = torch.arange(len(turned), device=images.device).chunk(_QUARTERS)
     tried = [_turned_back(hand.rows(part), k) for k, part in enumerate(rows)]
     spreads = torch.stack([spread for _, spread in tried])

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,7 +23,7 @@ from trainer.import_dataset.folder import import_folder
 from trainer.import_dataset.mesh import DISAGREE, MAX_DISAGREEMENT_M, Posing, RightHand
 from trainer.import_dataset.reader import DatasetReader, LeftOut, SourceHand
 from trainer.import_dataset.record import SourceRecord
-from trainer.import_dataset.report import ImportReport
+from trainer.import_dataset.report import ImportReport, none_usable
 from trainer.import_dataset.splits import NEITHER, SPLITS, SplitRule, SplitSizes
 
 RECIPE: Final = 1
@@ -97,13 +96,15 @@ def import_dataset(
                 images[split] = work.record.images
                 left_out += work.record.left_out
         if not sum(images.values()):
-            reasons = ", ".join(f"{count:,} times: {why}" for why, count in left_out.most_common(2))
-            raise DatasetError(
-                f"{out}: expected hands that can be used, found none ({reasons or NEITHER}).",
+            raise none_usable(
+                out,
+                left_out,
+                expected="hands that can be used",
                 remedy=(
                     "Look whether the dataset is complete, and whether its labels were made with this "
                     "hand model."
                 ),
+                otherwise=NEITHER,
             )
         left_out[NEITHER] += sizes.hands[None]
         return ImportReport(title=reader.title, out=out, images=images, kept=kept, left_out=+left_out)
@@ -138,10 +139,8 @@ class _SplitImport:
         """Import what is missing, and write the label files."""
         rule, done = self.settings.rule, self.record.num_hands
         hands = (hand for hand in rule.chosen(self.reader.hands()) if rule.split_of(hand) == self.split)
-        for last in islice(hands, max(done - 1, 0), done):
-            self.record.check(last)
         with tqdm(total=total, initial=done, desc=f"{self.reader.title}, {self.split}", unit="hand") as bar:
-            for hand in hands:
+            for hand in self.record.without_done(hands):
                 self._import(hand)
                 bar.update()
                 if bar.n % 32 == 0:

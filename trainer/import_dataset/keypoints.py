@@ -7,7 +7,6 @@ What is written is a source with ``labels = "keypoints"``: ``training/rgb/%08d.j
 import json
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import ClassVar, Final, Protocol
 
@@ -15,7 +14,6 @@ import numpy as np
 from jaxtyping import Float, Float32
 from tqdm import tqdm
 
-from shared.errors import DatasetError
 from shared.freihand import SplitName
 from shared.images import Rgb
 from shared.json_text import parse_json
@@ -26,7 +24,7 @@ from trainer.import_dataset.crop import CROP_PX, MIN_SIDE_PX, as_jpeg, places_in
 from trainer.import_dataset.folder import import_folder
 from trainer.import_dataset.reader import LeftOut, SourceHand
 from trainer.import_dataset.record import SourceRecord
-from trainer.import_dataset.report import ImportReport
+from trainer.import_dataset.report import ImportReport, none_usable
 from trainer.import_dataset.splits import SPLITS, SplitRule
 
 MIN_KNOWN: Final = 6
@@ -73,11 +71,12 @@ def import_keypoints(reader: KeypointReader, out: Path, *, margin: float, every:
                 continue
             record = SourceRecord(out, split)
             kept += record.images
-            done = record.num_hands
-            for last in islice(hands, max(done - 1, 0), done):
-                record.check(last)
             bar = tqdm(
-                hands[done:], initial=done, total=len(hands), desc=f"{reader.title}, {split}", unit="hand"
+                record.without_done(hands),
+                initial=record.num_hands,
+                total=len(hands),
+                desc=f"{reader.title}, {split}",
+                unit="hand",
             )
             for hand in bar:
                 _import(reader, record, hand, out / split / "rgb", margin=margin)
@@ -86,10 +85,12 @@ def import_keypoints(reader: KeypointReader, out: Path, *, margin: float, every:
                 images[split] = record.images
                 write_durably(out / f"{split}_keypoints.json", [json.dumps(_recorded(record.path)).encode()])
         if not images:
-            reasons = ", ".join(f"{count:,} times: {why}" for why, count in left_out.most_common(2))
-            raise DatasetError(
-                f"{out}: expected hands that can be used, found none ({reasons}).",
+            raise none_usable(
+                out,
+                left_out,
+                expected="hands that can be used",
                 remedy="Look whether the dataset is complete.",
+                otherwise="there are no hands",
             )
         return ImportReport(title=reader.title, out=out, images=images, kept=kept, left_out=left_out)
 

@@ -20,7 +20,7 @@ from trainer.import_dataset.crop import CROP_PX, MIN_SIDE_PX, as_jpeg
 from trainer.import_dataset.folder import import_folder
 from trainer.import_dataset.reader import SourceHand
 from trainer.import_dataset.record import SourceRecord
-from trainer.import_dataset.report import ImportReport
+from trainer.import_dataset.report import ImportReport, none_usable
 
 TITLE: Final = "photographs"
 MARGIN: Final = 1.6
@@ -65,10 +65,12 @@ def import_photographs(
                     write_durably(image, [as_jpeg(_as_right(rgb, square))])
                     record.kept(_named(name, number, square))
         if not record.images:
-            reasons = ", ".join(f"{count:,} times: {why}" for why, count in record.left_out.most_common(2))
-            raise DatasetError(
-                f"{out}: expected pictures of hands, found none ({reasons or 'there are no pictures'}).",
+            raise none_usable(
+                out,
+                record.left_out,
+                expected="pictures of hands",
                 remedy="Give photographs that show hands larger than a thumbnail.",
+                otherwise="there are no pictures",
             )
         return ImportReport(
             title=TITLE, out=out, images={"training": record.images}, kept=kept, left_out=record.left_out

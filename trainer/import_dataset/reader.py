@@ -101,6 +101,8 @@ class DatasetReader(Protocol):
     """Its own ways to split, the usual one first; empty if there is only one."""
     uses_left_model: ClassVar[bool]
     """Whether left hands were fitted with ``MANO_LEFT.pkl`` as published, or with a right one in a mirror."""
+    has_meshes: ClassVar[bool]
+    """Whether its labels are meshes of any hand, the embedded one among them, and not parameters of MANO."""
     protocol: str
     """Which one was chosen; empty if there is only one."""
 

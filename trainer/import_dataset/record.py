@@ -8,6 +8,8 @@ why none does. A line is written after its image is on the disk, so that an inte
 import json
 import os
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from shared.errors import DatasetError
@@ -48,12 +50,19 @@ class SourceRecord:
         self._append(hand, left_out=reason)
         self.left_out[reason] += 1
 
-    def check(self, hand: SourceHand) -> None:
-        """Make sure that the last line is about this hand.
+    def without_done(self, hands: Iterable[SourceHand]) -> Iterator[SourceHand]:
+        """Return the hands, always in the same order, that nothing became of yet.
 
         Raises:
             DatasetError: The dataset is not the one that the import began with.
         """
+        all_hands, done = iter(hands), self.num_hands
+        for last in islice(all_hands, max(done - 1, 0), done):
+            self._check(last)
+        return all_hands
+
+    def _check(self, hand: SourceHand) -> None:
+        """Make sure that the last line is about this hand."""
         if self.last != _name(hand):
             raise DatasetError(
                 f"{self.path}: expected line {self.num_hands} about {_name(hand)}, found {self.last}.",

@@ -19,7 +19,7 @@ READERS: Final[dict[str, str]] = {
 }
 """Name on the command line, and the class that reads it: a `trainer.import_dataset.reader.DatasetReader`."""
 
-_MEMBERS: Final = ("title", "protocols", "uses_left_model", "hands", "labels", "photograph")
+_MEMBERS: Final = ("title", "protocols", "uses_left_model", "has_meshes", "hands", "labels", "photograph")
 
 FREIHAND: Final = "freihand"
 """It has the layout already, and is copied; see `trainer.import_dataset.freihand`."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared.errors import DatasetError
 from shared.freihand import SplitName
 
 
@@ -47,3 +48,19 @@ class ImportReport:
         digits = max(len(f"{count:,}") for _, count in rows)
         table = (f"{name:<{width}}  {count:>{digits},}" for name, count in rows)
         return "\n".join((f"{self.title}: {self.out}", *table))
+
+
+def none_usable(
+    out: Path, left_out: Counter[str], *, expected: str, remedy: str, otherwise: str
+) -> DatasetError:
+    """Return the error of an import that came to nothing.
+
+    Args:
+        out: Where it was to be written.
+        left_out: Hands for each reason; the most frequent two are named.
+        expected: What was to be found.
+        remedy: What to do.
+        otherwise: The reason where no hand was left out.
+    """
+    reasons = ", ".join(f"{count:,} times: {why}" for why, count in left_out.most_common(2))
+    return DatasetError(f"{out}: expected {expected}, found none ({reasons or otherwise}).", remedy=remedy)

@@ -1,6 +1,7 @@
 """What loggers show of a round: photographs, what the network sees in them, their twins, and so on."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -40,12 +41,16 @@ class RoundPictures:
         sources: Sequence[Source],
         faces: Int32[np.ndarray, "faces 3"],
     ) -> None:
-        self._config, self._run, self._faces = config, run, faces
-        shown = [each for each in sources if each.twins] or sources
+        self._config, self._run, self._sources, self._faces = config, run, sources, faces
+
+    @cached_property
+    def _chosen(self) -> dict[Source, list[int]]:
+        """The photographs, which only who draws them needs to know."""
+        shown = [each for each in self._sources if each.twins] or self._sources
         all_of_them = [(source, index) for source in shown for index in source.training]
-        rows = np.linspace(0, len(all_of_them) - 1, num=min(config.log.pictures, len(all_of_them)))
+        rows = np.linspace(0, len(all_of_them) - 1, num=min(self._config.log.pictures, len(all_of_them)))
         chosen = [all_of_them[round(row)] for row in rows]
-        self._chosen = {source: [index for each, index in chosen if each is source] for source in shown}
+        return {source: [index for each, index in chosen if each is source] for source in shown}
 
     def draw(self, network: HandNetwork, round_index: int) -> UInt8[np.ndarray, "height width 3"]:
         """Return one picture with all of them, and with their newest twins.

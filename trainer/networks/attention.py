@@ -44,8 +44,7 @@ def _attend_in_parts(
     if forbidden is not None:
         logits = logits.masked_fill(forbidden, float("-inf"))
     gathered = drop(logits.softmax(dim=3), attention.dropout) @ heads[2]
-    projected_back: Tensor = attention.out_proj(gathered.transpose(1, 2).flatten(2))
-    return projected_back
+    return _projected_back(attention, gathered.transpose(1, 2))
 
 
 def attend_alike(
@@ -69,8 +68,14 @@ def attend_alike(
     looks = logits.masked_fill(forbidden, float("-inf")).softmax(dim=2)
     dropped = drop(looks[:, None].expand(-1, batch, -1, -1), attention.dropout)
     gathered = (dropped.reshape(num_heads, batch * num_tokens, num_tokens) @ values).transpose(0, 1)
-    projected_back: Tensor = attention.out_proj(gathered.reshape(batch, num_tokens, -1))
-    return projected_back
+    return _projected_back(attention, gathered.unflatten(0, (batch, num_tokens)))
+
+
+def _projected_back(
+    attention: nn.MultiheadAttention, gathered: Float[Tensor, "batch queries heads dim_of_head"]
+) -> Float[Tensor, "batch queries dim"]:
+    projected: Tensor = attention.out_proj(gathered.flatten(2))
+    return projected
 
 
 @contextmanager

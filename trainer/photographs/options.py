@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from trainer.photographs.hand import LookedAt, PhotographedHand, predict_pictures
 from trainer.photographs.output import MeshFormat
@@ -52,3 +52,6 @@ class PredictOptions:
         for _ in range(1, self.looks):
             hands = look_again(trained, [picture.rgb for picture in pictures], hands)
         return hands
+
+
+USUAL: Final = PredictOptions()

@@ -20,7 +20,7 @@ from trainer.photographs.files import Photograph
 from trainer.photographs.gallery.page import PhotographGallery
 from trainer.photographs.hand import LookedAt, PhotographedHand
 from trainer.photographs.lens import lens_of
-from trainer.photographs.options import PredictOptions
+from trainer.photographs.options import USUAL, PredictOptions
 from trainer.photographs.output import DescribedPicture, describe_hand, write_mesh
 from trainer.photographs.overlay import draw_hands
 from trainer.photographs.reading import ReadSource, read_in_groups
@@ -29,7 +29,6 @@ from trainer.photographs.sources import Source, list_sources, public_address
 from trainer.photographs.videos.predict_video import outputs_of_video, predict_video
 from trainer.run.trained import TrainedHand
 
-USUAL: Final = PredictOptions()
 MOST_ON_SHEET: Final = 24
 
 logger = logging.getLogger(__name__)

@@ -48,9 +48,10 @@ class PredictionShards:
         self._fabric, self._run, self._config = fabric, run, config
         size = config.render.shard_size
         self._groups = [
-            (source, source.drawn[start : start + size])
+            (source, drawn[start : start + size])
             for source in sources
-            for start in range(0, len(source.drawn), size)
+            for drawn in (source.drawn,)
+            for start in range(0, len(drawn), size)
         ]
 
     def predict(self, round_index: int, network: HandNetwork, *, twins: Path | None = None) -> None:

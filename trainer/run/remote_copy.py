@@ -17,7 +17,6 @@ from shared.storage.object_store import ObjectStore
 from shared.storage.own_way import require_own_way
 from shared.storage.publishing import download, is_incomplete, publish, read_listing
 from shared.twins.manifest import MANIFEST
-from shared.twins.round_folders import shards_shown
 from shared.twins.rounds import SyntheticRound
 from shared.twins.shards import index_path
 from trainer.config.places import absolute
@@ -132,9 +131,9 @@ class RemoteCopy:
         """Return what belongs into the mirror: all that is complete, and so nothing that is under way."""
         synthetic = self._run.root / "synthetic"
         # Asked before the files are listed: a round that is committed meanwhile may be listed in part.
-        directories = [manifest.parent for manifest in synthetic.glob(f"*/{MANIFEST}")]
-        manifests = [path for directory in directories for path in SyntheticRound.open(directory).files()]
-        shards = shards_shown(directories)
+        rounds = [SyntheticRound.open(manifest.parent) for manifest in synthetic.glob(f"*/{MANIFEST}")]
+        manifests = [path for each in rounds for path in each.files()]
+        shards = {path for each in rounds for path in each.tar_paths()}
         whole = {*manifests, *shards, *map(index_path, shards)}
         return [
             name

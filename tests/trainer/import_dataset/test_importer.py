@@ -39,6 +39,7 @@ class StrangeReader:
     title: ClassVar[str] = "Strange"
     protocols: ClassVar[tuple[str, ...]] = ()
     uses_left_model: ClassVar[bool] = False
+    has_meshes: ClassVar[bool] = False
     protocol = ""
 
     def __init__(self, models: Models, *, broken: dict[int, str] | None = None) -> None:

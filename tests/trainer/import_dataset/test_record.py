@@ -20,9 +20,9 @@ def test_a_record_goes_on_where_it_ended(tmp_path: Path) -> None:
     again = SourceRecord(tmp_path, "training")
     assert (again.images, again.num_hands, again.last) == (1, 2, "b (left)")
     assert again.left_out == {"too dark": 1}
-    again.check(hand("b"))
+    assert list(again.without_done(map(hand, "abcd"))) == [hand("c"), hand("d")]
     with pytest.raises(DatasetError, match=r"line 2 about c \(left\), found b \(left\)"):
-        again.check(hand("c"))
+        again.without_done(map(hand, "acd"))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import pytest
 
 from shared.errors import ConfigError
 from tests.support.published.hands import Models, Source
+from tests.support.small_dataset import small_split
+from tests.support.small_hands import open_hand
 from trainer.import_dataset.hand_models import import_models
 from trainer.import_dataset.reader import DatasetReader
 from trainer.import_dataset.registry import READERS, open_reader
@@ -44,12 +46,23 @@ def test_hand_models_are_asked_for_where_they_are_needed(
         ConfigError, match=r"--hand-model: expected MANO_RIGHT\.pkl, .* HO-3D were made, found none"
     ):
         import_models(right_handed, None, None)
-    with pytest.raises(ConfigError, match="found HO-3D, whose left hands are right ones in a mirror"):
+    with pytest.raises(ConfigError, match="as published, found HO-3D, which was not"):
         import_models(right_handed, models.right_path, models.left_path)
     right, left = import_models(both, models.right_path, models.left_path)
     assert left is not None
     assert (right.sha256, left.sha256) == (models.right.sha256, models.left.sha256)
     assert import_models(both, models.right_path, None)[1] is None
+
+
+def test_meshes_need_no_hand_model_but_have_no_use_for_a_left_one_either(
+    models: Models, tmp_path: Path
+) -> None:
+    small_split(tmp_path, "training", num_images=2)
+    layout = open_reader("layout", tmp_path)
+    right, left = import_models(layout, None, None)
+    assert (right.sha256, left) == (open_hand().sha256, None)
+    with pytest.raises(ConfigError, match=r"--left-hand-model: .* found FreiHAND's layout, which was not"):
+        import_models(layout, None, models.left_path)
 
 
 def test_a_folder_of_another_dataset_is_refused(

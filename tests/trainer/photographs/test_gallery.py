@@ -154,7 +154,7 @@ class TestBrowser:
         assert chromium.run("control('count').textContent") == "5 hands in 5 photographs"
         expected = {
             "sort=least": [two, one, ATTACK, empty, given],
-            "sort=name": [empty, one, two, given, ATTACK],
+            "sort=name": [ATTACK, empty, one, two, given],
             "hands=left": [two],
             "hands=several": [two],
             "hands=none": [empty],

@@ -15,6 +15,7 @@ from cli import main
 from shared.errors import DatasetError, StorageError
 from shared.images import Rgb
 from shared.seams.hand_finder import HandSquare
+from shared.storage.location import Location
 from shared.types import Side
 from tests.support.small_trained import TINY_REGRESSOR, tiny_trained, write_run
 from trainer.photographs import reading
@@ -344,7 +345,7 @@ def test_what_a_url_keeps_secret_is_said_nowhere(
     urls[2] = urls[2].replace("signature", "key")
     urls.append("nothing://me:s3cret@example.org/a.jpg")
     options = PredictOptions(gallery=tmp_path / "gallery.html", with_parameters=False)
-    named = [album / "a.jpg", *urls]
+    named: list[Location] = [album / "a.jpg", *urls]
     result = predict_photographs(trained, named, tmp_path / "out", MIDDLE, options=options)
     assert list(result.skipped)[-1] == "nothing://example.org/a.jpg"
     assert (result.pictures, len(result.skipped)) == (1, 4)

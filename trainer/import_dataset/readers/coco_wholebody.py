@@ -24,6 +24,8 @@ from trainer.import_dataset.readers.photograph import read_photograph
 
 _FILES: Final[dict[SplitName, str]] = {"training": "train", "evaluation": "val"}
 _SIDES: Final[tuple[Side, ...]] = ("left", "right")
+_KEPT: Final = ("image_id", *(f"{side}hand_{what}" for side in _SIDES for what in ("valid", "kpts")))
+"""Of what is said about a person; the files have 133 keypoints, outlines and boxes of each."""
 
 
 class CocoWholeBody:
@@ -55,9 +57,11 @@ class CocoWholeBody:
         for split, path in self._paths.items():
             try:
                 content = parse_json(path.read_bytes())
-                self._annotations[split] = content["annotations"]
+                self._annotations[split] = [
+                    {key: person.get(key) for key in _KEPT} for person in content["annotations"]
+                ]
                 self._names |= {image["id"]: str(image["file_name"]) for image in content["images"]}
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                 raise DatasetError(
                     f"{path}: expected the annotations of COCO-WholeBody, found a problem: {error}.",
                     remedy="Download the file again.",

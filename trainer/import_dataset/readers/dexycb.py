@@ -51,6 +51,7 @@ class DexYcb:
     title: ClassVar[str] = "DexYCB"
     protocols: ClassVar[tuple[str, ...]] = ("s0", "s1", "s2", "s3")
     uses_left_model: ClassVar[bool] = True
+    has_meshes: ClassVar[bool] = False
 
     def __init__(self, source: Path, *, protocol: str = "s0") -> None:
         self.source, self.protocol = source, protocol

@@ -50,6 +50,7 @@ class Ho3d:
     title: ClassVar[str] = "HO-3D"
     protocols: ClassVar[tuple[str, ...]] = ()
     uses_left_model: ClassVar[bool] = False
+    has_meshes: ClassVar[bool] = False
     protocol = ""
 
     def __init__(self, source: Path) -> None:

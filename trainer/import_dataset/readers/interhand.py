@@ -73,6 +73,7 @@ class InterHand:
     title: ClassVar[str] = "InterHand2.6M"
     protocols: ClassVar[tuple[str, ...]] = ()
     uses_left_model: ClassVar[bool] = False
+    has_meshes: ClassVar[bool] = False
     protocol = ""
 
     def __init__(self, source: Path) -> None:

@@ -30,6 +30,7 @@ class Layout:
     title: ClassVar[str] = "FreiHAND's layout"
     protocols: ClassVar[tuple[str, ...]] = ()
     uses_left_model: ClassVar[bool] = False
+    has_meshes: ClassVar[bool] = True
     protocol = ""
 
     def __init__(self, source: Path, **chosen: str) -> None:
@@ -73,4 +74,5 @@ class Layout:
         return read_photograph(self._split_of(hand).image_path(hand.row))
 
     def _split_of(self, hand: SourceHand) -> FreiHandSplit:
-        return next(split for name, split in self._splits.items() if name == hand.sequence)
+        assert hand.split is not None, "every hand is in a split"
+        return self._splits[hand.split]
