@@ -101,7 +101,7 @@ def load_table(path: Path, dtype: np.dtype[Any]) -> np.ndarray:
     """
     try:
         large = path.stat().st_size > _READ_WHOLE_BYTES
-        table = np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
+        table: np.ndarray = np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
         if table.dtype != dtype or table.ndim != 1:
             raise ValueError(f"another kind of array, {table.dtype!s:.60}")
     except (OSError, ValueError, EOFError, TypeError) as error:

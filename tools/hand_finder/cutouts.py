@@ -85,7 +85,7 @@ def _render_some(out: Path, seed: int, numbers: list[int]) -> int:
     for number in numbers:
         hand = _hand(number, seed=seed)
         try:
-            layer, tone = PortraitRequest(hand=hand, seed=seed, realism=_REALISM).draw(_context())
+            layer, tone, _ = PortraitRequest(hand=hand, seed=seed, realism=_REALISM).draw(_context())
         except RenderError:
             continue
         rgba = expose(layer.rgba, tone)
