@@ -1,18 +1,18 @@
 """Networks computed by ONNX Runtime on processors: written once, kept in the cache, opened as functions."""
 
-import fcntl
 import importlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float
 
-from shared.errors import ConfigError
+from shared.errors import ConfigError, ExportError
 from shared.storage.cache import cache_folder
 from shared.storage.files import written_aside
+from shared.storage.lock import alone_with
 
 PACKAGES: Final = ("onnx", "onnxscript", "onnxruntime")
 """What the extra ``export`` installs."""
@@ -61,6 +61,35 @@ def open_network(path: Path, *, threads: int) -> OpenedNetwork:
     return run
 
 
+def require_equal(
+    path: Path,
+    expected: Callable[[Float[np.ndarray, "batch 3 height width"]], Sequence[np.ndarray]],
+    pictures: Iterable[Float[np.ndarray, "batch 3 height width"]],
+    *,
+    tolerance: float,
+) -> None:
+    """Make sure that a file computes what PyTorch does.
+
+    Args:
+        path: Of the network.
+        expected: Returns PyTorch's outputs.
+        pictures: On which both are tried.
+        tolerance: By which an output may differ.
+
+    Raises:
+        ExportError: It computes something else.
+    """
+    opened = open_network(path, threads=1)
+    for each in pictures:
+        for answer, other in zip(opened(each), expected(each), strict=True):
+            worst = float(np.abs(answer - other).max())
+            if not worst <= tolerance:
+                raise ExportError(
+                    f"{path.name}: expected outputs within {tolerance:g} of PyTorch's, found {worst:.1e}.",
+                    remedy="Leave --runtime out.",
+                )
+
+
 def kept_network(name: str, key: str, write: Callable[[Path], None]) -> Path:
     """Return a network's file in the user's cache directory, which is written first if it is not there.
 
@@ -73,9 +102,7 @@ def kept_network(name: str, key: str, write: Callable[[Path], None]) -> Path:
     """
     path = cache_folder("onnx") / f"{name}-{key[:32]}.onnx"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with alone_with(path.with_suffix(".lock")):
             if not path.exists():
                 logger.info("Preparing the network %s for ONNX Runtime, once.", name)
                 with written_aside(path) as draft:

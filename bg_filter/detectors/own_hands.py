@@ -77,6 +77,7 @@ class OwnHandFinder:
         BackgroundError: The weights are missing or damaged.
         DeviceError: The device does not exist here.
         ConfigError: ONNX Runtime is wanted and not installed.
+        ExportError: It computes something else than PyTorch.
     """
 
     def __init__(

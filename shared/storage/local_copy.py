@@ -4,7 +4,6 @@ Copies are stored in the user's cache directory, one for each URL, and stay ther
 of one machine wait for each other, so only the first one fetches.
 """
 
-import fcntl
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from shared.storage.cache import cache_folder
 from shared.storage.files import visible_files
 from shared.storage.location import Location, is_url
+from shared.storage.lock import alone_with
 from shared.storage.object_store import ObjectStore
 from shared.storage.publishing import EVERYTHING, download, publish, read_listing
 
@@ -30,7 +30,7 @@ def fetch(location: Location, *, only: Sequence[str] = EVERYTHING) -> Path:
     if not is_url(location):
         return Path(location)
     folder = _copy_of(str(location))
-    with _alone_in(folder):
+    with alone_with(folder / ".lock"):
         download(str(location), folder, only=only)
     return folder
 
@@ -52,7 +52,7 @@ def working_copy(location: Location, *, only: Sequence[str] = EVERYTHING) -> Ite
         yield Path(location)
         return
     url, folder = str(location), _copy_of(str(location))
-    with _alone_in(folder):
+    with alone_with(folder / ".lock"):
         if read_listing(ObjectStore(url)) is not None:
             download(url, folder, only=only, keep_changes=True)
         yield folder
@@ -64,12 +64,3 @@ def _copy_of(url: str) -> Path:
     return (
         cache_folder("remote") / f"{url.rpartition('/')[2]}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
     )
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep other processes out."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

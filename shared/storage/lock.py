@@ -1,4 +1,4 @@
-"""One writer for one folder: a second one would mix up what the first one writes.
+"""One writer for one folder: a second one would mix up what the first one writes. It is refused, or waits.
 
 The lock is the kernel's, on an open file. A process that dies lets go at once, and workers that it forked do
 not inherit it.
@@ -7,6 +7,8 @@ not inherit it.
 import fcntl
 import os
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -40,3 +42,12 @@ def take_lock(path: Path) -> Lock | None:
         if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
             return Lock(path, descriptor)
         os.close(descriptor)  # its holder deleted it between the two calls
+
+
+@contextmanager
+def alone_with(path: Path) -> Iterator[None]:
+    """Wait until no other process has a file, and keep others out. The folder is created if needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -9,7 +9,7 @@ from PIL import Image
 from bg_filter.detectors import own_hands_onnx
 from bg_filter.detectors.own_hands import WEIGHTS, OwnHandFinder, load_network
 from bg_filter.detectors.own_hands_onnx import open_finder_network
-from shared.errors import BackgroundError
+from shared.errors import ExportError
 from shared.storage.cache import cache_folder
 
 pytest.importorskip("onnxscript", reason="needs the extra export")
@@ -39,6 +39,6 @@ def test_the_same_hands_are_found_in_pictures_of_any_shape() -> None:
 
 def test_a_file_that_computes_something_else_is_refused_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_hands_onnx, "TOLERANCE", -1.0)
-    with pytest.raises(BackgroundError, match="expected boxes within"):
+    with pytest.raises(ExportError, match="expected outputs within"):
         open_finder_network(load_network(WEIGHTS), WEIGHTS)
     assert not list(cache_folder("onnx").glob("*.onnx"))
