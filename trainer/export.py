@@ -28,7 +28,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from shared.errors import ExportError
-from shared.onnx_runtime import INPUT, require_onnx_packages
+from shared.onnx_runtime import INPUT, open_network, require_onnx_packages
 from shared.storage.files import sha256_of
 from shared.storage.outputs import write_output
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_SD
@@ -76,7 +76,7 @@ class ExportReport:
         return asdict(self)
 
 
-class _Deployed(nn.Module):
+class Deployed(nn.Module):
     """A network whose hands have their wrist at the origin, without what only training needs."""
 
     def __init__(self, network: HandNetwork) -> None:
@@ -84,6 +84,7 @@ class _Deployed(nn.Module):
         self.network = network
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Predict one hand per crop."""
         hand = at_the_origin(self.network(images))
         return hand.verts_m, hand.joints_m, hand.camera
 
@@ -105,8 +106,9 @@ def export_onnx(trained: TrainedHand, path: Path, *, tolerance: float = TOLERANC
     input_px = trained.config.data.input_px
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "network.onnx"
-        write_onnx(_Deployed(network).eval(), draft, input_px=input_px, metadata=_metadata(trained))
-        differences = differences_to(network, draft, input_px=input_px)
+        deployed = Deployed(network).eval()
+        write_onnx(deployed, draft, input_px=input_px, metadata=_metadata(trained))
+        differences = differences_to(deployed, draft, input_px=input_px)
         worst = max(differences.values())
         if not worst <= tolerance:
             raise ExportError(
@@ -117,24 +119,29 @@ def export_onnx(trained: TrainedHand, path: Path, *, tolerance: float = TOLERANC
     return ExportReport(path, path.stat().st_size, differences, tolerance)
 
 
-def differences_to(network: HandNetwork, path: Path, *, input_px: int) -> dict[str, float]:
-    """Return the greatest absolute difference of each output of a file to a network's, over random pictures.
+def differences_to(
+    network: nn.Module, path: Path, *, input_px: int, outputs: Sequence[str] = OUTPUTS
+) -> dict[str, float]:
+    """Return the greatest absolute difference of each output of a file to a module's, over random pictures.
 
     Batches have other sizes than the one that was traced.
+
+    Args:
+        network: What was written, on the CPU; it returns a tuple.
+        path: The file.
+        input_px: Side of its pictures.
+        outputs: Their names, in their order.
     """
-    runtime = importlib.import_module("onnxruntime")
-    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    opened = open_network(path, threads=1)
     generator = torch.Generator().manual_seed(0)
-    differences = dict.fromkeys(OUTPUTS, 0.0)
+    differences = dict.fromkeys(outputs, 0.0)
     for batch in _CHECKED_BATCHES:
         images = torch.randn(batch, 3, input_px, input_px, generator=generator)
         with torch.inference_mode():
-            hand = at_the_origin(network(images))
-        answers = session.run(OUTPUTS, {INPUT: images.numpy()})
-        for name, answer in zip(OUTPUTS, answers, strict=True):
-            expected = getattr(hand, name).numpy()
+            wanted = [each.numpy() for each in network(images)]
+        for name, answer, expected in zip(outputs, opened(images.numpy()), wanted, strict=True):
             found = float(np.abs(answer - expected).max()) if answer.shape == expected.shape else np.inf
-            differences[name] = max(differences[name], found)
+            differences[name] = float(np.maximum(differences[name], found))  # NaN stays
     return differences
 
 

@@ -1,4 +1,4 @@
-"""A trained network that ONNX Runtime computes: two to four times as fast as PyTorch on a processor."""
+"""A trained network that ONNX Runtime computes: much faster than PyTorch on a processor (EXPERIMENTS.md)."""
 
 import hashlib
 from dataclasses import replace
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from shared.errors import ExportError
 from shared.onnx_runtime import OpenedNetwork, kept_network, open_network, require_onnx_packages
 from shared.storage.files import sha256_of
-from trainer.export import FORMAT, OUTPUTS, write_onnx
+from trainer.export import FORMAT, OUTPUTS, differences_to, write_onnx
 from trainer.networks.base import HandNetwork
 from trainer.run.trained import TrainedHand
 from trainer.types import HandPrediction
@@ -48,6 +48,8 @@ class OnnxNetwork(HandNetwork):
 def with_onnx_runtime(trained: TrainedHand, *, threads: int | None = None) -> TrainedHand:
     """Return the same hand with ONNX Runtime instead of PyTorch; its file is made once and kept in the cache.
 
+    What the file computes is compared with PyTorch every time, over four random crops.
+
     Args:
         trained: The network, on the CPU.
         threads: That it may use; as many as PyTorch uses if left out.
@@ -57,16 +59,28 @@ def with_onnx_runtime(trained: TrainedHand, *, threads: int | None = None) -> Tr
         ExportError: ONNX Runtime computes something else.
     """
     require_onnx_packages()
-    network, input_px = trained.network.eval(), trained.config.data.input_px
+    network, key = trained.network.eval(), _key(trained)
 
     def write(path: Path) -> None:
-        outputs = (*OUTPUTS, _DOUBT) if network.tries_turns else OUTPUTS
-        write_onnx(_AsTuple(network).eval(), path, input_px=input_px, metadata={}, outputs=outputs)
-        _require_equal(network, path, input_px)
+        plain, input_px = _AsTuple(network).eval(), trained.config.data.input_px
+        write_onnx(plain, path, input_px=input_px, metadata={}, outputs=_outputs_of(network))
+        worst = _worst_difference(trained, path)
+        if not worst <= TOLERANCE:
+            raise ExportError(
+                f"{path.name}: expected outputs within {TOLERANCE:.0e} of PyTorch's, found {worst:.1e}.",
+                remedy="Leave --runtime out.",
+            )
 
-    path = kept_network("hand", _key(trained), write)
+    path = kept_network("hand", key, write)
+    if not _worst_difference(trained, path) <= TOLERANCE:  # kept by a release whose code computed otherwise
+        path.unlink(missing_ok=True)
+        path = kept_network("hand", key, write)
     opened = open_network(path, threads=threads or torch.get_num_threads())
     return replace(trained, network=OnnxNetwork(opened, tries_turns=network.tries_turns).eval())
+
+
+def _outputs_of(network: HandNetwork) -> tuple[str, ...]:
+    return (*OUTPUTS, _DOUBT) if network.tries_turns else OUTPUTS
 
 
 class _AsTuple(nn.Module):
@@ -86,22 +100,22 @@ class _AsTuple(nn.Module):
         )
 
 
-def _require_equal(network: HandNetwork, path: Path, input_px: int) -> None:
-    opened = open_network(path, threads=1)
-    images = torch.randn(3, 3, input_px, input_px, generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        expected = _AsTuple(network)(images)
-    for answer, other in zip(opened(images.numpy()), expected, strict=True):
-        worst = float(np.abs(answer - other.numpy()).max())
-        if not worst <= TOLERANCE:
-            raise ExportError(
-                f"{path.name}: expected outputs within {TOLERANCE:.0e} of PyTorch's, found {worst:.1e}.",
-                remedy="Leave --runtime out.",
-            )
+def _worst_difference(trained: TrainedHand, path: Path) -> float:
+    network = trained.network
+    found = differences_to(
+        _AsTuple(network).eval(),
+        path,
+        input_px=trained.config.data.input_px,
+        outputs=_outputs_of(network),
+    )
+    return float(np.max(list(found.values())))
 
 
 def _key(trained: TrainedHand) -> str:
-    """Return what changes with weights, hand model, form of the network, and exporter."""
+    """Return what changes with weights, hand model, form of the network, and exporter.
+
+    It does not know the network's code, so what a kept file computes is compared whenever it is opened.
+    """
     state = hashlib.sha256()
     if trained.weights_file.exists():
         state.update(sha256_of(trained.weights_file).encode())

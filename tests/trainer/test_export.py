@@ -18,7 +18,7 @@ from tests.support.small_hands import SMALL_NETWORKS, open_hand
 from tests.support.small_trained import INPUT_PX, as_trained, tiny_trained, write_run
 from trainer import export as onnx_export
 from trainer.evaluation.predict import predict_crops
-from trainer.export import OUTPUTS, differences_to, export_onnx
+from trainer.export import OUTPUTS, Deployed, differences_to, export_onnx
 from trainer.networks.base import HandNetwork
 
 onnx = pytest.importorskip("onnx", reason="needs the extra export")
@@ -78,7 +78,7 @@ def test_the_check_sees_other_weights(said: dict[str, Any]) -> None:
     network = tiny_trained().network
     with torch.no_grad():
         next(iter(network.parameters())).add_(0.5)
-    assert max(differences_to(network, Path(said["path"]), input_px=INPUT_PX).values()) > 1e-5
+    assert max(differences_to(Deployed(network), Path(said["path"]), input_px=INPUT_PX).values()) > 1e-5
 
 
 def test_a_network_that_differs_is_refused_and_not_written(

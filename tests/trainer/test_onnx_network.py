@@ -55,7 +55,7 @@ def test_networks_with_other_weights_have_files_of_their_own(monkeypatch: pytest
         path.write_bytes(b"network")
 
     monkeypatch.setattr(onnx_network, "write_onnx", write)
-    monkeypatch.setattr(onnx_network, "_require_equal", lambda *_: None)
+    monkeypatch.setattr(onnx_network, "_worst_difference", lambda *_: 0.0)
     monkeypatch.setattr(onnx_network, "open_network", lambda *_, **__: lambda images: [images])
     other = tiny_trained()
     with torch.no_grad():
@@ -70,3 +70,22 @@ def test_a_file_that_computes_something_else_is_refused_and_not_kept(monkeypatch
     with pytest.raises(ExportError, match="expected outputs within"):
         with_onnx_runtime(tiny_trained(), threads=1)
     assert not list(cache_folder("onnx").glob("*.onnx"))
+
+
+def test_a_kept_file_of_other_code_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key knows weights and configuration, not what the network's code makes of them."""
+    written: list[str] = []
+
+    def write(_: torch.nn.Module, path: Path, **__: object) -> None:
+        written.append(path.name)
+        path.write_text(f"network {len(written)}")
+
+    found = iter((0.0, 0.0, 0.5, 0.0, np.nan, 0.0, 0.0))  # by turns after writing, and whenever it is opened
+    monkeypatch.setattr(onnx_network, "write_onnx", write)
+    monkeypatch.setattr(onnx_network, "_worst_difference", lambda *_: next(found))
+    monkeypatch.setattr(onnx_network, "open_network", lambda *_, **__: lambda images: [images])
+    trained = tiny_trained()
+    for times in (1, 2, 3, 3):
+        with_onnx_runtime(trained, threads=1)
+        (kept,) = cache_folder("onnx").glob("*.onnx")
+        assert kept.read_text() == f"network {times}"
