@@ -1,5 +1,6 @@
 """Where published weights are kept."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,6 @@ def test_a_process_has_as_many_threads_after_ultralytics_as_before() -> None:
     """Its own prediction sets PyTorch to one thread less than there are cores, and leaves it so."""
     before = torch.get_num_threads()
     with quiet_ultralytics():
-        from ultralytics.utils.torch_utils import select_device
-
         torch.set_num_threads(before + 1)
-        select_device("cpu")
+        import_module("ultralytics.utils.torch_utils").select_device("cpu")
     assert torch.get_num_threads() == before
