@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from shared.errors import ExportError
-from shared.onnx_runtime import INPUT, open_network, require_onnx_packages
+from shared.onnx_runtime import INPUT, greatest_differences, require_onnx_packages
 from shared.storage.files import sha256_of
 from shared.storage.outputs import write_output
 from trainer.data.dataset import IMAGENET_MEAN, IMAGENET_SD
@@ -108,8 +109,9 @@ def export_onnx(trained: TrainedHand, path: Path, *, tolerance: float = TOLERANC
         draft = Path(folder) / "network.onnx"
         deployed = Deployed(network).eval()
         write_onnx(deployed, draft, input_px=input_px, metadata=_metadata(trained))
-        differences = differences_to(deployed, draft, input_px=input_px)
-        worst = max(differences.values())
+        found = greatest_differences(draft, partial(answers_of, deployed), random_crops(input_px))
+        differences = dict(zip(OUTPUTS, found, strict=True))
+        worst = float(np.max(found))
         if not worst <= tolerance:
             raise ExportError(
                 f"{path}: expected outputs within {tolerance:.0e} of PyTorch's, found {worst:.1e}.",
@@ -119,30 +121,17 @@ def export_onnx(trained: TrainedHand, path: Path, *, tolerance: float = TOLERANC
     return ExportReport(path, path.stat().st_size, differences, tolerance)
 
 
-def differences_to(
-    network: nn.Module, path: Path, *, input_px: int, outputs: Sequence[str] = OUTPUTS
-) -> dict[str, float]:
-    """Return the greatest absolute difference of each output of a file to a module's, over random pictures.
+def answers_of(network: nn.Module, images: Float[np.ndarray, "batch 3 height width"]) -> list[np.ndarray]:
+    """Return the outputs of a module that returns a tuple."""
+    with torch.inference_mode():
+        return [each.numpy() for each in network(torch.from_numpy(images))]
 
-    Batches have other sizes than the one that was traced.
 
-    Args:
-        network: What was written, on the CPU; it returns a tuple.
-        path: The file.
-        input_px: Side of its pictures.
-        outputs: Their names, in their order.
-    """
-    opened = open_network(path, threads=1)
+def random_crops(input_px: int) -> Iterator[Float[np.ndarray, "batch 3 height width"]]:
+    """Give batches to try a file on, of other sizes than the one that was traced."""
     generator = torch.Generator().manual_seed(0)
-    differences = dict.fromkeys(outputs, 0.0)
     for batch in _CHECKED_BATCHES:
-        images = torch.randn(batch, 3, input_px, input_px, generator=generator)
-        with torch.inference_mode():
-            wanted = [each.numpy() for each in network(images)]
-        for name, answer, expected in zip(outputs, opened(images.numpy()), wanted, strict=True):
-            found = float(np.abs(answer - expected).max()) if answer.shape == expected.shape else np.inf
-            differences[name] = float(np.maximum(differences[name], found))  # NaN stays
-    return differences
+        yield torch.randn(batch, 3, input_px, input_px, generator=generator).numpy()
 
 
 def write_onnx(
