@@ -99,7 +99,7 @@ def import_dataset(
             raise none_usable(
                 out,
                 left_out,
-                expected="hands that can be used",
+                said="expected hands that can be used, found none",
                 remedy=(
                     "Look whether the dataset is complete, and whether its labels were made with this "
                     "hand model."

@@ -88,7 +88,7 @@ def import_keypoints(reader: KeypointReader, out: Path, *, margin: float, every:
             raise none_usable(
                 out,
                 left_out,
-                expected="hands that can be used",
+                said="expected hands that can be used, found none",
                 remedy="Look whether the dataset is complete.",
                 otherwise="there are no hands",
             )

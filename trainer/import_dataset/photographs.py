@@ -68,7 +68,7 @@ def import_photographs(
             raise none_usable(
                 out,
                 record.left_out,
-                expected="pictures of hands",
+                said="expected pictures of hands, found none",
                 remedy="Give photographs that show hands larger than a thumbnail.",
                 otherwise="there are no pictures",
             )

@@ -50,17 +50,15 @@ class ImportReport:
         return "\n".join((f"{self.title}: {self.out}", *table))
 
 
-def none_usable(
-    out: Path, left_out: Counter[str], *, expected: str, remedy: str, otherwise: str
-) -> DatasetError:
+def none_usable(out: Path, left_out: Counter[str], *, said: str, remedy: str, otherwise: str) -> DatasetError:
     """Return the error of an import that came to nothing.
 
     Args:
         out: Where it was to be written.
         left_out: Hands for each reason; the most frequent two are named.
-        expected: What was to be found.
+        said: What was expected, and that there is none.
         remedy: What to do.
         otherwise: The reason where no hand was left out.
     """
     reasons = ", ".join(f"{count:,} times: {why}" for why, count in left_out.most_common(2))
-    return DatasetError(f"{out}: expected {expected}, found none ({reasons or otherwise}).", remedy=remedy)
+    return DatasetError(f"{out}: {said} ({reasons or otherwise}).", remedy=remedy)
