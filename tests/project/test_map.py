@@ -157,7 +157,6 @@ COVERED_BY = {
     "trainer/photographs/overlay.py": "trainer/photographs/test_output.py",
     "trainer/photographs/videos/predict_video.py": "trainer/photographs/test_predict.py",
     "trainer/photographs/sheet.py": "trainer/photographs/test_predict.py",
-    "trainer/photographs/videos/video.py": "trainer/photographs/test_predict.py",
     "trainer/recycle/counts.py": "trainer/recycle/test_recycler.py",
     "trainer/recycle/plausibility.py": "trainer/training/test_announcement.py",
     "trainer/recycle/prediction_shards.py": "trainer/training/test_loop.py",
