@@ -12,6 +12,8 @@ from typing import Final
 _DRAWING: Final = tuple(f"render_worker/{folder}" for folder in ("picture", "blender", "twins", "dataset"))
 """Folders whose code, with all that it imports of ours, decides what a picture looks like."""
 
+_OURS: Final = ("render_worker", "shared")
+
 
 @dataclass(frozen=True, slots=True)
 class Release:
@@ -82,6 +84,8 @@ def _imports(path: Path, root: Path) -> Iterator[Path]:
             continue
         for name in names:
             parts = name.split(".")
+            if parts[0] not in _OURS:  # installed, everybody else's packages lie beside ours
+                continue
             modules = [root.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
             modules.append(root.joinpath(*parts).with_suffix(".py"))
             yield from filter(Path.is_file, modules)

@@ -78,3 +78,15 @@ def test_what_draws_is_neither_command_nor_farm() -> None:
     assert ("render_worker", "picture") in folders
     assert not folders & {("render_worker", name) for name in ("cli", "ray_farm", "bench")}
     assert ("shared", "cli") not in folders
+
+
+def test_packages_that_are_installed_beside_ours_are_not_ours(checkout: Path) -> None:
+    """Where all are installed, a package with another patch, or an extra that one machine lacks, moves nothing."""
+    before = hash_of_drawing_code(checkout)
+    numpy = checkout / "numpy"
+    numpy.mkdir()
+    (numpy / "__init__.py").write_text("import scipy\n")
+    try:
+        assert hash_of_drawing_code(checkout) == before
+    finally:
+        shutil.rmtree(numpy)
