@@ -81,7 +81,7 @@ def test_what_draws_is_neither_command_nor_farm() -> None:
 
 
 def test_packages_that_are_installed_beside_ours_are_not_ours(checkout: Path) -> None:
-    """Where all are installed, a package with another patch, or an extra that one machine lacks, moves nothing."""
+    """Where all are installed, an extra that one machine lacks moves nothing."""
     before = hash_of_drawing_code(checkout)
     numpy = checkout / "numpy"
     numpy.mkdir()
