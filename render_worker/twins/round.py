@@ -7,7 +7,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import Any, Final, cast
@@ -17,17 +17,19 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from render_worker.progress import FrameBar
 from render_worker.requests import FailedRequest, PoolStats, Request, RequestRenderer
 from render_worker.twins.packed_twin import PackedTwin, packed_twins
-from render_worker.twins.shard_files import OpenShard, intact_index
+from render_worker.twins.shard_files import OpenShard, ShardPlace
 from render_worker.twins.whole_shard import PROOF, UnseenFolder, WholeShard, WrittenShard
-from shared.errors import RenderError, ShardError
+from shared.errors import RenderError, ShardError, StorageError
 from shared.seams.renderer import RenderJob, RenderReport, RenderStopped
 from shared.storage.files import delete_temporary
+from shared.storage.object_store import ObjectStore
 from shared.twins.manifest import ManifestWriter, ShardEntry, entry_of, uncommit
 from shared.twins.names import photograph_of
 from shared.twins.predictions import PredictionHead, PredictionShard, read_head, read_predictions
 from shared.twins.round_folders import require_shards
 from shared.twins.sample import LOOK_VERSION, Provenance
 from shared.twins.shards import PackedSample
+from shared.twins.stored_shards import RoundStore
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +104,7 @@ class _RoundUnderWay:
         self._expected = self._to_come = self._rendered = self._quarantined = 0
         settings, state = renderer.settings, renderer.start()
         self._workers_write = settings.written_by != "driver"
+        self._folder_url = RoundStore(job.store).folder(job.round_index) if job.store else None
         self._proof = secrets.token_hex(16)
         picture = json.dumps(settings.picture_fields() | job.variation.fields_set(), separators=(",", ":"))
         self._provenance = Provenance(
@@ -148,8 +151,10 @@ class _RoundUnderWay:
             ShardError: A shard of an earlier round is gone.
         """
         job = self._job
-        require_shards(job.out_dir, job.kept)
-        manifest = self._manifest.commit(self._first, round_index=job.round_index, kept=job.kept)
+        require_shards(job.out_dir, job.kept, store=job.store)
+        manifest = self._manifest.commit(
+            self._first, round_index=job.round_index, kept=job.kept, store=job.store
+        )
         return manifest.shown.get(job.round_index, 0), tuple(self._refused)
 
     def _require_going_on(self) -> None:
@@ -158,7 +163,16 @@ class _RoundUnderWay:
 
     @contextmanager
     def _proof_is_there(self) -> Iterator[None]:
-        """Have the secret in the folder, by which workers show that they see it."""
+        """Have the secret in the folder, or at its URL, by which workers show that they see it."""
+        if self._folder_url is not None:
+            store = ObjectStore(self._folder_url)
+            store.write(PROOF, self._proof.encode())
+            try:
+                yield
+            finally:
+                with suppress(StorageError):  # it will be replaced
+                    store.delete([PROOF])
+            return
         path = self._job.out_dir / PROOF
         if self._workers_write:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,7 +189,7 @@ class _RoundUnderWay:
             self._quarantined += len(answer.quarantined)
             entry = ShardEntry.model_construct(  # of names that were checked when they were read
                 round_index=self._job.round_index,
-                name=request.tar_path.name,
+                name=request.place.tar_path.name,
                 index_sha256=answer.index_sha256,
                 sample_ids=tuple(name for name in request.names if name not in answer.quarantined),
                 quarantined=answer.quarantined,
@@ -189,25 +203,30 @@ class _RoundUnderWay:
         self._divided.append((path, number))
         self._expected -= request.num_pictures
         if isinstance(answer, UnseenFolder):
-            self._leave_to_driver(answer.host)
+            self._leave_to_driver(answer)
         return 0
 
-    def _leave_to_driver(self, host: str) -> None:
-        """Have all further pictures come here, because a machine does not see the folders.
+    def _leave_to_driver(self, unseen: UnseenFolder) -> None:
+        """Have all further pictures come here, because a machine does not see the folders, or the URL.
 
         Raises:
             RenderError: That is not wanted.
         """
-        folders = f"{self._job.out_dir} and {self._job.predictions_dir}"
+        if self._folder_url is None:
+            places = f"{self._job.out_dir} and {self._job.predictions_dir}"
+            remedy, reason = "Mount them there under the same paths", "it does not"
+        else:
+            places, remedy, reason = self._folder_url, "See that it can be reached from there", unseen.reason
         if self._renderer.settings.written_by == "workers":
             raise RenderError(
-                f"{host}: expected to see {folders} as this machine does, and to write there; it does not.",
-                remedy='Mount them there under the same paths, or set render.written_by = "auto".',
+                f"{unseen.host}: expected to see {places} as this machine does, and to write there; "
+                f"{reason.rstrip('.')}.",
+                remedy=f'{remedy}, or set render.written_by = "auto".',
             )
         if self._workers_write:
             logger.warning(
-                "%s does not see %s as this machine does; all pictures pass through this machine.",
-                *(host, folders),
+                "%s does not see %s as this machine does; all pictures pass through this machine.%s",
+                *(unseen.host, places, unseen.reason and f" There: {unseen.reason}"),
             )
         self._workers_write = False
 
@@ -246,11 +265,14 @@ class _RoundUnderWay:
 
     def _shard(self, path: Path, number: int, names: tuple[str, ...]) -> WholeShard:
         """Return the request for a whole shard."""
+        if self._folder_url is not None:  # workers do not see the manifest
+            uncommit(self._job.out_dir)
         self._expected += len(names)
         self._whole[path.stem] = (path, number)
         return WholeShard(
             predictions_path=path.absolute(),
-            tar_path=self._tar_path(path),
+            predictions=None if self._folder_url is None else path.read_bytes(),
+            place=self._place(path),
             names=names,
             provenance=self._provenance,
             variation=self._job.variation,
@@ -261,14 +283,15 @@ class _RoundUnderWay:
         """Yield the requests for the pictures of a shard, unless it is there already."""
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         shard = OpenShard(
-            tar_path=self._tar_path(path),
+            place=self._place(path),
             provenance=self._provenance.model_copy(update={"predictions_sha256": digest}),
             names=self._twins_of(predictions.head),
             number=number,
         )
-        index = intact_index(shard.tar_path, shard.names, shard.provenance)
-        if index is not None:
-            self._finish(number, entry_of(shard.tar_path, index), index.provenance)
+        found = shard.place.intact(shard.names, shard.provenance)
+        if found is not None:
+            entry = entry_of(shard.place.tar_path, found.index, index_sha256=found.sha256)
+            self._finish(number, entry, found.index.provenance)
             return
         uncommit(self._job.out_dir)
         self._expected += len(shard.names)
@@ -293,8 +316,8 @@ class _RoundUnderWay:
             return head.sample_ids
         return tuple(name for each in head.sample_ids for name in self._job.twins_of(each))
 
-    def _tar_path(self, path: Path) -> Path:
-        return self._job.out_dir.absolute() / f"{path.stem}.tar"
+    def _place(self, path: Path) -> ShardPlace:
+        return ShardPlace(self._job.out_dir.absolute() / f"{path.stem}.tar", self._folder_url)
 
     def _require_fitting(self, path: Path, head: PredictionHead) -> None:
         """Make sure that a shard can be drawn together with those before it."""

@@ -4,22 +4,25 @@ Only a few numbers come back, so that a thousand workers cost their driver no mo
 by picture. The bytes are the same in both ways.
 """
 
-import hashlib
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from render_worker.requests import RenderContext
 from render_worker.twins.packed_twin import PackedTwin, packed_twins
-from render_worker.twins.shard_files import intact_index, naming_write_errors
-from shared.errors import BackgroundError, RenderError
+from render_worker.twins.shard_files import ShardPlace, WholeShardIndex
+from shared.errors import BackgroundError, RenderError, ShardError, StorageError
+from shared.storage.files import sha256_of
+from shared.storage.object_store import ObjectStore
 from shared.twins.manifest import uncommit
-from shared.twins.predictions import read_predictions
+from shared.twins.predictions import PredictionShard, read_predictions
 from shared.twins.sample import Provenance
-from shared.twins.shards import PackedSample, ShardIndex, index_path, read_index, write_shard
+from shared.twins.shards import PackedSample
 from shared.twins.variation import Variation
 
 PROOF: Final = ".seen-by-workers"
@@ -47,13 +50,15 @@ class WrittenShard:
 
 @dataclass(frozen=True, slots=True)
 class UnseenFolder:
-    """What a worker answers that does not see the folders of its driver under the same paths.
+    """What a worker answers that does not see the folders of its driver under the same paths, or its URL.
 
     Attributes:
         host: Name of its machine.
+        reason: Why it does not see a URL; empty for folders.
     """
 
     host: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -62,26 +67,29 @@ class WholeShard:
 
     Attributes:
         predictions_path: Where the hands are.
-        tar_path: Where the shard will be stored.
+        place: Where the shard will be stored.
         names: Its twins, in order; others of the prediction shard are not drawn.
         provenance: How the round is made; the hash of the predictions is still to be filled in.
         variation: How hands are varied before they are drawn.
         proof: Content of the file `PROOF` beside the tar.
+        predictions: Content of that file, for a worker that need not see it because the shard is stored at a
+            URL.
         draw: Draws one picture.
     """
 
     predictions_path: Path
-    tar_path: Path
+    place: ShardPlace
     names: tuple[str, ...]
     provenance: Provenance
     variation: Variation
     proof: str
+    predictions: bytes | None = None
     draw: DrawTwin = PackedTwin.render
 
     @property
     def sample_id(self) -> str:
         """Stem of the shard."""
-        return self.tar_path.stem
+        return self.place.tar_path.stem
 
     @property
     def num_pictures(self) -> int:
@@ -96,39 +104,72 @@ class WholeShard:
             DeviceError: What draws has changed in the meantime; nothing was stored.
         """
         context.begin_files()
-        if not self._is_seen():
-            return UnseenFolder(socket.gethostname())
-        digest = hashlib.sha256(self.predictions_path.read_bytes()).hexdigest()
-        provenance = self.provenance.model_copy(update={"predictions_sha256": digest})
-        index = intact_index(self.tar_path, self.names, provenance)
-        if index is not None:
-            return self._described(index, rendered=0)
-        uncommit(self.tar_path.parent)
-        quarantined: dict[str, str] = {}
-        with naming_write_errors(self.tar_path):
+        reason = self._why_unseen()
+        if reason is not None:
+            return UnseenFolder(socket.gethostname(), reason)
+        with self._predictions_at_hand() as path:
+            digest = sha256_of(path)
+            provenance = self.provenance.model_copy(update={"predictions_sha256": digest})
+            found = self.place.intact(self.names, provenance)
+            if found is not None:
+                return _described(found, rendered=0)
+            if self.place.url is None:  # otherwise the driver has done that
+                uncommit(self.place.tar_path.parent)
+            quarantined: dict[str, str] = {}
             try:
-                index = write_shard(
-                    self.tar_path,
-                    self._pictures(context, quarantined),
+                written = self.place.write(
+                    self._pictures(self._read(path), context, quarantined),
                     provenance=provenance,
                     quarantined=quarantined,
                 )
             except _WrittenByAnotherError:
-                return self._described(read_index(self.tar_path), rendered=0)
-        return self._described(index, rendered=len(index.samples))
+                return _described(self.place.stored(), rendered=0)
+        return _described(written, rendered=len(written.index.samples))
+
+    def _why_unseen(self) -> str | None:
+        """Return why this machine has not the driver's folders, but perhaps others of these names.
+
+        Returns:
+            None if it has them, and an empty text for folders.
+        """
+        if self.place.url is None:
+            return None if self._is_seen() else ""
+        try:
+            found = ObjectStore(self.place.url).read(PROOF)
+        except StorageError as error:
+            return str(error)
+        return None if found == self.proof.encode() else f"{self.place.url}: another store has this URL there"
 
     def _is_seen(self) -> bool:
-        """Whether this machine has the driver's folders, not some of its own under the same names."""
-        folder = self.tar_path.parent
+        folder = self.place.tar_path.parent
         try:
             found = (folder / PROOF).read_text()
         except OSError:
             return False
         return found == self.proof and os.access(folder, os.W_OK) and self.predictions_path.exists()
 
-    def _pictures(self, context: RenderContext, quarantined: dict[str, str]) -> Iterator[PackedSample]:
+    @contextmanager
+    def _predictions_at_hand(self) -> Iterator[Path]:
+        """Give a file with the predictions: the driver's, or one of what it sent."""
+        if self.predictions is None:
+            yield self.predictions_path
+            return
+        with TemporaryDirectory(prefix="meshcycle-") as aside:
+            path = Path(aside) / self.predictions_path.name
+            path.write_bytes(self.predictions)
+            yield path
+
+    def _read(self, path: Path) -> PredictionShard:
+        try:
+            return read_predictions(path)
+        except ShardError as error:
+            told = error.message.replace(str(path), str(self.predictions_path))
+            raise ShardError(told, error.remedy) from error
+
+    def _pictures(
+        self, predictions: PredictionShard, context: RenderContext, quarantined: dict[str, str]
+    ) -> Iterator[PackedSample]:
         """Draw one after the other, noting those that cannot be drawn."""
-        predictions = read_predictions(self.predictions_path)
         twins = packed_twins(
             self.sample_id,
             predictions,
@@ -146,14 +187,15 @@ class WholeShard:
             else:
                 yield picture
         context.require_device()
-        if index_path(self.tar_path).exists():
+        if self.place.is_whole():
             # This worker was given up for dead, and the driver has had the shard written meanwhile.
             raise _WrittenByAnotherError
         context.begin_files()
 
-    def _described(self, index: ShardIndex, *, rendered: int) -> WrittenShard:
-        digest = hashlib.sha256(index_path(self.tar_path).read_bytes()).hexdigest()
-        return WrittenShard(index.provenance, digest, index.quarantined, rendered)
+
+def _described(shard: WholeShardIndex, *, rendered: int) -> WrittenShard:
+    index = shard.index
+    return WrittenShard(index.provenance, shard.sha256, index.quarantined, rendered)
 
 
 class _WrittenByAnotherError(Exception):

@@ -102,6 +102,8 @@ class RenderJob:
         kept: Twins of earlier rounds that the round shows as well; for its manifest.
         most_twins: Twins of one photograph at most.
         variation: How hands are varied before they are drawn; enters the provenance of every shard.
+        store: URL that shards are sent to, as `shared.twins.stored_shards` has them; None stores them in
+            `out_dir`, which has everything else of the round in any case.
     """
 
     predictions_dir: Path
@@ -114,6 +116,7 @@ class RenderJob:
     kept: tuple[ShardEntry, ...] = ()
     most_twins: int = 1
     variation: Variation = AS_PREDICTED
+    store: str | None = None
 
     def twins_of(self, photograph: str) -> tuple[str, ...]:
         """Return the names of the twins of a photograph that are to be rendered."""

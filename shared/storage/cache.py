@@ -2,8 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Final
 
 from shared.storage.own_way import require_own_way
+
+DEFAULT_CACHE_MB: Final = 20_000
+"""Bound of what is kept of the twins that are at URLs."""
 
 
 def cache_root() -> Path:

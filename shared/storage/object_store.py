@@ -78,6 +78,17 @@ class ObjectStore:
                 return None
         return content
 
+    def read_range(self, key: str, offset: int, size: int) -> bytes | None:
+        """Return a part of an object, what there is of it; None if there is no such object."""
+        with self._failing_as("read"):
+            try:
+                content: bytes = self._files.cat_file(self._path(key), start=offset, end=offset + size)
+            except FileNotFoundError as error:
+                if "bucket does not exist" in str(error):
+                    raise
+                return None
+        return content
+
     def write(self, key: str, content: bytes) -> None:
         """Create or replace an object."""
         with self._failing_as("write"):

@@ -77,6 +77,8 @@ class Manifest(Record):
         most_twins: Twins of one photograph at most.
         samples_sha256: Hash of the table of samples.
         shards_sha256: Hash of the table of shards.
+        store: URL of the shards of this round and of earlier ones, see `shared.twins.stored_shards`; None if
+            they are beside the manifest, and in sibling folders.
     """
 
     format: str
@@ -88,6 +90,7 @@ class Manifest(Record):
     most_twins: Annotated[int, Field(ge=0, le=MAX_TWINS)]
     samples_sha256: Sha256
     shards_sha256: Sha256
+    store: str | None = None
 
 
 class ManifestPart(Record):
@@ -102,12 +105,18 @@ class ManifestPart(Record):
     shards: tuple[ShardEntry, ...]
 
 
-def entry_of(tar_path: Path, index: ShardIndex) -> ShardEntry:
-    """Return what a manifest says about a shard of its own round, whose index is this."""
+def entry_of(tar_path: Path, index: ShardIndex, *, index_sha256: str | None = None) -> ShardEntry:
+    """Return what a manifest says about a shard of its own round.
+
+    Args:
+        tar_path: Of the shard.
+        index: Its index.
+        index_sha256: Of the index's file, which is read otherwise.
+    """
     return ShardEntry(
         round_index=index.provenance.round_index,
         name=tar_path.name,
-        index_sha256=sha256_of(index_path(tar_path)),
+        index_sha256=index_sha256 or sha256_of(index_path(tar_path)),
         sample_ids=tuple(index.samples),
         quarantined=index.quarantined,
     )
@@ -166,7 +175,12 @@ class ManifestWriter:
             self._append(next_entry)
 
     def commit(
-        self, provenance: Provenance | None, *, round_index: int, kept: Iterable[ShardEntry] = ()
+        self,
+        provenance: Provenance | None,
+        *,
+        round_index: int,
+        kept: Iterable[ShardEntry] = (),
+        store: str | None = None,
     ) -> Manifest:
         """Write what is left, and the manifest itself at the end.
 
@@ -174,6 +188,7 @@ class ManifestWriter:
             provenance: How the round was made; None if it has no shards of its own.
             round_index: Round of the predictions that were drawn.
             kept: Shards of earlier rounds, with the twins that the round shows of them.
+            store: URL of the shards, if they are not in folders.
         """
         assert not self._pending, "every shard was finished"
         for entry in kept:
@@ -195,6 +210,7 @@ class ManifestWriter:
             most_twins=self._most_twins,
             samples_sha256=sha256_of(self._directory / SAMPLES),
             shards_sha256=sha256_of(self._directory / SHARDS),
+            store=store,
         )
         write_durably(self._directory / MANIFEST, [manifest.model_dump_json(indent=1).encode()])
         named = {part.name for part in self._parts}

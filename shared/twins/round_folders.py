@@ -13,6 +13,7 @@ from shared.twins.manifest import MANIFEST, PARTS, ShardEntry, uncommit
 from shared.twins.names import round_name
 from shared.twins.rounds import SyntheticRound
 from shared.twins.shards import index_path, is_there, read_index
+from shared.twins.stored_shards import RoundStore
 
 _MARK: Final = ".meshcycle-round"
 """Lies in the folder of a round that was begun where a person said."""
@@ -52,22 +53,35 @@ def _is_of_a_round(path: Path) -> bool:
     return True
 
 
-def require_shards(directory: Path, entries: Iterable[ShardEntry]) -> None:
+def require_shards(directory: Path, entries: Iterable[ShardEntry], *, store: str | None = None) -> None:
     """Make sure that shards of earlier rounds, which a round keeps twins of, are there.
+
+    Args:
+        directory: Of the round.
+        entries: Those shards.
+        store: URL of the shards, if they are not in folders.
 
     Raises:
         ShardError: One is gone, or incomplete.
+        StorageError: The URL cannot be read.
     """
+    whole = dict[int, set[str]]()
     for entry in entries:
         path = directory.parent / round_name(entry.round_index) / entry.name
-        if not is_there(path):
+        if store is None:
+            is_whole = is_there(path)
+        else:
+            if entry.round_index not in whole:
+                whole[entry.round_index] = RoundStore(store).whole(entry.round_index)
+            is_whole = entry.name in whole[entry.round_index]
+        if not is_whole:
             raise ShardError(
                 f"{path}: expected a shard that twins are kept from, found no complete one.",
                 remedy="Render again.",
             )
 
 
-def forget_rounds(parent: Path, *, before: int) -> None:
+def forget_rounds(parent: Path, *, before: int, store: str | None = None) -> None:
     """Delete all rounds before one, except the shards that it or a later round still refers to.
 
     A round loses its manifest first, so that whatever is left of it no longer counts as a round.
@@ -75,9 +89,11 @@ def forget_rounds(parent: Path, *, before: int) -> None:
     Args:
         parent: Holds the directories of the rounds.
         before: The first round that stays.
+        store: URL of the shards, if they are not in those directories.
 
     Raises:
         ShardError: A manifest cannot be read; nothing was deleted.
+        StorageError: The URL cannot be written; repeating the call deletes the rest.
     """
     rounds = {
         int(match[1]): path
@@ -87,11 +103,15 @@ def forget_rounds(parent: Path, *, before: int) -> None:
     shown = shards_shown(directory for index, directory in rounds.items() if index >= before)
     for index, directory in rounds.items():
         if index < before:
-            _forget_round(directory, spare=[path.name for path in shown if path.parent == directory])
+            spare = [path.name for path in shown if path.parent == directory]
+            uncommit(directory)
+            if store is not None:
+                RoundStore(store).forget(index, spare=spare)
+            _forget_round(directory, spare=spare)
 
 
 def shards_shown(directories: Iterable[Path]) -> set[Path]:
-    """Return the tars of all those rounds among the directories that are committed.
+    """Return the tars of all those rounds among the directories that are committed, as `tar_path` has them.
 
     Raises:
         ShardError: A manifest cannot be read.
@@ -101,7 +121,6 @@ def shards_shown(directories: Iterable[Path]) -> set[Path]:
 
 
 def _forget_round(directory: Path, *, spare: Collection[str]) -> None:
-    uncommit(directory)
     if not spare:
         shutil.rmtree(directory)
         return

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 
 from shared.errors import ShardError
+from shared.storage.cache import DEFAULT_CACHE_MB
 from shared.storage.files import sha256_of
 from shared.twins.lookup import ROW, SAMPLES, SHARDS, load_table, shards_of
 from shared.twins.manifest import (
@@ -32,6 +33,7 @@ from shared.twins.manifest import (
 from shared.twins.names import round_name, twin_name
 from shared.twins.sample import Provenance, SyntheticSample
 from shared.twins.shards import SyntheticShard, index_path, is_there
+from shared.twins.stored_shards import RoundStore, StoredShard
 
 _CACHED_SAMPLES: Final = 1 << 17
 """Samples whose places in their tars stay in memory, in each process that reads a round."""
@@ -52,24 +54,31 @@ class SyntheticRound:
     Its memory does not grow with the samples: tables are mapped, and only some indexes stay.
 
     Attributes:
-        directory: Folder of the shards.
+        directory: Folder of the manifest, and of the shards unless they are at a URL.
         manifest: What the round consists of.
+        cache_mb: Bound of this machine's cache of what is at a URL.
     """
 
     directory: Path
     manifest: Manifest
+    cache_mb: int = DEFAULT_CACHE_MB
 
     @classmethod
-    def open(cls, directory: Path) -> Self:
+    def open(cls, directory: Path, *, cache_mb: int = DEFAULT_CACHE_MB) -> Self:
         """Open a round; the shards themselves are looked at when a sample is read.
+
+        Args:
+            directory: Folder of the round.
+            cache_mb: Bound of this machine's cache of shards that are at a URL.
 
         Raises:
             ShardError: The round was not committed, or its manifest cannot be read.
         """
-        return cls(directory, read_manifest(directory))
+        return cls(directory, read_manifest(directory), cache_mb)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.directory, self.manifest)  # without what is mapped or remembered
+        # Without what is mapped or remembered.
+        return type(self), (self.directory, self.manifest, self.cache_mb)
 
     def entries(self) -> Iterator[ShardEntry]:
         """Yield all shards with the names of their samples: its own in order, then those of earlier rounds.
@@ -123,18 +132,32 @@ class SyntheticRound:
         return (self.directory if own else self.directory.parent / round_name(round_index)) / name
 
     def tar_path(self, entry: ShardEntry) -> Path:
-        """Return the path of a shard of the round."""
+        """Return the path of a shard of the round, or where it would be, were it not at a URL."""
         return self._path(entry.round_index, entry.name)
 
     def tar_paths(self) -> Iterator[Path]:
-        """Yield the paths of all shards."""
+        """Yield the paths of all shards, as `tar_path` has them."""
         for number in range(len(self._shard_table)):
             row = self._row(number)
             yield self._path(row.round_index, row.name)
 
     def missing_shards(self) -> list[Path]:
-        """Return the shards that are gone or incomplete; their contents are not looked at."""
-        return [path for path in self.tar_paths() if not is_there(path)]
+        """Return the shards that are gone or incomplete; their contents are not looked at.
+
+        Raises:
+            StorageError: They are at a URL that cannot be read.
+        """
+        if self.manifest.store is None:
+            return [path for path in self.tar_paths() if not is_there(path)]
+        store, whole = RoundStore(self.manifest.store), dict[int, set[str]]()
+        missing = []
+        for number in range(len(self._shard_table)):
+            row = self._row(number)
+            if row.round_index not in whole:
+                whole[row.round_index] = store.whole(row.round_index)
+            if row.name not in whole[row.round_index]:
+                missing.append(self._path(row.round_index, row.name))
+        return missing
 
     def count_by_round(self) -> Counter[int]:
         """Count the twins by the round whose predictions they show."""
@@ -211,14 +234,25 @@ class SyntheticRound:
         """Return a shard whose index is what was committed."""
         shard = self._opened.get(number)
         if shard is None:
-            row = self._row(number)
-            shard = SyntheticShard(self._path(row.round_index, row.name))
-            _check_index(shard, row.index_sha256)
+            shard = self._open_shard(self._row(number))
             self._opened[number] = shard
             while len(self._opened) > 1 and len(self._opened) * len(shard.index.samples) > _CACHED_SAMPLES:
                 self._opened.popitem(last=False)
         self._opened.move_to_end(number)
         return shard
+
+    def _open_shard(self, row: _Row) -> SyntheticShard:
+        path, store = self._path(row.round_index, row.name), self.manifest.store
+        if store is None:
+            shard = SyntheticShard(path)
+            _check_index(shard, row.index_sha256)
+            return shard
+        return StoredShard(
+            tar_path=path,
+            url=RoundStore(store).folder(row.round_index),
+            committed_sha256=row.index_sha256,
+            cache_mb=self.cache_mb,
+        )
 
 
 def _check_index(shard: SyntheticShard, expected_sha256: str) -> None:

@@ -206,13 +206,12 @@ class SyntheticShard:
             ShardError: The bytes on the disk are not those that were written.
         """
         entry = self.index.samples[sample_id]
-        with self.tar_path.open("rb") as file:
-            span = os.pread(file.fileno(), entry.size, entry.offset)
+        span = self._span(entry)
         found = hashlib.sha256(span).hexdigest()
         if found != entry.sha256:
             raise ShardError(
                 (
-                    f"{self.tar_path}: expected sample {sample_id} to have sha256 "
+                    f"{self.place}: expected sample {sample_id} to have sha256 "
                     f"{entry.sha256[:16]}…, found "
                     f"{found[:16]}… in {len(span)} of {entry.size} bytes."
                 ),
@@ -233,9 +232,19 @@ class SyntheticShard:
         except (KeyError, ValueError, EOFError) as error:
             found = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
             raise ShardError(
-                f"{self.tar_path}: expected sample {sample_id} to be a twin, found {found}.",
+                f"{self.place}: expected sample {sample_id} to be a twin, found {found}.",
                 remedy="Delete the shard and render again.",
             ) from error
+
+    @property
+    def place(self) -> str:
+        """Where the tar is, for people."""
+        return str(self.tar_path)
+
+    def _span(self, entry: SampleEntry) -> bytes:
+        """Read what should be a sample."""
+        with self.tar_path.open("rb") as file:
+            return os.pread(file.fileno(), entry.size, entry.offset)
 
     def is_intact(self) -> bool:
         """Tell whether every sample still is what was written; this reads the whole tar."""
@@ -259,13 +268,33 @@ def _read_hashed_index(tar_path: Path) -> tuple[ShardIndex, str]:
     path = index_path(tar_path)
     try:
         content = path.read_bytes()
-        index = ShardIndex.model_validate(versioned_json(content, path, expected_format=FORMAT))
+        index = parse_index(content, path)
         found_bytes = tar_path.stat().st_size
     except FileNotFoundError as error:
         raise ShardError(
             f"{tar_path}: expected a tar with its index {path.name}, found no {Path(error.filename).name}.",
             remedy="Render the round again; complete shards are kept.",
         ) from error
+    if found_bytes != index.tar_bytes:
+        raise ShardError(
+            f"{tar_path}: expected {index.tar_bytes} bytes, found {found_bytes}.",
+            remedy="Delete the shard and render the round again.",
+        )
+    return index, hashlib.sha256(content).hexdigest()
+
+
+def parse_index(content: bytes, path: Path | str) -> ShardIndex:
+    """Return the index that a file holds.
+
+    Args:
+        content: Of the file.
+        path: Of the file, for errors.
+
+    Raises:
+        ShardError: It is damaged or of another version.
+    """
+    try:
+        index = ShardIndex.model_validate(versioned_json(content, path, expected_format=FORMAT))
     except ValidationError as error:
         raise ShardError(
             (
@@ -284,12 +313,7 @@ def _read_hashed_index(tar_path: Path) -> tuple[ShardIndex, str]:
                 f"{path}: expected sample {name} inside of the tar, found it beyond.",
                 remedy="Delete it and render the round again.",
             )
-    if found_bytes != index.tar_bytes:
-        raise ShardError(
-            f"{tar_path}: expected {index.tar_bytes} bytes, found {found_bytes}.",
-            remedy="Delete the shard and render the round again.",
-        )
-    return index, hashlib.sha256(content).hexdigest()
+    return index
 
 
 def _points(content: bytes) -> np.ndarray:
@@ -316,7 +340,7 @@ def _npy_header(num_verts: int) -> bytes:
 
 
 def read_versioned_json(path: Path, *, expected_format: str) -> object:
-    """Parse a JSON object whose ``format`` must be the expected one, before any other field is looked at.
+    """Read a file with `versioned_json`.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -325,7 +349,7 @@ def read_versioned_json(path: Path, *, expected_format: str) -> object:
     return versioned_json(path.read_bytes(), path, expected_format=expected_format)
 
 
-def versioned_json(text: bytes, path: Path, *, expected_format: str) -> object:
+def versioned_json(text: bytes, path: Path | str, *, expected_format: str) -> object:
     """Parse what a file held, as `read_versioned_json` does.
 
     Raises:

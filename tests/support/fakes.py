@@ -8,6 +8,7 @@ from threading import Event
 import numpy as np
 from PIL import Image
 
+from render_worker.twins.shard_files import ShardPlace
 from render_worker.twins.varied import vary
 from shared.camera import project_px
 from shared.hand_model import load_hand_model
@@ -17,21 +18,32 @@ from shared.twins.manifest import Manifest, ManifestWriter, ShardEntry, entry_of
 from shared.twins.predictions import PredictionShard, read_predictions
 from shared.twins.round_folders import require_shards
 from shared.twins.sample import BackgroundCrop, Light, Provenance, SyntheticLabels, SyntheticSample
-from shared.twins.shards import read_index, write_shard
+from shared.twins.shards import pack_sample
+from shared.twins.stored_shards import RoundStore
 
 
 def commit_round(
-    directory: Path, tar_names: Sequence[str], *, round_index: int, kept: Sequence[ShardEntry] = ()
+    directory: Path,
+    tar_names: Sequence[str],
+    *,
+    round_index: int,
+    kept: Sequence[ShardEntry] = (),
+    store: str | None = None,
 ) -> Manifest:
     """Commit a round whose shards are there."""
     writer, provenance = ManifestWriter(directory), None
     for name in tar_names:
-        index = read_index(directory / name)
+        stored = _place(directory / name, store, round_index).stored()
+        index = stored.index
         provenance = provenance or index.provenance
         number, _ = writer.begin(name, [*index.samples, *index.quarantined])
-        writer.finish(number, entry_of(directory / name, index))
-    require_shards(directory, kept)
-    return writer.commit(provenance, round_index=round_index, kept=kept)
+        writer.finish(number, entry_of(directory / name, index, index_sha256=stored.sha256))
+    require_shards(directory, kept, store=store)
+    return writer.commit(provenance, round_index=round_index, kept=kept, store=store)
+
+
+def _place(tar_path: Path, store: str | None, round_index: int) -> ShardPlace:
+    return ShardPlace(tar_path, RoundStore(store).folder(round_index) if store else None)
 
 
 class PointRenderer:
@@ -56,7 +68,7 @@ class PointRenderer:
                 tar_path = job.out_dir / f"{path.stem}.tar"
                 rendered += self.render_shard(path, tar_path, job)
                 names.append(tar_path.name)
-        commit_round(job.out_dir, names, round_index=job.round_index, kept=job.kept)
+        commit_round(job.out_dir, names, round_index=job.round_index, kept=job.kept, store=job.store)
         return RenderReport(rendered=rendered, reused=0, quarantined=self.skipped, wall_s=0.0)
 
     def render_shard(self, path: Path, tar_path: Path, job: RenderJob) -> int:
@@ -64,7 +76,8 @@ class PointRenderer:
         wanted = {name: row for row, each in enumerate(shard.sample_ids) for name in job.twins_of(each)}
         lost = {name: "skipped" for name in wanted if name in self.skipped}
         samples = [_point_drawing(shard, row, name, job) for name, row in wanted.items() if name not in lost]
-        write_shard(tar_path, samples, provenance=_provenance(job), quarantined=lost)
+        place = _place(tar_path, job.store, job.round_index)
+        place.write(map(pack_sample, samples), provenance=_provenance(job), quarantined=lost)
         return len(samples)
 
 

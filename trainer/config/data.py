@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from shared.freihand import LabelKind
 from shared.ranges import Count
 from shared.records import Section
+from shared.storage.cache import DEFAULT_CACHE_MB
 from trainer.config.sections import AugmentConfig
 
 _SUM_TOLERANCE = 1e-6
@@ -85,6 +86,10 @@ class DataConfig(Section):
     """Photographs per batch and process; their twins come on top."""
     workers: int = Field(default=4, ge=0, le=1024)
     """Data-loading processes per training process; 0 loads in between the steps."""
+    cache_mb: int = Field(default=DEFAULT_CACHE_MB, ge=1, le=1_000_000_000)
+    """Disk that copies of twins take up on this machine at most, in the user's cache folder, if
+    ``recycle.store`` says that twins are at a URL: of all runs and processes together. Those that were used
+    longest ago go first."""
     held_out_share: float = Field(default=0.02, gt=0, lt=1)
     """Share of the training poses kept back to select models by, of each source. The paper does not say."""
     max_samples: Count | None = None

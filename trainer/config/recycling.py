@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from shared.ranges import Count, Share, Weight
 from shared.records import Section
+from shared.storage.location import is_url
 from shared.twins.variation import PoseSpreadDeg, SpreadDeg, Variation
 from trainer.config.places import Place
 
@@ -113,6 +114,10 @@ class RecycleConfig(Section):
     keep_rounds: Count = 2
     """Number of rounds whose twins and predictions stay on the disk. An older shard stays while one of these
     rounds uses a twin in it."""
+    store: str | None = None
+    """URL such as ``s3://bucket/rounds`` that gets the shards of twins instead of run_dir, in a folder of the
+    run's own. Workers write there and training reads there, so that no machine needs a folder of another, and
+    no picture passes through this one."""
 
     @property
     def variation(self) -> Variation:
@@ -127,6 +132,13 @@ class RecycleConfig(Section):
     def lag_rounds(self) -> int:
         """Rounds between the weights that predicted the newest twins and the round that trains with them."""
         return 1 if self.mode == "overlap" else 0
+
+    @field_validator("store")
+    @classmethod
+    def _is_a_url(cls, store: str | None) -> str | None:
+        if store is not None and not is_url(store):
+            raise ValueError("a URL; for a folder that all machines see, let run_dir be there")
+        return store
 
     @model_validator(mode="after")
     def _truth_neither_waits_nor_moves(self) -> Self:

@@ -19,6 +19,7 @@ from shared.camera import project_px, px_to_ndc
 from shared.errors import ConfigError
 from shared.freihand import FreiHandSplit
 from shared.seeds import rng_of
+from shared.storage.cache import DEFAULT_CACHE_MB
 from shared.twins.rounds import SyntheticRound
 from shared.twins.sample import SyntheticSample
 from shared.types import NUM_JOINTS
@@ -96,6 +97,7 @@ class HandDataset(Dataset[LoadedSample]):
         drawn_labels: Label a twin with the hand that was drawn instead of the hand in the photograph. Then
             its box, too, is that of the drawn hand.
         num_verts: Vertices of the labels; needed where the split has none.
+        cache_mb: Bound of this machine's cache of twins that are at a URL.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class HandDataset(Dataset[LoadedSample]):
         seed: int = 0,
         drawn_labels: bool = False,
         num_verts: int | None = None,
+        cache_mb: int = DEFAULT_CACHE_MB,
     ) -> None:
         if crop_px > split.image_px:
             raise ConfigError(
@@ -122,6 +125,7 @@ class HandDataset(Dataset[LoadedSample]):
         self.augment = augment or AugmentConfig()
         self.seed = seed
         self.drawn_labels = drawn_labels
+        self.cache_mb = cache_mb
         self.num_verts = split.verts_m.shape[1] if num_verts is None else num_verts
 
     def __getitem__(self, key: SampleKey) -> LoadedSample:
@@ -129,7 +133,7 @@ class HandDataset(Dataset[LoadedSample]):
         rng = self._choices(key)
         warp, labels = self._seen(key, rng)
         photo = CropSample(self._crop(self.split.image(key.index), warp, key, rng), labels)
-        twins = _open_round(key.twins) if key.twins else None
+        twins = _open_round(key.twins, self.cache_mb) if key.twins else None
         names = twins.twins_of(sample_id) if twins else ()
         renders = [twins.read(name) for name in names] if twins else []
         return LoadedSample(
@@ -246,6 +250,6 @@ def _stack(views: Sequence[CropSample]) -> tuple[Tensor, HandTarget]:
 
 
 @functools.lru_cache(maxsize=1)
-def _open_round(directory: Path) -> SyntheticRound:
+def _open_round(directory: Path, cache_mb: int) -> SyntheticRound:
     """Open a round once per process; the previous one is forgotten."""
-    return SyntheticRound.open(directory)
+    return SyntheticRound.open(directory, cache_mb=cache_mb)

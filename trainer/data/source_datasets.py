@@ -44,6 +44,7 @@ class SourceDatasets(Dataset[LoadedSample]):
                     seed=config.seed,
                     drawn_labels=drawn_labels,
                     num_verts=num_verts,
+                    cache_mb=config.data.cache_mb,
                 )
                 for source in sources
             ]

@@ -41,7 +41,7 @@ def score_sources(
         for source in with_meshes
     }
     scores = joined_scores(by_source, [source.share for source in with_meshes])
-    drawn = None if twins is None else SyntheticRound.open(twins)
+    drawn = None if twins is None else SyntheticRound.open(twins, cache_mb=config.data.cache_mb)
     for source in sources:
         if source.split.labels in ("joints", "keypoints"):
             found = score_partly(network, source, data=config.data, box_margin=margin, autocast=autocast)

@@ -60,7 +60,7 @@ class RoundPictures:
             round_index: The round that has ended.
         """
         folder = self._run.newest_twins(last=round_index + 1)
-        twins = SyntheticRound.open(folder) if folder else None
+        twins = SyntheticRound.open(folder, cache_mb=self._config.data.cache_mb) if folder else None
         title = f"After round {round_index + 1} of {self._config.rounds}"
         strips = [
             strip

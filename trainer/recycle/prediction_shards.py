@@ -85,7 +85,7 @@ class PredictionShards:
                 autocast=autocast_of(self._config.compute),
             )
 
-        shown = SyntheticRound.open(twins) if twins else None
+        shown = SyntheticRound.open(twins, cache_mb=data.cache_mb) if twins else None
         self._write(round_index, predict, judge if shown else None)
 
     def copy_labels(self, round_index: int) -> None:

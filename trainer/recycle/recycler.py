@@ -5,6 +5,7 @@ before are, and its own are rendered while the next round trains. Labels that ar
 (Table 3) need no network: a round's twins are drawn before it begins, and stored under its own number.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Self
 import torch
 from lightning_fabric import Fabric
 
-from shared.errors import ConfigError
+from shared.errors import ConfigError, StorageError
 from shared.seams.renderer import Renderer
 from shared.twins.rounds import SyntheticRound
 from trainer.config.run import TrainConfig
@@ -27,6 +28,8 @@ from trainer.recycle.schedule import TwinSchedule
 from trainer.run.checkpoint import WEIGHTS, CheckpointId
 from trainer.run.folder import RunFolder
 from trainer.run.processes import PATIENCE
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,7 @@ class Recycler:
                 self._rendering.begin(round_index, self._weights(round_index))
         self._wait()
         if self._rendering is not None and self._recycle is not None and self._schedule.is_drawn(newest):
-            self._run.forget_rounds(before=newest - self._recycle.keep_rounds + 1)
+            self._forget_rounds(before=newest - self._recycle.keep_rounds + 1)
 
     def _draw_labels(self, round_index: int) -> None:
         """Have the labels drawn as the twins of a round, as the refresh policy says; delete old rounds."""
@@ -192,8 +195,15 @@ class Recycler:
         self._wait()
         if self._rendering is not None and self._recycle is not None:
             self._rendering.begin(round_index, None)
-            self._run.forget_rounds(before=round_index - self._recycle.keep_rounds + 1)
+            self._forget_rounds(before=round_index - self._recycle.keep_rounds + 1)
         self._wait()
+
+    def _forget_rounds(self, *, before: int) -> None:
+        """Delete old rounds; those at a URL that does not answer are deleted after a later round."""
+        try:
+            self._run.forget_rounds(before=before)
+        except StorageError as error:
+            logger.warning("Old twins stay, to be deleted after the next round: %s", error)
 
     def _counts(self, round_index: int) -> TwinCounts:
         """Count the twins rendered from the predictions of a round; only the first process does."""

@@ -112,6 +112,7 @@ class RoundRenderer:
             kept=plan.kept,
             most_twins=self._most_twins(),
             variation=self._recycle.variation,
+            store=self._run.store,
         )
         report = self._renderer.render_round(job, stop=stop)
         return time.perf_counter() - started_s, report
@@ -126,7 +127,7 @@ class RoundRenderer:
         return plan_refresh(
             self._recycle.refresh,
             self._predictions(round_index, stop),
-            SyntheticRound.open(twins_dir) if has_twins else None,
+            SyntheticRound.open(twins_dir, cache_mb=self._config.data.cache_mb) if has_twins else None,
             round_index=round_index,
             seed=self._config.seed,
             twins_per_photograph=self._recycle.twins_per_photograph,

@@ -14,6 +14,7 @@ from trainer.config.places import absolute, with_paths
 from trainer.config.run import TrainConfig, load_config
 from trainer.run.provenance import PROVENANCE, hash_hand_model, provenance_of, require_hand_model
 from trainer.run.stored_config import CONFIG, moved_with, write_config
+from trainer.run.twin_store import claim_store, store_of
 
 _LEVELS_BELOW_RUN = 3
 """A shard is stored in run/synthetic/round-0003."""
@@ -25,6 +26,7 @@ _FREE_TO_CHANGE = (
     "compute",
     "checkpoint",
     "data.workers",
+    "data.cache_mb",
     "render.workers",
     "render.timeout_s",
     "render.patience_s",
@@ -76,6 +78,11 @@ class RunFolder:
         """The renders of those predictions."""
         return self.root / "synthetic" / round_name(round_index)
 
+    @property
+    def store(self) -> str | None:
+        """URL of the renders of all rounds, if they are not in these folders."""
+        return store_of(self.root)
+
     def is_rendered(self, round_index: int) -> bool:
         """Whether the renders of a round are committed."""
         return (self.synthetic(round_index) / MANIFEST).exists()
@@ -85,8 +92,12 @@ class RunFolder:
         return next((self.synthetic(each) for each in range(last, -1, -1) if self.is_rendered(each)), None)
 
     def forget_rounds(self, *, before: int) -> None:
-        """Delete predictions and renders of the rounds before one; twins that are still shown stay."""
-        forget_rounds(self.root / "synthetic", before=before)
+        """Delete predictions and renders of the rounds before one; twins that are still shown stay.
+
+        Raises:
+            StorageError: The renders are at a URL that cannot be written; a later call deletes the rest.
+        """
+        forget_rounds(self.root / "synthetic", before=before, store=self.store)
         for old in range(before):
             shutil.rmtree(self.predictions(old), ignore_errors=True)
 
@@ -110,6 +121,7 @@ def open_run(config: TrainConfig, *, image_px: int) -> RunFolder:
     run = RunFolder(config.run_dir)
     require_same(config, run)
     write_config(config, run.root)
+    claim_store(run.root, config.recycle.store if config.recycle else None)
     write_durably(
         run.root / PROVENANCE, [json.dumps(provenance_of(config, image_px=image_px), indent=1).encode()]
     )

@@ -36,6 +36,7 @@ from trainer.run.processes import build_fabric
 from trainer.run.progress import photo_bar
 from trainer.run.records import RoundRecord, read_records, round_table
 from trainer.run.remote_copy import RemoteCopy
+from trainer.run.twin_store import require_store
 from trainer.training.commentary import Commentary
 from trainer.training.interruption import Interruption
 from trainer.training.learner import Learner
@@ -93,6 +94,7 @@ def train(config: TrainConfig, *, renderer: Renderer | None, resume: bool) -> Tr
     remote_copy = RemoteCopy(config)
     if fabric.is_global_zero and config.recycle is not None:
         require_renderer(renderer)  # before the old run is moved
+        require_store(config.recycle.store)
     if fabric.is_global_zero and not resume:
         remote_copy.require_own()
     with claimed_run(config.run_dir, resume=resume) if fabric.is_global_zero else nullcontext():

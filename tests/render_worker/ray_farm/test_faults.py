@@ -1,14 +1,19 @@
-"""Every fault, in both ways of writing shards: by the workers, and by the driver. Inside of this process.
+"""Every fault, in all ways of writing shards: by the workers, to a URL too, and by the driver.
+
+All of it happens inside of this process.
 
 After each, every sample is there once or quarantined by name, with the bytes of an undisturbed round.
 """
 
+import json
 import os
+import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -18,9 +23,10 @@ from render_worker.requests import ManyPictures
 from render_worker.twins.whole_shard import PROOF, WholeShard
 from shared.backgrounds import BackgroundWriter
 from shared.backgrounds.verdicts import Verdict
-from shared.errors import DeviceError, RenderError, ShardError
+from shared.errors import DeviceError, RenderError, ShardError, StorageError
 from shared.seams.renderer import RenderJob, RenderSettings, RenderStopped
 from shared.storage.files import temporary_name
+from shared.storage.object_store import ObjectStore
 from shared.twins.predictions import read_predictions, write_predictions
 from shared.twins.rounds import SyntheticRound
 from shared.twins.shards import index_path
@@ -45,43 +51,65 @@ def predictions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_hands(tmp_path_factory.mktemp("predictions"), num_shards=NUM_SHARDS)
 
 
+@pytest.fixture(params=["workers", "driver", "url"])
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def job(predictions: Path, tmp_path: Path) -> RenderJob:
-    return job_of(predictions, tmp_path / "round-0002")
+def job(request: pytest.FixtureRequest, predictions: Path, tmp_path: Path) -> RenderJob:
+    job = job_of(predictions, tmp_path / "round-0002")
+    if "way" in request.fixturenames and request.getfixturevalue("way") == "url":
+        job = replace(job, store=f"file://{tmp_path}/store")
+    return job
 
 
-@pytest.fixture(params=["workers", "driver"])
-def farm(request: pytest.FixtureRequest, backgrounds: Path) -> HomeEngine:
-    return HomeEngine(RenderSettings(written_by=request.param), backgrounds)
+@pytest.fixture
+def farm(way: str, backgrounds: Path) -> HomeEngine:
+    written_by: Literal["workers", "driver"] = "driver" if way == "driver" else "workers"
+    return HomeEngine(RenderSettings(written_by=written_by), backgrounds)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(backgrounds: Path, predictions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(backgrounds: Path, predictions: Path, tmp_path_factory: pytest.TempPathFactory) -> RenderJob:
     """A round that nothing happened to, by the driver."""
     job = job_of(predictions, tmp_path_factory.mktemp("undisturbed"))
     with pool_of(HomeEngine(RenderSettings(written_by="driver"), backgrounds)) as pool:
         pool.render_round(job)
-    return job.out_dir
+    return job
 
 
 def pool_of(farm: HomeEngine) -> RenderPool:
     return RenderPool(farm.settings, open_hand(), farm.backgrounds, engine=farm)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+def shards_of(job: RenderJob) -> Path:
+    """Return the folder with the shards."""
+    return job.out_dir if job.store is None else job.out_dir.with_name("store") / job.out_dir.name
+
+
+def contents(job: RenderJob) -> dict[str, bytes]:
+    """Return all files of a round, with a manifest that does not say where the shards are."""
+    files = {
+        path.name: path.read_bytes()
+        for folder in {job.out_dir, shards_of(job)}
+        for path in sorted(folder.iterdir())
+    }
+    manifest = json.loads(files["manifest.json"])
+    assert manifest.pop("store") == job.store
+    return files | {"manifest.json": json.dumps(manifest).encode()}
 
 
 def test_a_round_written_by_workers_is_that_of_the_driver_bit_for_bit(
-    farm: HomeEngine, job: RenderJob, undisturbed: Path
+    farm: HomeEngine, job: RenderJob, undisturbed: RenderJob
 ) -> None:
     with pool_of(farm) as pool:
         report = pool.render_round(job)
     assert (report.rendered, report.reused, report.quarantined) == (NUM_HANDS, 0, ())
-    assert contents(job.out_dir) == contents(undisturbed)
+    assert contents(job) == contents(undisturbed)
     whole = [request for call in farm.calls for request in call if isinstance(request, ManyPictures)]
     # The last shard is drawn picture by picture where a worker waits, and whole where all are busy.
-    expected = (WHOLE_SHARDS, WHOLE_SHARDS + 1) if farm.settings.written_by == "workers" else (0,)
+    expected = (0,) if farm.settings.written_by == "driver" else (WHOLE_SHARDS, WHOLE_SHARDS + 1)
     assert len(whole) in expected
     assert all(len(call) == 1 for call in farm.calls if isinstance(call[0], ManyPictures))
 
@@ -102,7 +130,7 @@ def test_a_hand_that_cannot_be_drawn_is_refused_in_the_same_words(predictions: P
         assert set(report.quarantined) == reasons.keys()
         assert any("expected the hand in the picture" in reason for reason in reasons.values())
         assert any("plain/1: expected a photograph" in reason for reason in reasons.values())
-        rounds.append(contents(here.out_dir))
+        rounds.append(contents(here))
     assert rounds[0] == rounds[1]
 
 
@@ -117,17 +145,17 @@ def damaged_backgrounds(folder: Path) -> Path:
 
 
 def test_a_worker_killed_in_the_middle_of_a_shard_costs_nothing(
-    farm: HomeEngine, job: RenderJob, undisturbed: Path
+    farm: HomeEngine, job: RenderJob, undisturbed: RenderJob
 ) -> None:
     farm.faults["00000011"] = [dies]
     with pool_of(farm) as pool:
         report = pool.render_round(job)
     assert (report.lost_workers, report.retried, report.quarantined) == (1, 8, ())
-    assert contents(job.out_dir) == contents(undisturbed)
+    assert contents(job) == contents(undisturbed)
 
 
 def test_a_sample_that_always_kills_is_quarantined_alone(
-    farm: HomeEngine, job: RenderJob, undisturbed: Path
+    farm: HomeEngine, job: RenderJob, undisturbed: RenderJob
 ) -> None:
     """A shard is divided into calls of eight, and such a call into single pictures."""
     farm.faults["00000005"] = [dies] * 9
@@ -136,12 +164,12 @@ def test_a_sample_that_always_kills_is_quarantined_alone(
     lost = 4 if farm.settings.written_by == "workers" else 3
     assert (report.quarantined, report.lost_workers) == (("00000005",), lost)
     assert SyntheticRound.open(job.out_dir).quarantined == {"00000005": "2 workers died while rendering it"}
-    assert_same_samples(job.out_dir, undisturbed, quarantined={"00000005"})
+    assert_same_samples(job.out_dir, undisturbed.out_dir, quarantined={"00000005"})
 
 
 @pytest.mark.parametrize("name", ["00000005", "00000000"])
 def test_a_sample_that_breaks_every_gpu_is_quarantined_alone(
-    farm: HomeEngine, job: RenderJob, undisturbed: Path, name: str
+    farm: HomeEngine, job: RenderJob, undisturbed: RenderJob, name: str
 ) -> None:
     """Before its machine, the only one, is given up for having lost so many."""
     farm.workers = 1
@@ -152,7 +180,7 @@ def test_a_sample_that_breaks_every_gpu_is_quarantined_alone(
     assert (report.quarantined, report.lost_workers) == ((name,), lost)
     reason = SyntheticRound.open(job.out_dir).quarantined[name]
     assert reason == "2 workers lost their device while rendering it"
-    assert_same_samples(job.out_dir, undisturbed, quarantined={name})
+    assert_same_samples(job.out_dir, undisturbed.out_dir, quarantined={name})
 
 
 def test_a_gpu_that_fails_whatever_it_draws_ends_the_round_and_blames_no_sample(
@@ -162,17 +190,17 @@ def test_a_gpu_that_fails_whatever_it_draws_ends_the_round_and_blames_no_sample(
     farm.faults.update({f"{n:08d}": [loses_its_device] * 99 for n in range(NUM_HANDS)})
     with pool_of(farm) as pool, pytest.raises(DeviceError, match="found that it fails"):
         pool.render_round(job)
-    assert not [*job.out_dir.glob("*.tar")]
+    assert not [*shards_of(job).glob("*.tar")]
 
 
 def test_what_is_lost_with_a_machine_is_asked_for_again_as_it_was(
-    farm: HomeEngine, job: RenderJob, undisturbed: Path
+    farm: HomeEngine, job: RenderJob, undisturbed: RenderJob
 ) -> None:
     farm.faults["00000003"] = [is_lost] * 3
     with pool_of(farm) as pool:
         report = pool.render_round(job)
     assert (report.lost_workers, report.retried, report.quarantined) == (3, 24, ())
-    assert contents(job.out_dir) == contents(undisturbed)
+    assert contents(job) == contents(undisturbed)
     lost = [call for call in farm.calls if "00000003" in names_of(call)]
     assert len(lost) == 4
     assert {names_of(call) for call in lost} == {names_of(lost[0])}
@@ -183,23 +211,23 @@ def names_of(call: Any) -> tuple[str, ...]:
 
 
 def test_after_an_interruption_only_the_missing_shards_are_rendered(
-    farm: HomeEngine, job: RenderJob, undisturbed: Path
+    farm: HomeEngine, job: RenderJob, undisturbed: RenderJob
 ) -> None:
     farm.faults["00000017"] = [is_interrupted]
     with pool_of(farm) as pool, pytest.raises(KeyboardInterrupt):
         pool.render_round(job)
-    kept = len(list(job.out_dir.glob("*.index.json")))
+    kept = len(list(shards_of(job).glob("*.index.json")))
     assert 0 < kept < NUM_SHARDS
     assert not (job.out_dir / "manifest.json").exists()
     with pool_of(farm) as pool:
         report = pool.render_round(job)
     assert report.reused == kept * HANDS_PER_SHARD
     assert report.rendered == NUM_HANDS - report.reused
-    assert contents(job.out_dir) == contents(undisturbed)
+    assert contents(job) == contents(undisturbed)
 
 
 def test_a_render_that_is_stopped_ends_and_goes_on_later(
-    farm: HomeEngine, job: RenderJob, undisturbed: Path
+    farm: HomeEngine, job: RenderJob, undisturbed: RenderJob
 ) -> None:
     stop = Event()
     farm.faults["00000009"] = [stop.set]
@@ -207,15 +235,15 @@ def test_a_render_that_is_stopped_ends_and_goes_on_later(
         pool.render_round(job, stop=stop)
     with pool_of(farm) as pool:
         assert pool.render_round(job).reused > 0
-    assert contents(job.out_dir) == contents(undisturbed)
+    assert contents(job) == contents(undisturbed)
 
 
 def test_shards_that_were_cut_or_changed_on_the_disk_are_rendered_again(
-    farm: HomeEngine, job: RenderJob, undisturbed: Path, caplog: pytest.LogCaptureFixture
+    farm: HomeEngine, job: RenderJob, undisturbed: RenderJob, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pool_of(farm) as pool:
         pool.render_round(job)
-        cut, flipped = job.out_dir / "shard-00000.tar", job.out_dir / "shard-00001.tar"
+        cut, flipped = (shards_of(job) / f"shard-0000{number}.tar" for number in (0, 1))
         os.truncate(cut, cut.stat().st_size // 2)
         changed = bytearray(flipped.read_bytes())
         changed[3000] ^= 1
@@ -223,11 +251,12 @@ def test_shards_that_were_cut_or_changed_on_the_disk_are_rendered_again(
         report = pool.render_round(job)
     assert (report.rendered, report.reused) == (2 * HANDS_PER_SHARD, NUM_HANDS - 2 * HANDS_PER_SHARD)
     assert "shard-00001.tar has changed on the disk since it was written" in caplog.text
-    assert contents(job.out_dir) == contents(undisturbed)
+    assert contents(job) == contents(undisturbed)
 
 
+@pytest.mark.parametrize("way", ["workers", "driver"])
 def test_a_full_disk_is_named_and_the_round_goes_on_when_there_is_room(
-    farm: HomeEngine, job: RenderJob, undisturbed: Path
+    farm: HomeEngine, job: RenderJob, undisturbed: RenderJob
 ) -> None:
     job.out_dir.mkdir()
     # The kernel's own full disk, where the shard is written before it gets its name.
@@ -240,7 +269,7 @@ def test_a_full_disk_is_named_and_the_round_goes_on_when_there_is_room(
         kept = len(list(job.out_dir.glob("*.index.json")))
         report = pool.render_round(job)
     assert report.reused == kept * HANDS_PER_SHARD
-    assert contents(job.out_dir) == contents(undisturbed)
+    assert contents(job) == contents(undisturbed)
 
 
 def test_a_damaged_prediction_stops_the_round(farm: HomeEngine, job: RenderJob, tmp_path: Path) -> None:
@@ -261,7 +290,7 @@ def test_a_damaged_prediction_stops_the_round(farm: HomeEngine, job: RenderJob, 
 def test_pictures_pass_through_the_driver_where_a_worker_does_not_see_its_folders(
     backgrounds: Path,
     job: RenderJob,
-    undisturbed: Path,
+    undisturbed: RenderJob,
     hidden: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -271,7 +300,7 @@ def test_pictures_pass_through_the_driver_where_a_worker_does_not_see_its_folder
         report = pool.render_round(job)
     assert report.rendered == NUM_HANDS
     assert caplog.text.count("all pictures pass through this machine") == 1
-    assert contents(job.out_dir) == contents(undisturbed)
+    assert contents(job) == contents(undisturbed)
     insisting = HomeEngine(RenderSettings(written_by="workers"), backgrounds)
     with pool_of(insisting) as pool, pytest.raises(RenderError, match=r"expected to see .*round-0002"):
         pool.render_round(job_of(job.predictions_dir, job.out_dir.with_name("other") / "round-0002"))
@@ -293,30 +322,96 @@ def hide(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WholeShard, "_is_seen", is_seen)
 
 
-def test_a_worker_that_was_given_up_leaves_the_shard_of_its_successor_alone(
-    backgrounds: Path, job: RenderJob, undisturbed: Path
+@pytest.mark.parametrize("way", ["url"])
+def test_pictures_pass_through_the_driver_where_a_worker_does_not_see_its_store(
+    farm: HomeEngine,
+    job: RenderJob,
+    undisturbed: RenderJob,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    farm = HomeEngine(RenderSettings(written_by="workers"), backgrounds)
+    def why_unseen(shard: WholeShard) -> str | None:
+        object.__setattr__(shard, "proof", "of another store")
+        return found(shard)
 
+    found = WholeShard._why_unseen
+    monkeypatch.setattr(WholeShard, "_why_unseen", why_unseen)
+    with pool_of(farm) as pool, pytest.raises(RenderError, match=r"to see file://.*/store/round-0002 as"):
+        pool.render_round(job)
+    with pool_of(HomeEngine(RenderSettings(), farm.backgrounds)) as pool:
+        pool.render_round(job)
+    assert caplog.text.count("round-0002: another store has this URL there") == 1
+    assert contents(job) == contents(undisturbed)
+
+
+@pytest.mark.parametrize("way", ["url"])
+@pytest.mark.parametrize("written_by", ["workers", "driver"])
+def test_a_store_that_fails_in_the_middle_is_one_line_and_half_a_shard_is_none(
+    written_by: Literal["workers", "driver"],
+    farm: HomeEngine,
+    job: RenderJob,
+    undisturbed: RenderJob,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It breaks off in a tar, and at the next attempt between a tar and its index."""
+    farm.settings = RenderSettings(written_by=written_by)
+
+    def breaks_off(store: ObjectStore, files: dict[str, Path], *, description: str) -> None:
+        if "shard-00001.tar" in files:
+            half = files["shard-00001.tar"].read_bytes()[:5000]
+            (shards_of(job) / "shard-00001.tar").write_bytes(half)
+            raise StorageError(f"{store.url}: expected to write it, found no network.")
+        upload(store, files, description=description)
+
+    def loses_the_index(store: ObjectStore, key: str, content: bytes) -> None:
+        if key == "shard-00001.index.json":
+            raise StorageError(f"{store.url}: expected to write it, found no network.")
+        write(store, key, content)
+
+    upload, write = ObjectStore.upload, ObjectStore.write
+    for method, fails in (("upload", breaks_off), ("write", loses_the_index)):
+        with monkeypatch.context() as patch, pool_of(farm) as pool:
+            patch.setattr(ObjectStore, method, fails)
+            with pytest.raises(ShardError) as caught:
+                pool.render_round(job)
+        assert re.fullmatch(
+            r"file://.*/round-0002/shard-00001\.tar: expected to store a shard, found: .*no network\. "
+            r"Then repeat the command; complete shards are kept\.",
+            str(caught.value),
+        )
+        assert (shards_of(job) / "shard-00001.tar").exists()
+        assert not (job.out_dir / "manifest.json").exists()
+    kept = len(list(shards_of(job).glob("*.index.json")))
+    with pool_of(farm) as pool:
+        report = pool.render_round(job)
+    assert (report.reused, report.rendered) == (kept * HANDS_PER_SHARD, NUM_HANDS - kept * HANDS_PER_SHARD)
+    assert contents(job) == contents(undisturbed)
+
+
+@pytest.mark.parametrize("way", ["workers", "url"])
+def test_a_worker_that_was_given_up_leaves_the_shard_of_its_successor_alone(
+    farm: HomeEngine, job: RenderJob, undisturbed: RenderJob
+) -> None:
     def another_writes_it() -> None:
-        shutil.copy(undisturbed / "shard-00000.tar", job.out_dir)
-        shutil.copy(undisturbed / "shard-00000.index.json", job.out_dir)
-        os.utime(job.out_dir / "shard-00000.index.json", (1, 1))
+        shutil.copy(undisturbed.out_dir / "shard-00000.tar", shards_of(job))
+        shutil.copy(undisturbed.out_dir / "shard-00000.index.json", shards_of(job))
+        os.utime(shards_of(job) / "shard-00000.index.json", (1, 1))
 
     farm.faults["00000004"] = [another_writes_it]
     with pool_of(farm) as pool:
         report = pool.render_round(job)
     assert report.reused == HANDS_PER_SHARD
-    assert index_path(job.out_dir / "shard-00000.tar").stat().st_mtime == 1
-    assert contents(job.out_dir) == contents(undisturbed)
+    assert index_path(shards_of(job) / "shard-00000.tar").stat().st_mtime == 1
+    assert contents(job) == contents(undisturbed)
 
 
+@pytest.mark.parametrize("way", ["workers", "driver"])
 def test_what_workers_of_other_machines_left_half_written_is_gone_in_the_end(
-    farm: HomeEngine, job: RenderJob, undisturbed: Path
+    farm: HomeEngine, job: RenderJob, undisturbed: RenderJob
 ) -> None:
     job.out_dir.mkdir()
     (job.out_dir / ".shard-00000.tar.0123abcd-77.tmp").write_bytes(b"half")
     (job.out_dir / PROOF).write_text("of a driver that was killed")
     with pool_of(farm) as pool:
         pool.render_round(job)
-    assert contents(job.out_dir) == contents(undisturbed)
+    assert contents(job) == contents(undisturbed)

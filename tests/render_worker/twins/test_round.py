@@ -78,7 +78,7 @@ def test_shards_are_read_and_written_one_after_the_other(
         return read_predictions(path)
 
     def write(shard: OpenShard) -> ShardEntry:
-        events.append(f"write {shard.tar_path.stem[-1]}")
+        events.append(f"write {shard.place.tar_path.stem[-1]}")
         return written(shard)
 
     written = OpenShard.write
