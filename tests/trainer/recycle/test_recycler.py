@@ -180,7 +180,7 @@ class TestPolicies:
         """keep_rounds is 1 here, so everything that can be deleted is."""
         forget, kept_shards = round_folders.forget_rounds, []
 
-        def forget_and_look(parent: Path, *, before: int) -> None:
+        def forget_and_look(parent: Path, *, before: int, store: None) -> None:
             forget(parent, before=before)
             twins = SyntheticRound.open(max(path.parent for path in parent.glob("*/manifest.json")))
             assert len(twins) == NUM_TRAINING
