@@ -141,6 +141,11 @@ class SyntheticRound:
             row = self._row(number)
             yield self._path(row.round_index, row.name)
 
+    def shards(self) -> Iterator[SyntheticShard]:
+        """Yield all shards, wherever they are."""
+        for number in range(len(self._shard_table)):
+            yield self._open_shard(self._row(number))
+
     def missing_shards(self) -> list[Path]:
         """Return the shards that are gone or incomplete; their contents are not looked at.
 

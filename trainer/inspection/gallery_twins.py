@@ -7,6 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from shared.twins.sample import SyntheticSample
+from shared.twins.shards import SyntheticShard
 from trainer.drawing.overlay import HandInPicture
 from trainer.inspection.context import ShardContext
 from trainer.inspection.gallery import GalleryTwin, write_gallery
@@ -67,11 +68,11 @@ def gallery_twins(
         photographs: Those that were predicted; needed for errors, and for the network to say anything.
         trained: The network that predicts twins and photographs again.
     """
-    rounds: dict[int, list[Path]] = {}
+    rounds: dict[int, list[SyntheticShard]] = {}
     for row in inspection.rows:
-        rounds.setdefault(row.provenance.round_index, []).append(row.path)
-    for tars in rounds.values():
-        for refs in itertools.batched(choose_twins(tars, count=count), BATCH):
+        rounds.setdefault(row.provenance.round_index, []).append(row.shard)
+    for shards in rounds.values():
+        for refs in itertools.batched(choose_twins(shards, count=count), BATCH):
             drawn = {ref.sample_id: ref.shard.read(ref.sample_id) for ref in refs if ref.why_missing is None}
             found = repredict(drawn, photographs, trained) if photographs and trained else {}
             for ref in refs:

@@ -10,7 +10,8 @@ from shared.text_table import text_table
 from shared.twins.manifest import MANIFEST
 from shared.twins.rounds import SyntheticRound
 from shared.twins.sample import Provenance
-from shared.twins.shards import index_path, read_index
+from shared.twins.shards import SyntheticShard, index_path, is_there, read_index
+from shared.twins.stored_shards import StoredShard
 from trainer.config.run import load_config
 from trainer.run.folder import RunFolder, run_of
 from trainer.run.stored_config import CONFIG
@@ -27,7 +28,7 @@ class ShardRow:
     """One shard.
 
     Attributes:
-        path: The tar.
+        shard: The shard.
         num_samples: Twins in it.
         num_bytes: Size of the tar.
         is_committed: Whether its round has a manifest.
@@ -36,13 +37,18 @@ class ShardRow:
         provenance: How it was made.
     """
 
-    path: Path
+    shard: SyntheticShard
     num_samples: int
     num_bytes: int
     is_committed: bool
     num_shown: int | None
     quarantined: dict[str, str]
     provenance: Provenance
+
+    @property
+    def path(self) -> Path:
+        """The tar; where it would be, if it is at a URL."""
+        return self.shard.tar_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +139,7 @@ class Inspection:
         return {
             "shards": [
                 {
-                    "path": str(row.path),
+                    "path": row.shard.place,
                     "samples": row.num_samples,
                     "bytes": row.num_bytes,
                     "committed": row.is_committed,
@@ -175,21 +181,23 @@ def inspect_shards(
         ShardError: There are none, or one is damaged or of another version.
     """
     with_twins = [path for path in paths if not (baselines and _is_baseline(path))]
-    tars = [tar for path in with_twins for tar in find_tars(path)]
-    whole = [tar for tar in tars if index_path(tar).exists()]
-    rounds = _rounds(paths, tars)
+    shards = [shard for path in with_twins for shard in find_shards(path)]
+    whole = [shard for shard in shards if isinstance(shard, StoredShard) or is_there(shard.tar_path)]
+    rounds = _rounds(paths, [shard.tar_path for shard in shards])
+    complete = {shard.tar_path for shard in whole}
     shown: dict[Path, int] = {}
     for directory in {row.twins.directory.parent for row in rounds}:
         latest = max(
             (row.twins for row in rounds if row.twins.directory.parent == directory),
             key=lambda twins: twins.manifest.round_index,
         )
-        shown |= dict.fromkeys((tar for tar in whole if tar.parent.parent == directory), 0)
+        tars = (shard.tar_path for shard in whole)
+        shown |= dict.fromkeys((tar for tar in tars if tar.parent.parent == directory), 0)
         shown |= {latest.tar_path(entry): len(entry.sample_ids) for entry in latest.entries()}
     return Inspection(
-        rows=tuple(_row(tar, shown.get(tar)) for tar in whole),
+        rows=tuple(_row(shard, shown.get(shard.tar_path)) for shard in whole),
         rounds=rounds,
-        unfinished=tuple(tar for tar in tars if tar not in set(whole)),
+        unfinished=tuple(shard.tar_path for shard in shards if shard.tar_path not in complete),
         lists_shards=lists_shards,
     )
 
@@ -198,23 +206,30 @@ def _is_baseline(run: Path) -> bool:
     return RunFolder(run).metrics.exists() and next(run.rglob("*.tar"), None) is None
 
 
-def find_tars(path: Path) -> list[Path]:
-    """Return a tar itself, or all tars below a folder in order.
+def find_shards(path: Path) -> list[SyntheticShard]:
+    """Return a shard itself, or all those below a folder in order, and those that its rounds have at a URL.
 
     Raises:
         ShardError: There are none.
     """
     if path.is_file() and path.suffix == ".tar":
         read_index(path)  # named alone, a tar has to be complete
-        return [path]
-    tars = sorted(path.rglob("*.tar")) if path.is_dir() else []
-    if not tars:
+        return [SyntheticShard(path)]
+    shards = [SyntheticShard(tar) for tar in sorted(path.rglob("*.tar"))] if path.is_dir() else []
+    shards += _stored_shards(path)
+    if not shards:
         found = "none in it" if path.is_dir() else "another file" if path.exists() else "nothing there"
         raise ShardError(
             f"{path}: expected a synthetic shard (.tar), or a folder or run with some, found {found}.",
             remedy="Render first, with meshcycle train or meshcycle render.",
         )
-    return tars
+    return shards
+
+
+def _stored_shards(path: Path) -> list[SyntheticShard]:
+    rounds = [SyntheticRound.open(manifest.parent) for manifest in path.rglob(MANIFEST)]
+    stored = {shard.tar_path: shard for twins in rounds if twins.manifest.store for shard in twins.shards()}
+    return [stored[tar] for tar in sorted(stored)]
 
 
 def _rounds(paths: Sequence[Path], tars: Iterable[Path]) -> tuple[RoundRow, ...]:
@@ -232,13 +247,13 @@ def _lag_rounds(round_dir: Path) -> int:
     return recycle.lag_rounds if recycle else 0
 
 
-def _row(tar: Path, num_shown: int | None) -> ShardRow:
-    index = read_index(tar)
+def _row(shard: SyntheticShard, num_shown: int | None) -> ShardRow:
+    index = shard.index
     return ShardRow(
-        path=tar,
+        shard=shard,
         num_samples=len(index.samples),
         num_bytes=index.tar_bytes,
-        is_committed=(tar.parent / MANIFEST).exists(),
+        is_committed=(shard.tar_path.parent / MANIFEST).exists(),
         num_shown=num_shown,
         quarantined=index.quarantined,
         provenance=index.provenance,

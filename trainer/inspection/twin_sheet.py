@@ -31,8 +31,8 @@ def draw_twin_sheet(
         return None
     latest = max(row.provenance.round_index for row in inspection.rows)
     rows = [row for row in inspection.rows if row.provenance.round_index == latest]
-    tars = [row.path for row in rows]
-    twins = choose_twins(tars, count=count, selection=selection, photographs=context.photographs)
+    shards = [row.shard for row in rows]
+    twins = choose_twins(shards, count=count, selection=selection, photographs=context.photographs)
     num_samples = sum(row.num_samples for row in rows)
     made = rows[0].provenance
     title = f"Round {latest + 1}: {num_samples} twins, {made.engine}, {made.samples} samples per pixel"

@@ -6,7 +6,6 @@ the prediction; the dataset adds the photograph and, where it has labels, the er
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -35,7 +34,7 @@ class TwinRef:
 
 
 def choose_twins(
-    tars: Sequence[Path],
+    shards: Sequence[SyntheticShard],
     *,
     count: int,
     selection: Selection = "spread",
@@ -44,7 +43,7 @@ def choose_twins(
     """Choose the samples of a sheet.
 
     Args:
-        tars: Complete shards.
+        shards: Complete ones.
         count: At most this many.
         selection: ``spread`` takes them at equal distances, quarantined ones included; ``worst`` those whose
             drawn hand is farthest from the labels.
@@ -53,7 +52,7 @@ def choose_twins(
     Raises:
         ShardError: ``worst`` was asked for without labels.
     """
-    twins = [twin for tar in tars for twin in _twins_in(SyntheticShard(tar))]
+    twins = [twin for shard in shards for twin in _twins_in(shard)]
     if selection == "worst":
         if photographs is None or not photographs.have_labels:
             raise ShardError(

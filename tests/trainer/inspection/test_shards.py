@@ -92,6 +92,10 @@ def run(tmp_path: Path) -> Path:
     return run
 
 
+def latest_shards(run: Path) -> list[SyntheticShard]:
+    return [SyntheticShard(tar) for tar in latest(run)]
+
+
 def latest(run: Path) -> list[Path]:
     return sorted((run / "synthetic" / "round-0001").glob("*.tar"))
 
@@ -174,16 +178,18 @@ class TestTable:
 
 class TestTwins:
     def test_a_spread_choice_reaches_from_the_first_to_the_last(self, run: Path) -> None:
-        names = [twin.sample_id for twin in choose_twins(latest(run), count=3)]
+        names = [twin.sample_id for twin in choose_twins(latest_shards(run), count=3)]
         assert names == ["00000000", "00000002", "00000004"]
-        assert len(choose_twins(latest(run), count=100)) == 5
+        assert len(choose_twins(latest_shards(run), count=100)) == 5
 
     def test_the_worst_are_those_that_the_labels_contradict(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "data", "training", num_images=6)
-        chosen = choose_twins(latest(run), count=2, selection="worst", photographs=NamedPhotographs([split]))
+        chosen = choose_twins(
+            latest_shards(run), count=2, selection="worst", photographs=NamedPhotographs([split])
+        )
         assert [twin.sample_id for twin in chosen] == ["00000001", "00000002"]
         with pytest.raises(ShardError, match="expected a dataset with labels"):
-            choose_twins(latest(run), count=2, selection="worst")
+            choose_twins(latest_shards(run), count=2, selection="worst")
 
     def test_the_error_is_the_aligned_error_of_the_drawn_hand(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "data", "training", num_images=6)
@@ -193,7 +199,7 @@ class TestTwins:
 
     def test_a_strip_has_the_photograph_of_its_twin(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "data", "training", num_images=6)
-        chosen = choose_twins(latest(run), count=5)
+        chosen = choose_twins(latest_shards(run), count=5)
         strip = strip_of(chosen[1], NamedPhotographs([split]))
         photo, prediction, rendered = strip.panels
         assert photo.picture is not None
@@ -213,7 +219,7 @@ class TestTwins:
         further = replace(first, labels=first.labels.model_copy(update={"sample_id": "00000002+1"}))
         tar = run / "synthetic" / "round-0002" / "shard-00000.tar"
         write_shard(tar, [first, further], provenance=provenance(2))
-        strips = [strip_of(chosen, photographs) for chosen in choose_twins([tar], count=2)]
+        strips = [strip_of(chosen, photographs) for chosen in choose_twins([SyntheticShard(tar)], count=2)]
         assert [strip.caption.split()[0] for strip in strips] == ["00000002", "00000002+1"]
         assert strips[0].caption.split("PA-MPJPE")[1] == strips[1].caption.split("PA-MPJPE")[1]
         assert np.array_equal(strips[0].panels[0].picture, strips[1].panels[0].picture)  # type: ignore[arg-type]
@@ -223,7 +229,7 @@ class TestTwins:
 
     def test_a_fourth_panel_shows_what_a_network_sees_in_the_twin(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "data", "training", num_images=6)
-        chosen = choose_twins(latest(run), count=5)[1]
+        chosen = choose_twins(latest_shards(run), count=5)[1]
         seen = strip_of(chosen, NamedPhotographs([split])).panels[1].hand
         rendered, again = strip_of(chosen, NamedPhotographs([split]), seen=seen).panels[2:]
         assert again.picture is rendered.picture
@@ -231,7 +237,7 @@ class TestTwins:
 
     def test_a_quarantined_twin_leaves_a_photograph_alone(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "data", "training", num_images=6)
-        strip = strip_of(choose_twins(latest(run), count=5)[3], NamedPhotographs([split]))
+        strip = strip_of(choose_twins(latest_shards(run), count=5)[3], NamedPhotographs([split]))
         photo, prediction, rendered = strip.panels
         assert photo.picture is not None
         assert prediction.picture is rendered.picture is None
@@ -241,7 +247,7 @@ class TestTwins:
     def test_a_shard_of_another_dataset_is_refused(self, run: Path, tmp_path: Path) -> None:
         split = small_split(tmp_path / "other", "training", num_images=2)
         with pytest.raises(ShardError, match="00000004: expected a photograph of that name among the 2"):
-            strip_of(choose_twins(latest(run), count=5)[4], NamedPhotographs([split]))
+            strip_of(choose_twins(latest_shards(run), count=5)[4], NamedPhotographs([split]))
 
 
 class TestSheet:

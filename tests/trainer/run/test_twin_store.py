@@ -14,6 +14,8 @@ from tests.support.fakes import PointRenderer
 from tests.support.kill_points import Killed, killing_call
 from tests.support.small_run import small_config
 from trainer.config.run import TrainConfig
+from trainer.inspection.shards import inspect_shards
+from trainer.inspection.twin_strips import choose_twins
 from trainer.run.checkpoint import WEIGHTS
 from trainer.run.claim import move_aside
 from trainer.run.folder import RunFolder, open_run
@@ -77,6 +79,11 @@ def test_a_run_is_the_same_to_the_bit_and_its_folder_has_no_twins(
     assert RoundStore(store).whole(0) == set()  # only one round is kept
     assert len(RoundStore(store).whole(1)) == 3
     assert any(path.stat().st_size > 1000 for path in cache.iterdir())
+    found, expected = (inspect_shards([run]) for run in (config.run_dir, local))
+    assert found.to_text() == expected.to_text()
+    assert [row.path.name for row in found.rows] == [row.path.name for row in expected.rows]
+    assert all(row.shard.place.startswith(store) for row in found.rows)
+    assert len(choose_twins([row.shard for row in found.rows], count=4)) == 4
 
 
 @pytest.mark.parametrize(
