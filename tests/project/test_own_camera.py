@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from cli import main
@@ -17,6 +18,7 @@ PHOTOGRAPHS = ROOT / "docs/photographs"
 """Six real ones, a hand in each."""
 
 
+@pytest.mark.slow
 def test_real_photographs_become_a_source_without_labels_that_a_network_learns_from(tmp_path: Path) -> None:
     """As docs/data.md says, with the finder that ships; the network is tiny, and twins are points."""
     found = CliRunner().invoke(

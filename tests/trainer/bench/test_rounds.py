@@ -36,6 +36,7 @@ def test_only_rounds_with_twins_and_renders_count() -> None:
     assert RoundTimes.of(records) == RoundTimes(wall_s=6.0, train_s=5.0, render_s=5.0)
 
 
+@pytest.mark.slow
 def test_a_render_beside_training_is_counted_once(tmp_path: Path) -> None:
     """Alternating, the render is a part of the round; overlapping, training hides some of it."""
     bench = bench_rounds(small_config(tmp_path), renderer_for=lambda _: nullcontext(SlowRenderer()), rounds=5)

@@ -67,8 +67,10 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
-    [(PointRenderer, "render_shard", 2), (held_out_scores, "recycled_error", 1)],
-    ids=["mid-render", "mid-evaluation"],
+    [
+        pytest.param(PointRenderer, "render_shard", 2, id="mid-render"),
+        pytest.param(held_out_scores, "recycled_error", 1, id="mid-evaluation", marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: Path, owner: Any, name: str, call: int
@@ -160,6 +162,7 @@ def test_photographs_without_labels_are_marked_and_others_cost_nothing_for_it(tm
     assert without.target.verts_m.shape == whole.target.verts_m.shape
 
 
+@pytest.mark.slow
 def test_a_network_that_sees_boxes_sees_the_centre_of_photographs_without_labels(tmp_path: Path) -> None:
     config = config_of(tmp_path, model={**JOINT_READER, "box_margin": 1.3})
     report = train(config, renderer=PointRenderer(), resume=False)

@@ -101,6 +101,7 @@ def test_a_finished_ablation_is_read_and_not_repeated(
     assert numbers(report) == numbers(whole[1])
 
 
+@pytest.mark.slow
 def test_a_killed_ablation_goes_on_to_the_same_numbers(
     tmp_path: Path, whole: tuple[AblationConfig, AblationReport], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -224,10 +224,12 @@ class TestKills:
     @pytest.mark.parametrize(
         ("owner", "name", "call"),
         [
-            pytest.param(rendering, "write_plan", 1, id="before-the-plan-is-written"),
+            pytest.param(rendering, "write_plan", 1, id="before-the-plan-is-written", marks=pytest.mark.slow),
             pytest.param(PointRenderer, "render_shard", 5, id="mid-render"),
-            pytest.param(prediction_shards, "write_predictions", 8, id="mid-prediction"),
-            pytest.param(RunLog, "round", 4, id="after-rounds-were-forgotten"),
+            pytest.param(
+                prediction_shards, "write_predictions", 8, id="mid-prediction", marks=pytest.mark.slow
+            ),
+            pytest.param(RunLog, "round", 4, id="after-rounds-were-forgotten", marks=pytest.mark.slow),
         ],
     )
     def test_an_overlapping_run_ends_with_the_same_bits(
@@ -267,6 +269,7 @@ class TestKills:
         assert len(list(config.run_dir.glob("synthetic/round-0001/*.tar"))) == 1
         self.finish_like(config, overlapping)
 
+    @pytest.mark.slow
     def test_a_run_with_a_fraction_ends_with_the_same_bits(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fractional: Path
     ) -> None:
@@ -277,6 +280,7 @@ class TestKills:
                 train(config, renderer=PointRenderer(), resume=False)
         self.finish_like(config, fractional)
 
+    @pytest.mark.slow
     def test_shards_that_were_deleted_are_drawn_again(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alternating: Path
     ) -> None:
