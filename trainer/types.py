@@ -93,7 +93,9 @@ class HandPrediction(NamedTuple):
 
     def rows(self, selection: slice | Int64[Tensor, " rows"]) -> "HandPrediction":
         """Return the hands that a slice or row numbers select."""
-        return self.each(lambda value: value[selection])
+        if isinstance(selection, slice):
+            return self.each(lambda value: value[selection])
+        return self.each(lambda value: value.index_select(0, selection))
 
 
 class KnownLabels(NamedTuple):

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from shared.hand_model.model import load_hand_model
 from tests.support.random_hands import (
     FACES,
     NUM_JOINTS,
@@ -139,6 +140,25 @@ def test_collapsed_edges_have_finite_gradients() -> None:
     (edge_length_loss(found, wanted, FACES) + face_normal_loss(found, wanted, FACES)).sum().backward()
     assert found.grad is not None
     assert torch.isfinite(found.grad).all()
+
+
+def test_the_bits_of_a_gradient_do_not_depend_on_which_thread_comes_first() -> None:
+    """An odd number of hands is cut in the middle of one, whose vertices two threads add up."""
+    faces = torch.from_numpy(load_hand_model().faces).long()
+    torch.manual_seed(0)
+    found, wanted = torch.randn(5, int(faces.max()) + 1, 3, requires_grad=True), torch.randn(5, 778, 3)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        seen = set()
+        for _ in range(200):
+            found.grad = None
+            edge_length_loss(found, wanted, faces).sum().backward()
+            assert found.grad is not None
+            seen.add(found.grad.numpy().tobytes())
+    finally:
+        torch.set_num_threads(threads)
+    assert len(seen) == 1
 
 
 def test_every_term_has_its_own_distance() -> None:
