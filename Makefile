@@ -30,7 +30,7 @@ check: .venv/.ready  ## Ruff, mypy --strict, import rules
 	.venv/bin/lint-imports
 
 # As many processes as cores, so a thread for each: more would wait for each other.
-test test-slow: export OMP_NUM_THREADS := 1
+test test-slow wheel: export OMP_NUM_THREADS := 1
 
 test: .venv/.ready  ## All tests but the slow ones, Blender included: minutes
 	$(PYTHON) -m pytest -q -n auto -m "not slow"

@@ -12,4 +12,4 @@ trap 'rm -rf "$elsewhere"' EXIT
 cp -r tests configs pyproject.toml README.md requirements.lock "$elsewhere"
 cd "$elsewhere"
 venv/bin/meshcycle --help
-PYTHONPATH=$elsewhere venv/bin/python -P -m pytest -q -m "not blender and not gpu"
+PYTHONPATH=$elsewhere venv/bin/python -P -m pytest -q -n auto -m "not blender and not gpu"
