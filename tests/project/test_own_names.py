@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.repository import ROOT
+from tests.support.repository import SOURCES
 
 NAMES = ("bg_filter", "cli", "render_worker", "shared", "trainer")
 RAY = """
@@ -41,7 +41,7 @@ def strangers(tmp_path: Path) -> Path:
 
 def beside_strangers(strangers: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run Python in their folder, which is on PYTHONPATH as well; our package comes after it."""
-    path = os.pathsep.join(map(str, (strangers, ROOT)))
+    path = os.pathsep.join(map(str, (strangers, SOURCES)))
     environment = {**os.environ, "PYTHONPATH": path}
     return subprocess.run(
         [sys.executable, *words], cwd=strangers, env=environment, capture_output=True, text=True, check=False
@@ -67,13 +67,13 @@ def test_the_command_and_its_children_look_past_them_and_doctor_names_them(stran
 
 def test_python_that_imports_meshcycle_first_gets_ours(strangers: Path) -> None:
     done = beside_strangers(strangers, "-c", "import meshcycle, shared.errors; print(shared.errors.__file__)")
-    assert done.stdout.strip() == str(ROOT / "shared" / "errors.py"), done.stderr
+    assert done.stdout.strip() == str(SOURCES / "shared" / "errors.py"), done.stderr
 
 
 @pytest.mark.slow
 def test_rays_workers_look_past_them(strangers: Path) -> None:
     done = beside_strangers(strangers, "-P", "-c", RAY)
-    assert done.stdout.strip() == str(ROOT / "render_worker" / "worker.py"), done.stderr
+    assert done.stdout.strip() == str(SOURCES / "render_worker" / "worker.py"), done.stderr
 
 
 @pytest.mark.slow

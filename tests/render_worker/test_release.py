@@ -5,11 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import render_worker
 from render_worker.release import hash_of_drawing_code, rendering_sources
-
-SOURCES = Path(render_worker.__file__).parents[1]
-"""Where the packages are, also if they are installed."""
+from tests.support.repository import SOURCES
 
 
 @pytest.fixture(scope="module")

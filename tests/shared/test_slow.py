@@ -7,7 +7,7 @@ import pytest
 
 from shared import slow
 from shared.slow import said_if_slow
-from tests.support.repository import ROOT
+from tests.support.repository import SOURCES
 
 
 class Terminal(io.StringIO):
@@ -49,7 +49,7 @@ def test_nothing_is_said_of_what_is_quick_or_fails_at_once(caplog: pytest.LogCap
 @pytest.mark.parametrize("name", ["train", "evaluate", "inspect", "export", "paper"])
 def test_commands_say_that_they_load_pytorch(name: str) -> None:
     """It takes longer than anything else that they do before their first word."""
-    code = ast.parse((ROOT / f"trainer/cli/{name}.py").read_text())
+    code = ast.parse((SOURCES / f"trainer/cli/{name}.py").read_text())
     commands = [each for each in code.body if isinstance(each, ast.FunctionDef) and loads_in(each)]
     assert commands
     for each in commands:

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from shared.seeds import rng_of
+
+pytest.importorskip("tools", reason="the build tools are not part of an installed package")
+
 from tools.hand_finder.ingredients import INDEX, Ingredients
 from tools.hand_finder.paste import paste_cutout
 from tools.hand_finder.pictures import make_picture, make_pictures

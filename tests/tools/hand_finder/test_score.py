@@ -7,6 +7,9 @@ import pytest
 
 from bg_filter.detectors.own_hands import FoundHand
 from shared.types import Side
+
+pytest.importorskip("tools", reason="the build tools are not part of an installed package")
+
 from tools.hand_finder.photographs import HandPhotograph, hand_photographs
 from tools.hand_finder.places import places
 from tools.hand_finder.score import SeenPhotograph, overlap, sides_and_recall

@@ -8,13 +8,17 @@ import pytest
 
 from tests.support.repository import ROOT
 
+TOUR = ROOT / "docs/tour.md"
+if not TOUR.is_file():
+    pytest.skip("the documents are not part of an installed package", allow_module_level=True)
+
 NUMBERS = range(1, 12)
 ROW = re.compile(r"^\| Eq\. (\d+) \|.*\| `([\w.]+)` \| \[`([\w/.]+)`\]\(/([\w/.]+)\) \|$", re.MULTILINE)
 
 
 def table() -> dict[int, tuple[str, str]]:
     """Return function and file of every equation, as docs/tour.md says."""
-    rows = ROW.findall((ROOT / "docs/tour.md").read_text(encoding="utf-8"))
+    rows = ROW.findall(TOUR.read_text(encoding="utf-8"))
     assert all(shown == target for _, _, shown, target in rows)
     return {int(number): (function, file) for number, function, file, _ in rows}
 
