@@ -156,7 +156,7 @@ def face_normal_loss(found_m: Verts, wanted_m: Verts, faces: Faces) -> Float[Ten
 def _edges(verts_m: Verts, faces: Faces) -> Float[Tensor, "hands faces 3 3"]:
     """Return the edges 0-1, 1-2 and 2-0 of every face."""
     # As verts_m[:, faces], whose gradient on a CPU is added up by several threads in any order.
-    corners = verts_m.index_select(1, faces.flatten()).unflatten(1, faces.shape)
+    corners: Tensor = verts_m.index_select(1, faces.flatten()).unflatten(1, faces.shape)
     return corners.roll(-1, dims=2) - corners
 
 
