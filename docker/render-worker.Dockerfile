@@ -64,7 +64,7 @@ RUN apt-get update \
         libegl1 libgl1 libglib2.0-0 libice6 libsm6 libx11-6 libxfixes3 libxi6 libxkbcommon0 libxrender1 libxt6 procps wget \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /usr/lib/*/dri /usr/lib/*/libLLVM* \
     && useradd --uid 1000 --create-home meshcycle \
-    && install --directory --owner meshcycle --mode 700 /home/meshcycle/.ray /home/meshcycle/.cache /certificates \
+    && install --directory --owner meshcycle --mode 700 /home/meshcycle/.ray /home/meshcycle/.cache /home/meshcycle/.certificates \
     && install --directory --owner meshcycle /home/meshcycle/.nv /data
 # A layer for the packages, which stays when only meshcycle changes.
 COPY --from=packages /opt/meshcycle /opt/meshcycle

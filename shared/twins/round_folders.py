@@ -65,15 +65,10 @@ def require_shards(directory: Path, entries: Iterable[ShardEntry], *, store: str
         ShardError: One is gone, or incomplete.
         StorageError: The URL cannot be read.
     """
-    whole = dict[int, set[str]]()
+    stored = None if store is None else RoundStore(store)
     for entry in entries:
         path = directory.parent / round_name(entry.round_index) / entry.name
-        if store is None:
-            is_whole = is_there(path)
-        else:
-            if entry.round_index not in whole:
-                whole[entry.round_index] = RoundStore(store).whole(entry.round_index)
-            is_whole = entry.name in whole[entry.round_index]
+        is_whole = stored.has_whole(entry.round_index, entry.name) if stored else is_there(path)
         if not is_whole:
             raise ShardError(
                 f"{path}: expected a shard that twins are kept from, found no complete one.",

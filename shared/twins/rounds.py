@@ -154,15 +154,13 @@ class SyntheticRound:
         """
         if self.manifest.store is None:
             return [path for path in self.tar_paths() if not is_there(path)]
-        store, whole = RoundStore(self.manifest.store), dict[int, set[str]]()
-        missing = []
-        for number in range(len(self._shard_table)):
-            row = self._row(number)
-            if row.round_index not in whole:
-                whole[row.round_index] = store.whole(row.round_index)
-            if row.name not in whole[row.round_index]:
-                missing.append(self._path(row.round_index, row.name))
-        return missing
+        store = RoundStore(self.manifest.store)
+        rows = map(self._row, range(len(self._shard_table)))
+        return [
+            self._path(row.round_index, row.name)
+            for row in rows
+            if not store.has_whole(row.round_index, row.name)
+        ]
 
     def count_by_round(self) -> Counter[int]:
         """Count the twins by the round whose predictions they show."""

@@ -34,6 +34,7 @@ class RoundStore:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
+        self._listed = dict[int, set[str]]()
 
     def folder(self, round_index: int) -> str:
         """Return the URL of the folder of a round."""
@@ -47,6 +48,16 @@ class RoundStore:
         """
         found = ObjectStore(self.folder(round_index)).find()
         return {name for name in found if name.endswith(".tar") and index_path(Path(name)).name in found}
+
+    def has_whole(self, round_index: int, name: str) -> bool:
+        """Tell whether `whole` has a tar, asking the URL once for each round.
+
+        Raises:
+            StorageError: The URL cannot be read.
+        """
+        if round_index not in self._listed:
+            self._listed[round_index] = self.whole(round_index)
+        return name in self._listed[round_index]
 
     def forget(self, round_index: int, *, spare: Collection[str]) -> None:
         """Delete the shards of a round except some.

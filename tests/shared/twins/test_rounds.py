@@ -11,11 +11,12 @@ from shared.errors import ShardError
 from shared.seams.renderer import RenderJob
 from shared.twins.manifest import MANIFEST
 from shared.twins.names import round_name
-from shared.twins.predictions import PredictionShard, write_predictions
+from shared.twins.predictions import write_predictions
 from shared.twins.round_folders import claim_folder, forget_rounds
 from shared.twins.rounds import SyntheticRound
 from shared.twins.shards import index_path
 from tests.support.fakes import PointRenderer
+from tests.support.still_predictions import still_predictions
 
 NAMES = ("00000000", "00000001", "00000002", "00000003", "00000004")
 
@@ -27,14 +28,7 @@ def render(
     predictions_dir = run / "predictions" / round_name(round_index)
     for number, start in enumerate(range(0, len(NAMES), 2)):
         names = NAMES[start : start + 2]
-        shard = PredictionShard(
-            sample_ids=names,
-            verts_m=np.full((len(names), 778, 3), 0.01 * round_index, np.float32),
-            joints_m=np.zeros((len(names), 21, 3), np.float32),
-            cameras=np.tile(np.array([8, 0, 0], np.float32), (len(names), 1)),
-            round_index=round_index,
-            image_px=32,
-        )
+        shard = still_predictions(names, round_index)
         write_predictions(predictions_dir / f"shard-{number:05d}.safetensors", shard)
     kept: set[str] = set() if redrawn is None else set(NAMES) - set(redrawn)
     job = RenderJob(

@@ -10,12 +10,13 @@ from shared.errors import ShardError, StorageError
 from shared.seams.renderer import RenderJob
 from shared.storage.object_store import ObjectStore
 from shared.twins.names import round_name
-from shared.twins.predictions import PredictionShard, write_predictions
+from shared.twins.predictions import write_predictions
 from shared.twins.round_folders import forget_rounds
 from shared.twins.rounds import SyntheticRound
 from shared.twins.sample import SyntheticSample
 from shared.twins.stored_shards import RoundStore
 from tests.support.fakes import PointRenderer
+from tests.support.still_predictions import still_predictions
 
 NAMES = ("00000000", "00000001", "00000002", "00000003", "00000004")
 
@@ -24,14 +25,7 @@ def render(folder: Path, round_index: int, *, store: str | None, redrawn: tuple[
     """Draw a round of two shards, which keeps the other twins of the round before."""
     predictions = folder / "predictions" / round_name(round_index)
     for number, names in enumerate((NAMES[:3], NAMES[3:])):
-        shard = PredictionShard(
-            sample_ids=names,
-            verts_m=np.full((len(names), 778, 3), 0.01 * round_index, np.float32),
-            joints_m=np.zeros((len(names), 21, 3), np.float32),
-            cameras=np.tile(np.array([8, 0, 0], np.float32), (len(names), 1)),
-            round_index=round_index,
-            image_px=32,
-        )
+        shard = still_predictions(names, round_index)
         write_predictions(predictions / f"shard-{number:05d}.safetensors", shard)
     out = folder / "synthetic" / round_name(round_index)
     kept = set(NAMES) - set(redrawn)
