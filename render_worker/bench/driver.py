@@ -29,7 +29,7 @@ from render_worker.twins.whole_shard import WholeShard
 from shared.hand_model import HandModel
 from shared.seams.renderer import RenderJob, RenderSettings
 from shared.twins.predictions import PredictionShard, encode_predictions
-from shared.twins.shards import PackedSample
+from shared.twins.shard_writing import PackedSample
 
 _IMAGE_PX: Final = 224
 _MEASURE_EVERY: Final = 512

@@ -29,7 +29,8 @@ from render_worker.twins.whole_shard import WholeShard, WrittenShard
 from shared.hand_model import HandModel
 from shared.seams.renderer import RenderJob, RenderReport, RenderSettings
 from shared.twins.predictions import PredictionShard, encode_predictions
-from shared.twins.shards import PackedSample, SampleEntry
+from shared.twins.shard_index import SampleEntry
+from shared.twins.shard_writing import PackedSample
 
 _DEVICE: Final = DrawingDevice("CPU")
 _SLOTS_A_MACHINE: Final = 16

@@ -9,7 +9,7 @@ from shared.seeds import rng_of
 from shared.twins.names import photograph_of
 from shared.twins.predictions import PredictionShard
 from shared.twins.sample import Provenance
-from shared.twins.shards import PackedSample, pack_sample
+from shared.twins.shard_writing import PackedSample, pack_sample
 from shared.twins.variation import Variation
 
 

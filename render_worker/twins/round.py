@@ -28,7 +28,7 @@ from shared.twins.names import photograph_of
 from shared.twins.predictions import PredictionHead, PredictionShard, read_head, read_predictions
 from shared.twins.round_folders import require_shards
 from shared.twins.sample import LOOK_VERSION, Provenance
-from shared.twins.shards import PackedSample
+from shared.twins.shard_writing import PackedSample
 from shared.twins.stored_shards import RoundStore
 
 logger = logging.getLogger(__name__)

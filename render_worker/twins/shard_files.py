@@ -14,14 +14,9 @@ from shared.storage.files import DISK_IS_FULL, sha256_of
 from shared.storage.object_store import ObjectStore
 from shared.twins.manifest import ShardEntry, entry_of
 from shared.twins.sample import Provenance
-from shared.twins.shards import (
-    PackedSample,
-    ShardIndex,
-    SyntheticShard,
-    index_path,
-    parse_index,
-    write_shard,
-)
+from shared.twins.shard_index import ShardIndex, index_path, parse_index
+from shared.twins.shard_writing import PackedSample, write_shard
+from shared.twins.shards import SyntheticShard
 
 logger = logging.getLogger(__name__)
 

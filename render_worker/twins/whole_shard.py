@@ -22,7 +22,7 @@ from shared.storage.object_store import ObjectStore
 from shared.twins.manifest import uncommit
 from shared.twins.predictions import PredictionShard, read_predictions
 from shared.twins.sample import Provenance
-from shared.twins.shards import PackedSample
+from shared.twins.shard_writing import PackedSample
 from shared.twins.variation import Variation
 
 PROOF: Final = ".seen-by-workers"

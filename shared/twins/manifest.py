@@ -20,7 +20,8 @@ from shared.storage.files import sha256_of, write_durably, written_aside
 from shared.twins.lookup import MAX_SHARDS, ROW, SAMPLES, SHARDS, SampleTable
 from shared.twins.names import MAX_TWINS, RoundIndex, SampleName, copy_of
 from shared.twins.sample import Provenance
-from shared.twins.shards import ShardIndex, index_path, read_versioned_json, versioned_json
+from shared.twins.shard_index import ShardIndex, index_path
+from shared.twins.versioned_json import read_versioned_json, versioned_json
 
 FORMAT: Final = "meshcycle-round-3"
 PART_FORMAT: Final = "meshcycle-round-part-1"

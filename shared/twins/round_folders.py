@@ -12,7 +12,7 @@ from shared.twins.lookup import SAMPLES, SHARDS
 from shared.twins.manifest import MANIFEST, PARTS, ShardEntry, uncommit
 from shared.twins.names import round_name
 from shared.twins.rounds import SyntheticRound
-from shared.twins.shards import index_path, is_there, read_index
+from shared.twins.shard_index import index_path, is_there, read_index
 from shared.twins.stored_shards import RoundStore
 
 _MARK: Final = ".meshcycle-round"

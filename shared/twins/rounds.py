@@ -32,7 +32,8 @@ from shared.twins.manifest import (
 )
 from shared.twins.names import round_name, twin_name
 from shared.twins.sample import Provenance, SyntheticSample
-from shared.twins.shards import SyntheticShard, index_path, is_there
+from shared.twins.shard_index import index_path, is_there
+from shared.twins.shards import SyntheticShard
 from shared.twins.stored_shards import RoundStore, StoredShard
 
 _CACHED_SAMPLES: Final = 1 << 17

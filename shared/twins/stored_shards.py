@@ -19,7 +19,8 @@ from shared.storage.byte_cache import ByteCache
 from shared.storage.cache import cache_folder
 from shared.storage.object_store import ObjectStore
 from shared.twins.names import round_name
-from shared.twins.shards import SampleEntry, ShardIndex, SyntheticShard, index_path, parse_index
+from shared.twins.shard_index import SampleEntry, ShardIndex, index_path, parse_index
+from shared.twins.shards import SyntheticShard
 
 _BYTES_PER_MB: Final = 1_000_000
 _AGAIN: Final = "Render the round again; complete shards are kept."

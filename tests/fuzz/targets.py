@@ -26,7 +26,8 @@ from shared.images import decode_rgb
 from shared.seams.renderer import RenderJob
 from shared.twins.predictions import PredictionShard, read_predictions, write_predictions
 from shared.twins.rounds import SyntheticRound
-from shared.twins.shards import SyntheticShard, index_path
+from shared.twins.shard_index import index_path
+from shared.twins.shards import SyntheticShard
 from tests.fuzz.mutations import BINARY, TEXT, Mutation
 from tests.support.fakes import PointRenderer
 from tests.support.mano_files import write_mano_pickle

@@ -18,7 +18,7 @@ from shared.twins.manifest import Manifest, ManifestWriter, ShardEntry, entry_of
 from shared.twins.predictions import PredictionShard, read_predictions
 from shared.twins.round_folders import require_shards
 from shared.twins.sample import BackgroundCrop, Light, Provenance, SyntheticLabels, SyntheticSample
-from shared.twins.shards import pack_sample
+from shared.twins.shard_writing import pack_sample
 from shared.twins.stored_shards import RoundStore
 
 

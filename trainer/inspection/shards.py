@@ -10,7 +10,8 @@ from shared.text_table import text_table
 from shared.twins.manifest import MANIFEST
 from shared.twins.rounds import SyntheticRound
 from shared.twins.sample import Provenance
-from shared.twins.shards import SyntheticShard, index_path, is_there, read_index
+from shared.twins.shard_index import index_path, is_there, read_index
+from shared.twins.shards import SyntheticShard
 from shared.twins.stored_shards import StoredShard
 from trainer.config.run import load_config
 from trainer.run.folder import RunFolder, run_of

@@ -21,7 +21,7 @@ from shared.twins.manifest import ShardEntry
 from shared.twins.names import photograph_of, twin_name
 from shared.twins.predictions import PredictionShard
 from shared.twins.rounds import SyntheticRound
-from shared.twins.shards import read_versioned_json
+from shared.twins.versioned_json import read_versioned_json
 from shared.types import WeakPerspective
 from trainer.config.recycling import DriftRefresh, FractionRefresh, RefreshConfig
 

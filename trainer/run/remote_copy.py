@@ -18,7 +18,7 @@ from shared.storage.own_way import require_own_way
 from shared.storage.publishing import download, is_incomplete, publish, read_listing
 from shared.twins.manifest import MANIFEST
 from shared.twins.rounds import SyntheticRound
-from shared.twins.shards import index_path
+from shared.twins.shard_index import index_path
 from trainer.config.places import absolute
 from trainer.config.run import TrainConfig, load_config
 from trainer.run.checkpoint import CheckpointId, latest_checkpoint

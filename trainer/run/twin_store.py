@@ -17,7 +17,7 @@ from shared.errors import ConfigError, StorageError
 from shared.records import Record
 from shared.storage.files import write_durably
 from shared.storage.object_store import ObjectStore
-from shared.twins.shards import read_versioned_json
+from shared.twins.versioned_json import read_versioned_json
 
 FORMAT: Final = "meshcycle-store-1"
 _FILE: Final = "store.json"

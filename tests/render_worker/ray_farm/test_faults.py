@@ -29,7 +29,7 @@ from shared.storage.files import temporary_name
 from shared.storage.object_store import ObjectStore
 from shared.twins.predictions import read_predictions, write_predictions
 from shared.twins.rounds import SyntheticRound
-from shared.twins.shards import index_path
+from shared.twins.shard_index import index_path
 from tests.support.home_engine import HomeEngine, dies, is_interrupted, is_lost, loses_its_device
 from tests.support.same_samples import assert_same_samples
 from tests.support.small_farm import HANDS_PER_SHARD, job_of, write_hands

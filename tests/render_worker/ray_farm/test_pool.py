@@ -17,7 +17,7 @@ from shared.errors import DeviceError, RenderError, ShardError
 from shared.seams.renderer import RenderJob, RenderSettings
 from shared.twins.predictions import PredictionShard, write_predictions
 from shared.twins.rounds import SyntheticRound
-from shared.twins.shards import index_path
+from shared.twins.shard_index import index_path
 from tests.support import small_scene
 from tests.support.listening import listening_hosts
 from tests.support.small_scene import (

@@ -22,7 +22,7 @@ from shared.seams.renderer import RenderJob, RenderStopped
 from shared.twins.manifest import ShardEntry
 from shared.twins.predictions import PredictionShard, read_predictions, write_predictions
 from shared.twins.rounds import SyntheticRound
-from shared.twins.shards import PackedSample
+from shared.twins.shard_writing import PackedSample
 from shared.twins.variation import Variation
 from tests.support.small_scene import HomeRenderer, open_hand, write_backgrounds
 

@@ -14,7 +14,7 @@ from shared.twins.names import round_name
 from shared.twins.predictions import write_predictions
 from shared.twins.round_folders import claim_folder, forget_rounds
 from shared.twins.rounds import SyntheticRound
-from shared.twins.shards import index_path
+from shared.twins.shard_index import index_path
 from tests.support.fakes import PointRenderer
 from tests.support.still_predictions import still_predictions
 

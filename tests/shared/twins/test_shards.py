@@ -14,7 +14,9 @@ import webdataset
 from shared.errors import ShardError
 from shared.twins.rounds import SyntheticRound
 from shared.twins.sample import BackgroundCrop, Light, Provenance, SyntheticLabels, SyntheticSample
-from shared.twins.shards import SyntheticShard, index_path, pack_sample, read_index, write_shard
+from shared.twins.shard_index import index_path, read_index
+from shared.twins.shard_writing import pack_sample, write_shard
+from shared.twins.shards import SyntheticShard
 from shared.types import WeakPerspective
 from tests.support.fakes import commit_round
 

@@ -16,7 +16,9 @@ from torch import Tensor
 from shared.errors import DatasetError, HandModelError, ShardError
 from shared.hand_model import load_hand_model
 from shared.twins.sample import BackgroundCrop, Light, Provenance, SyntheticLabels, SyntheticSample
-from shared.twins.shards import SyntheticShard, index_path, write_shard
+from shared.twins.shard_index import index_path
+from shared.twins.shard_writing import write_shard
+from shared.twins.shards import SyntheticShard
 from shared.types import WeakPerspective
 from tests.support.fakes import commit_round
 from tests.support.small_dataset import SIZE_PX, labelled_hand, noise_jpeg, small_split
