@@ -7,7 +7,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event
 from typing import Any, Final, cast
@@ -16,15 +16,15 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from render_worker.progress import FrameBar
 from render_worker.requests import FailedRequest, PoolStats, Request, RequestRenderer
+from render_worker.twins.fitting_shards import FittingShards, require_new
 from render_worker.twins.packed_twin import PackedTwin, packed_twins
+from render_worker.twins.seen_place import UnseenPlace, secret_at_url, secret_in_folder
 from render_worker.twins.shard_files import OpenShard, ShardPlace
-from render_worker.twins.whole_shard import PROOF, UnseenFolder, WholeShard, WrittenShard
-from shared.errors import RenderError, ShardError, StorageError
+from render_worker.twins.whole_shard import WholeShard, WrittenShard
+from shared.errors import RenderError, ShardError
 from shared.seams.renderer import RenderJob, RenderReport, RenderStopped
 from shared.storage.files import delete_temporary
-from shared.storage.object_store import ObjectStore
 from shared.twins.manifest import ManifestWriter, ShardEntry, entry_of, uncommit
-from shared.twins.names import photograph_of
 from shared.twins.predictions import PredictionHead, PredictionShard, read_head, read_predictions
 from shared.twins.round_folders import require_shards
 from shared.twins.sample import LOOK_VERSION, Provenance
@@ -33,7 +33,6 @@ from shared.twins.stored_shards import RoundStore
 
 logger = logging.getLogger(__name__)
 
-_OF_ONE_ROUND: Final = "Give the predictions of one round and one hand model."
 _LAST_SHARDS: Final = 64
 """At most so many shards are drawn picture by picture at the end.
 
@@ -97,15 +96,15 @@ class _RoundUnderWay:
         self._first: Provenance | None = None
         self._refused: list[str] = []
         self._renderer, self._job, self._stop = renderer, job, stop
+        self._fitting = FittingShards(renderer.hand_model.num_verts)
         self._open: dict[str, OpenShard] = {}
         self._whole: dict[str, tuple[Path, int]] = {}
         self._divided: deque[tuple[Path, int]] = deque()
-        self._predicted_in: int | None = None
         self._expected = self._to_come = self._rendered = self._quarantined = 0
         settings, state = renderer.settings, renderer.start()
         self._workers_write = settings.written_by != "driver"
         self._folder_url = RoundStore(job.store).folder(job.round_index) if job.store else None
-        self._proof = secrets.token_hex(16)
+        self._secret = secrets.token_hex(16)
         picture = json.dumps(settings.picture_fields() | job.variation.fields_set(), separators=(",", ":"))
         self._provenance = Provenance(
             bpy_version=state.bpy_version,
@@ -126,7 +125,7 @@ class _RoundUnderWay:
         """Render and write all shards that are not complete, and return how many pictures that took."""
         waiting = deque(names)
         bar = FrameBar(f"Rendering round {self._job.round_index + 1}")
-        with logging_redirect_tqdm(), bar, self._proof_is_there():
+        with logging_redirect_tqdm(), bar, self._secret_is_there():
             while waiting or self._divided:
                 for request, answer in self._renderer.render(self._requests(waiting, bar)):
                     self._require_going_on()
@@ -161,26 +160,11 @@ class _RoundUnderWay:
         if self._stop is not None and self._stop.is_set():
             raise RenderStopped(f"{self._job.out_dir}: the render was stopped")
 
-    @contextmanager
-    def _proof_is_there(self) -> Iterator[None]:
-        """Have the secret in the folder, or at its URL, by which workers show that they see it."""
+    def _secret_is_there(self) -> AbstractContextManager[None]:
+        """Have the secret where workers write, by which they show that they see it."""
         if self._folder_url is not None:
-            store = ObjectStore(self._folder_url)
-            store.write(PROOF, self._proof.encode())
-            try:
-                yield
-            finally:
-                with suppress(StorageError):  # it will be replaced
-                    store.delete([PROOF])
-            return
-        path = self._job.out_dir / PROOF
-        if self._workers_write:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(self._proof)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+            return secret_at_url(self._folder_url, self._secret)
+        return secret_in_folder(self._job.out_dir, self._secret)
 
     def _take_shard(self, request: WholeShard, answer: object) -> int:
         """Note that a shard is complete, or what else became of it; return the pictures drawn or refused."""
@@ -202,11 +186,11 @@ class _RoundUnderWay:
             return request.num_pictures
         self._divided.append((path, number))
         self._expected -= request.num_pictures
-        if isinstance(answer, UnseenFolder):
+        if isinstance(answer, UnseenPlace):
             self._leave_to_driver(answer)
         return 0
 
-    def _leave_to_driver(self, unseen: UnseenFolder) -> None:
+    def _leave_to_driver(self, unseen: UnseenPlace) -> None:
         """Have all further pictures come here, because a machine does not see the folders, or the URL.
 
         Raises:
@@ -251,11 +235,12 @@ class _RoundUnderWay:
             is_whole = self._workers_write and len(waiting) >= min(self._renderer.stats.workers, _LAST_SHARDS)
             predictions = None if is_whole else read_predictions(path)
             head = read_head(path) if predictions is None else predictions.head
-            self._require_fitting(path, head)
+            self._fitting.require(path, head)
             names = self._twins_of(head)
             if not names:
                 continue
-            number = self._number_of(path, names)
+            number, there = self._manifest.begin(f"{path.stem}.tar", names)
+            require_new(path, there)
             self._to_come = len(waiting) * len(names)
             if predictions is not None:
                 yield from self._pictures(path, number, predictions)
@@ -276,7 +261,7 @@ class _RoundUnderWay:
             names=names,
             provenance=self._provenance,
             variation=self._job.variation,
-            proof=self._proof,
+            secret=self._secret,
         )
 
     def _pictures(self, path: Path, number: int, predictions: PredictionShard) -> Iterator[PackedTwin]:
@@ -318,35 +303,3 @@ class _RoundUnderWay:
 
     def _place(self, path: Path) -> ShardPlace:
         return ShardPlace(self._job.out_dir.absolute() / f"{path.stem}.tar", self._folder_url)
-
-    def _require_fitting(self, path: Path, head: PredictionHead) -> None:
-        """Make sure that a shard can be drawn together with those before it."""
-        num_verts = self._renderer.hand_model.num_verts
-        found = None
-        if head.num_verts != num_verts:
-            expected = f"meshes of the hand model's {num_verts} vertices"
-            found = f"{head.num_verts}"
-        elif self._predicted_in is not None and self._predicted_in != head.round_index:
-            expected = f"predictions of round {self._predicted_in + 1}, as in the shards before"
-            found = f"those of round {head.round_index + 1}"
-        if found is not None:
-            raise ShardError(f"{path}: expected {expected}, found {found}.", remedy=_OF_ONE_ROUND)
-        self._predicted_in = head.round_index
-
-    def _number_of(self, path: Path, names: tuple[str, ...]) -> int:
-        """Announce a shard to the manifest, and return its number."""
-        number, there = self._manifest.begin(f"{path.stem}.tar", names)
-        again = [
-            name
-            for name, shards in there.items()
-            if any(
-                photograph_of(name) in read_head((path.parent / shard).with_suffix(path.suffix)).sample_ids
-                for shard in shards
-            )
-        ]
-        if again:
-            raise ShardError(
-                f"{path}: expected every sample once, found {min(again)} in a shard before, too.",
-                remedy=_OF_ONE_ROUND,
-            )
-        return number

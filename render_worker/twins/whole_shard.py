@@ -4,29 +4,23 @@ Only a few numbers come back, so that a thousand workers cost their driver no mo
 by picture. The bytes are the same in both ways.
 """
 
-import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
 
 from render_worker.requests import RenderContext
 from render_worker.twins.packed_twin import PackedTwin, packed_twins
+from render_worker.twins.seen_place import UnseenPlace, why_unseen
 from render_worker.twins.shard_files import ShardPlace, WholeShardIndex
-from shared.errors import BackgroundError, RenderError, ShardError, StorageError
+from shared.errors import BackgroundError, RenderError, ShardError
 from shared.storage.files import sha256_of
-from shared.storage.object_store import ObjectStore
 from shared.twins.manifest import uncommit
 from shared.twins.predictions import PredictionShard, read_predictions
 from shared.twins.sample import Provenance
 from shared.twins.shard_writing import PackedSample
 from shared.twins.variation import Variation
-
-PROOF: Final = ".seen-by-workers"
-"""File in the folder of a round with a secret: a worker that reads it there sees the driver's folder."""
 
 type DrawTwin = Callable[[PackedTwin, RenderContext], PackedSample]
 
@@ -48,19 +42,6 @@ class WrittenShard:
     rendered: int
 
 
-@dataclass(frozen=True, slots=True)
-class UnseenFolder:
-    """What a worker answers that does not see the folders of its driver under the same paths, or its URL.
-
-    Attributes:
-        host: Name of its machine.
-        reason: Why it does not see a URL; empty for folders.
-    """
-
-    host: str
-    reason: str = ""
-
-
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class WholeShard:
     """A shard to draw and to write.
@@ -71,7 +52,7 @@ class WholeShard:
         names: Its twins, in order; others of the prediction shard are not drawn.
         provenance: How the round is made; the hash of the predictions is still to be filled in.
         variation: How hands are varied before they are drawn.
-        proof: Content of the file `PROOF` beside the tar.
+        secret: By which it is told whether its worker sees the place.
         predictions: Content of that file, for a worker that need not see it because the shard is stored at a
             URL.
         draw: Draws one picture.
@@ -82,7 +63,7 @@ class WholeShard:
     names: tuple[str, ...]
     provenance: Provenance
     variation: Variation
-    proof: str
+    secret: str
     predictions: bytes | None = None
     draw: DrawTwin = PackedTwin.render
 
@@ -96,7 +77,7 @@ class WholeShard:
         """So many, those included that cannot be drawn."""
         return len(self.names)
 
-    def render(self, context: RenderContext) -> WrittenShard | UnseenFolder:
+    def render(self, context: RenderContext) -> WrittenShard | UnseenPlace:
         """Draw and write the shard, unless an earlier attempt left it intact.
 
         Raises:
@@ -104,9 +85,9 @@ class WholeShard:
             DeviceError: What draws has changed in the meantime; nothing was stored.
         """
         context.begin_files()
-        reason = self._why_unseen()
-        if reason is not None:
-            return UnseenFolder(socket.gethostname(), reason)
+        unseen = why_unseen(self.place, self.predictions_path, self.secret)
+        if unseen is not None:
+            return unseen
         with self._predictions_at_hand() as path:
             digest = sha256_of(path)
             provenance = self.provenance.model_copy(update={"predictions_sha256": digest})
@@ -125,28 +106,6 @@ class WholeShard:
             except _WrittenByAnotherError:
                 return _described(self.place.stored(), rendered=0)
         return _described(written, rendered=len(written.index.samples))
-
-    def _why_unseen(self) -> str | None:
-        """Return why this machine has not the driver's folders, but perhaps others of these names.
-
-        Returns:
-            None if it has them, and an empty text for folders.
-        """
-        if self.place.url is None:
-            return None if self._is_seen() else ""
-        try:
-            found = ObjectStore(self.place.url).read(PROOF)
-        except StorageError as error:
-            return str(error)
-        return None if found == self.proof.encode() else f"{self.place.url}: another store has this URL there"
-
-    def _is_seen(self) -> bool:
-        folder = self.place.tar_path.parent
-        try:
-            found = (folder / PROOF).read_text()
-        except OSError:
-            return False
-        return found == self.proof and os.access(folder, os.W_OK) and self.predictions_path.exists()
 
     @contextmanager
     def _predictions_at_hand(self) -> Iterator[Path]:

@@ -66,6 +66,7 @@ COVERED_BY = {
     "render_worker/ray_farm/with_parent.py": "render_worker/ray_farm/test_head.py",
     "render_worker/requests.py": "render_worker/ray_farm/test_pool.py",
     "render_worker/picture/probe.py": "render_worker/ray_farm/test_workers.py",
+    "render_worker/twins/fitting_shards.py": "render_worker/twins/test_round.py",
     "render_worker/twins/packed_twin.py": "render_worker/twins/test_round.py",
     "render_worker/twins/shard_files.py": "render_worker/ray_farm/test_faults.py",
     "shared/backgrounds/environment.py": "shared/backgrounds/test_database.py",

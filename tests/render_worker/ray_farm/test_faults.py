@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -20,7 +19,10 @@ import pytest
 
 from render_worker.ray_farm.pool import RenderPool
 from render_worker.requests import ManyPictures
-from render_worker.twins.whole_shard import PROOF, WholeShard
+from render_worker.twins import whole_shard
+from render_worker.twins.seen_place import PROOF, UnseenPlace, why_unseen
+from render_worker.twins.shard_files import ShardPlace
+from render_worker.twins.whole_shard import WholeShard
 from shared.backgrounds import BackgroundWriter
 from shared.backgrounds.verdicts import Verdict
 from shared.errors import DeviceError, RenderError, ShardError, StorageError
@@ -309,17 +311,12 @@ def test_pictures_pass_through_the_driver_where_a_worker_does_not_see_its_folder
 def hide(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the worker's machine show another folder under the same path, or none."""
 
-    def is_seen(shard: WholeShard) -> bool:
-        other = {
-            "the round": ("proof", "of another folder"),
-            "the predictions": ("predictions_path", Path("/no")),
-        }
-        attribute, value = other[what]
-        object.__setattr__(shard, attribute, value)
-        return seen(shard)
+    def elsewhere(place: ShardPlace, predictions_path: Path, secret: str) -> UnseenPlace | None:
+        if what == "the round":
+            return why_unseen(place, predictions_path, "of another folder")
+        return why_unseen(place, Path("/no"), secret)
 
-    seen: Callable[[WholeShard], bool] = WholeShard._is_seen
-    monkeypatch.setattr(WholeShard, "_is_seen", is_seen)
+    monkeypatch.setattr(whole_shard, "why_unseen", elsewhere)
 
 
 @pytest.mark.parametrize("way", ["url"])
@@ -330,12 +327,10 @@ def test_pictures_pass_through_the_driver_where_a_worker_does_not_see_its_store(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def why_unseen(shard: WholeShard) -> str | None:
-        object.__setattr__(shard, "proof", "of another store")
-        return found(shard)
+    def elsewhere(place: ShardPlace, predictions_path: Path, secret: str) -> UnseenPlace | None:
+        return why_unseen(place, predictions_path, "of another store")
 
-    found = WholeShard._why_unseen
-    monkeypatch.setattr(WholeShard, "_why_unseen", why_unseen)
+    monkeypatch.setattr(whole_shard, "why_unseen", elsewhere)
     with pool_of(farm) as pool, pytest.raises(RenderError, match=r"to see file://.*/store/round-0002 as"):
         pool.render_round(job)
     with pool_of(HomeEngine(RenderSettings(), farm.backgrounds)) as pool:
