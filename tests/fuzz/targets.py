@@ -21,7 +21,7 @@ from shared.errors import ConfigError, ShardError
 from shared.freihand import FreiHandSplit
 from shared.freihand.label_check import check_labels
 from shared.hand_model import load_hand_model
-from shared.hand_model.model import EMBEDDED_MODEL
+from shared.hand_model.loading import EMBEDDED_MODEL
 from shared.images import decode_rgb
 from shared.seams.renderer import RenderJob
 from shared.twins.predictions import PredictionShard, read_predictions, write_predictions

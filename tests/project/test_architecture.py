@@ -18,7 +18,7 @@ HEAVY = ("torch", "bpy", "ray", "ultralytics")
     [
         ("cli", (*HEAVY, "numpy", "pydantic", "PIL")),  # so that --help answers in a tenth of a second
         ("shared.types", HEAVY),
-        ("shared.hand_model.model", HEAVY),
+        ("shared.hand_model.loading", HEAVY),
         ("shared.twins.shards", HEAVY),
         ("shared.backgrounds.database", HEAVY),
         ("bg_filter.sources", ("torch", "bpy", "ray")),

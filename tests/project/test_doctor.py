@@ -20,7 +20,7 @@ from shared.backgrounds.verdicts import Verdict
 from shared.cli.doctor import IMAGE, examine, python_version
 from shared.cli.doctor_command import doctor
 from shared.errors import BackgroundError, ConfigError, DatasetError
-from shared.hand_model.model import EMBEDDED_MODEL
+from shared.hand_model.loading import EMBEDDED_MODEL
 from shared.seams.check import Check, Finding
 from tests.support.photo_sources import encoded, hex_name, write_lmdb
 from tests.support.repository import ROOT

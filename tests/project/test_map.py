@@ -85,6 +85,8 @@ COVERED_BY = {
     "shared/twins/shard_writing.py": "shared/twins/test_shards.py",
     "shared/twins/versioned_json.py": "shared/twins/test_shards.py",
     "shared/errors.py": "project/test_architecture.py",
+    "shared/freihand/journal.py": "shared/freihand/test_writer.py",
+    "shared/hand_model/loading.py": "shared/hand_model/test_model.py",
     "shared/hand_model/restricted_pickle.py": "shared/hand_model/test_mano_pickle.py",
     "shared/json_text.py": "shared/test_archives.py",
     "shared/import_path.py": "project/test_own_parts.py",

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csc_matrix
 
 from shared.hand_model.left_hand import mirrored_fields
-from shared.hand_model.model import EMBEDDED_MODEL
+from shared.hand_model.loading import EMBEDDED_MODEL
 
 
 class Ch:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from shared.hand_model.model import FINGER_CHAINS, HandModel, load_hand_model
+from shared.hand_model.loading import load_hand_model
+from shared.hand_model.model import FINGER_CHAINS, HandModel
 from shared.skeleton import FINGERS, JOINT_NAMES, TIPS, WRIST
 from trainer.hands.pose_prior import sample_pose
 from trainer.hands.posing import PosedHand

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.hand_model.model import EMBEDDED_MODEL, load_hand_model
+from shared.hand_model.loading import EMBEDDED_MODEL, load_hand_model
 from tools.open_hand.build import build_fields
 
 parser = argparse.ArgumentParser(prog="python -m tools.open_hand", description=__doc__)

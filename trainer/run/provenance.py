@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.errors import CheckpointError, HandModelError
 from shared.freihand.reader import FREIHAND_PX
-from shared.hand_model.model import EMBEDDED_MODEL
+from shared.hand_model.loading import EMBEDDED_MODEL
 from shared.json_text import parse_json
 from shared.storage.files import sha256_of
 from trainer.config.run import TrainConfig

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from shared.errors import CheckpointError, DeviceError
 from shared.freihand.reader import FREIHAND_PX
-from shared.hand_model.model import Fingertips, HandModel, load_hand_model
+from shared.hand_model.loading import load_hand_model
+from shared.hand_model.model import Fingertips, HandModel
 from shared.storage.local_copy import fetch
 from shared.storage.location import Location, is_url
 from trainer.config.run import TrainConfig

@@ -65,7 +65,7 @@ def test_a_kill_after_the_first_picture_is_no_reason_to_refuse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("shared.freihand.writer._Journal.append", lambda *_: None)
+        patched.setattr("shared.freihand.journal.Journal.append", lambda *_: None)
         FreiHandWriter(tmp_path, "training", num_images=3).add(
             labelled_hand(0), noise_jpeg(0), mask_jpeg=None
         )

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from shared.errors import HandModelError
-from shared.hand_model.model import FINGER_CHAINS, HandModel, load_hand_model
+from shared.hand_model.loading import load_hand_model
+from shared.hand_model.model import FINGER_CHAINS, HandModel
 from shared.skeleton import FINGERS
 from tests.support.mano_files import write_mano_pickle
 from trainer.hands.pose_prior import (

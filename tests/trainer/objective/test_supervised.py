@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from shared.hand_model.model import load_hand_model
+from shared.hand_model.loading import load_hand_model
 from tests.support.random_hands import (
     FACES,
     NUM_JOINTS,

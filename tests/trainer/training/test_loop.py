@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from shared.errors import ConfigError, HandModelError
 from shared.freihand import FreiHandSplit
-from shared.hand_model.model import EMBEDDED_MODEL, load_hand_model
+from shared.hand_model.loading import EMBEDDED_MODEL, load_hand_model
 from shared.twins.predictions import read_predictions
 from shared.twins.rounds import SyntheticRound
 from tests.support.fakes import PointRenderer
