@@ -1,7 +1,8 @@
 """Twins beside their photographs: the strips of a contact sheet, from synthetic shards and a dataset.
 
-A twin is a picture of the prediction for its photograph, in the photograph's frame. So a shard alone knows
-the prediction; the dataset adds the photograph and, where it has labels, the error.
+A twin is a picture of the prediction for its photograph, in the photograph's frame, turned or bent before if
+the run says so. So a shard alone knows the hand; the dataset adds the photograph and, where it has labels,
+the error.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from trainer.drawing.overlay import HandInPicture
 from trainer.evaluation.procrustes import aligned_mean_mm
 from trainer.inspection.named_photographs import NamedPhotographs
 
-HEADINGS = ("photograph", "prediction", "synthetic twin")
+HEADINGS = ("photograph", "hand as drawn", "synthetic twin")
 SECOND_HEADING = "prediction of the twin"
 
 type Selection = Literal["spread", "worst"]
@@ -91,10 +92,10 @@ def strip_of(
     caption = f"{twin.sample_id}   round {labels.round_index + 1}   background {background[:12]}"
     if photographs is not None and photographs.has_label(twin.sample_id):
         caption += f"   PA-MPJPE {error_mm(sample, photographs):.1f} mm"
-    prediction = Panel(photo, hand, has_mesh=True, why_empty="no photograph")
+    drawn = Panel(photo, hand, has_mesh=True, why_empty="no photograph")
     rgb = sample.rgb()
     again = () if seen is None else (Panel(rgb, seen, has_mesh=True),)
-    return Strip(caption, (before, prediction, Panel(rgb, hand), *again))
+    return Strip(caption, (before, drawn, Panel(rgb, hand), *again))
 
 
 def error_mm(sample: SyntheticSample, photographs: NamedPhotographs) -> float:
