@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from shared.errors import StorageError
-from shared.seams.farm_tls import switch_tls_on
+from shared.seams.farm_tls import TLS_FOLDER, switch_tls_on
 from shared.seams.parts import Parts
 from shared.storage.location import is_url
 from shared.storage.outputs import require_replaceable
@@ -74,10 +74,12 @@ def backgrounds_option(help_text: str, *, required: bool = False) -> Decorator:
     return click.option("--backgrounds", type=kind, help=help_text, required=required)
 
 
-def existing_folder(name: str, help_text: str, *, required: bool = False) -> Decorator:
-    """Make an option for a folder that must exist."""
+def existing_folder(
+    name: str, help_text: str, *, required: bool = False, variable: str | None = None
+) -> Decorator:
+    """Make an option for a folder that must exist; a variable of the environment can give it, too."""
     kind = click.Path(exists=True, file_okay=False, path_type=Path)
-    return click.option(name, type=kind, help=help_text, required=required)
+    return click.option(name, type=kind, help=help_text, required=required, envvar=variable)
 
 
 def output_path(help_text: str, *, required: bool = False) -> Decorator:
@@ -131,9 +133,10 @@ def tls_option(command: Callable[..., None]) -> Callable[..., None]:
         command(*arguments, **options)
 
     help_text = (
-        "This machine's certificates, of render-workers --make-certificates: the farm talks encrypted."
+        "This machine's certificates, of render-workers --make-certificates: the farm talks encrypted. "
+        f"Default: ${TLS_FOLDER}."
     )
-    return existing_folder("--tls", help_text)(with_tls)
+    return existing_folder("--tls", help_text, variable=TLS_FOLDER)(with_tls)
 
 
 def ray_address_option(command: Callable[..., None]) -> Callable[..., None]:

@@ -8,6 +8,8 @@ AUTHORITY: Final = "ca.crt"
 MACHINE: Final = "machine.crt"
 MACHINE_KEY: Final = "machine.key"
 
+TLS_FOLDER: Final = "MESHCYCLE_TLS"
+"""Variable of the environment with the folder, for commands that are given none."""
 SWITCH: Final = "RAY_USE_TLS"
 FILES: Final = {
     "RAY_TLS_SERVER_CERT": MACHINE,

@@ -18,7 +18,7 @@ import yaml
 import cli
 from render_worker.ray_farm.session import DASHBOARD
 from render_worker.ray_farm.slots import RESOURCE
-from shared.seams.farm_tls import FILES, SWITCH
+from shared.seams.farm_tls import TLS_FOLDER
 from shared.seams.renderer import RenderSettings
 from tests.support.repository import ROOT
 
@@ -148,8 +148,7 @@ def test_containers_that_talk_encrypted_have_a_certificate_for_their_network() -
     assert called == [plain["services"]["trainer"]["hostname"], network["subnet"]]
     assert services.keys() == plain["services"].keys() - {"token"}
     for service in services.values():
-        files = {variable: f"{folder}/{machine}/{name}" for variable, name in FILES.items()}
-        assert service["environment"] == {SWITCH: "1"} | files
+        assert service["environment"] == {TLS_FOLDER: f"{folder}/{machine}"}
         assert service["depends_on"] == {"certificates": {"condition": "service_completed_successfully"}}
     for service in (makes, *services.values()):
         assert service["volumes"] == [f"certificates:{folder}"]

@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from shared.cli.group import ErrorReportingGroup
-from shared.cli.options import output_file, png_path
+from shared.cli.options import output_file, png_path, tls_option
 from shared.cli.report import report
+from shared.seams.farm_tls import FILES, SWITCH, TLS_FOLDER
 from shared.storage.files import write_durably
 
 
@@ -83,3 +84,30 @@ def test_names_that_are_not_utf8_can_be_reported(tmp_path: Path) -> None:
     result = run("write", "--csv", name)
     assert result.exit_code == 0, result.stderr
     assert "hand-\\udcff.csv" in result.stdout
+
+
+@click.command()
+@tls_option
+def variables() -> None:
+    """Print what Ray is told about TLS."""
+    click.echo(" ".join(os.environ.get(name, "-") for name in (SWITCH, *FILES)))
+
+
+def test_certificates_are_those_of_the_option_or_else_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (SWITCH, *FILES):
+        monkeypatch.setenv(name, "gone afterwards")
+        monkeypatch.delenv(name)
+    given, general = tmp_path / "given", tmp_path / "general"
+    given.mkdir()
+    general.mkdir()
+    assert CliRunner().invoke(variables).output == "- - - -\n"
+    monkeypatch.setenv(TLS_FOLDER, str(general))
+    for words, folder in (((), general), (("--tls", str(given)), given)):
+        told = CliRunner().invoke(variables, words).output.split()
+        assert told == ["1", *(str(folder / name) for name in FILES.values())]
+    monkeypatch.setenv(TLS_FOLDER, str(tmp_path / "nowhere"))
+    refused = CliRunner().invoke(variables)
+    assert refused.exit_code == 2
+    assert "nowhere' does not exist" in refused.output
