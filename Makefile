@@ -47,8 +47,8 @@ images:  ## Build both container images with the commit baked in (needs Docker)
 docker-test: .venv/.ready  ## Images, and a farm of containers through crashes; skips without Docker
 	@PYTHON=$(PYTHON) $(PYTHON) -m tools.docker_test
 
-open-model: .venv/.ready  ## Data, training and weights of the open model: hours; CLONE=, PHOTOGRAPHS=
-	@tools/open_model.sh $(MESHCYCLE) $(PYTHON) "$(CLONE)" $(PHOTOGRAPHS)
+open-model: .venv/.ready  ## Data, training and weights of the open model: hours; CLONE=, HAND_PHOTOS=, PHOTOGRAPHS=
+	@tools/open_model.sh $(MESHCYCLE) $(PYTHON) "$(CLONE)" "$(HAND_PHOTOS)" $(PHOTOGRAPHS)
 
 lock: .venv/.ready  ## Resolve requirements.lock again (needs uv)
 	@tools/lock.sh

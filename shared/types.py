@@ -18,7 +18,16 @@ from jaxtyping import Float32
 
 from shared.camera import Camera, Intrinsics, WeakPerspective
 
-__all__ = ["NUM_JOINTS", "Camera", "Intrinsics", "Points2D", "Points3D", "Side", "WeakPerspective"]
+__all__ = [
+    "NUM_JOINTS",
+    "Camera",
+    "Intrinsics",
+    "Points2D",
+    "Points3D",
+    "Side",
+    "WeakPerspective",
+    "other_side",
+]
 
 NUM_JOINTS = 21
 
@@ -27,3 +36,8 @@ type Side = Literal["left", "right"]
 
 type Points3D = Float32[np.ndarray, "points 3"]
 type Points2D = Float32[np.ndarray, "points 2"]
+
+
+def other_side(side: Side) -> Side:
+    """Return the hand that this one is not."""
+    return "left" if side == "right" else "right"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The open model from nothing: every stage goes on where an interruption left it, and says its time.
-# usage: tools/open_model.sh MESHCYCLE PYTHON CLONE [FOLDER_OF_YOUR_PHOTOGRAPHS ...]
+# usage: tools/open_model.sh MESHCYCLE PYTHON CLONE HAND_PHOTOS [FOLDER_OF_YOUR_PHOTOGRAPHS ...]
+# HAND_PHOTOS holds photographs with landmarks, as docs/model.md says; without it, "", the first training is packed.
 set -euo pipefail
 meshcycle=$1
 python=$2
@@ -10,7 +11,8 @@ if [ -z "$clone" ]; then
         "makes. See docs/realhands.md." >&2
     exit 2
 fi
-photographs=("${@:4}")
+hand_photos=${4:-}
+photographs=("${@:5}")
 
 stage() {
     printf '\n$ %s\n' "$*"
@@ -25,4 +27,10 @@ stage "$meshcycle" filter-backgrounds data/panoramas_lmdb "${photographs[@]}" --
 stage "$meshcycle" make-dataset --out data/made --training 30000 --evaluation 400 --backgrounds data/backgrounds
 stage "$meshcycle" make-versions --data data/realhands --out data/versions --backgrounds data/backgrounds
 stage "$meshcycle" train configs/open_model.toml
-stage "$python" -m tools.open_model pack runs/open_model
+if [ -n "$hand_photos" ]; then
+    stage "$python" -m tools.open_model weak-labels "$hand_photos" --out data/strangers
+    stage "$meshcycle" train configs/open_model_strangers.toml
+    stage "$python" -m tools.open_model pack runs/open_model_strangers/checkpoints/round-0003
+else
+    stage "$python" -m tools.open_model pack runs/open_model
+fi

@@ -3,6 +3,7 @@
 ``docs/hand_finder.md`` says what it was trained on and how good it is; ``tools/hand_finder`` made it.
 """
 
+import math
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -40,6 +41,9 @@ _CLOSER_PX: Final = 160
 _CLOSER_MARGIN: Final = 2.2
 """Side of the second look, in pixels and in longer sides of the box."""
 
+_LEAST_VOTE: Final = 1e-3
+"""A side without any vote is not impossible."""
+
 _JOINT_BOXES: Final = 1.22
 """Side of a box that it finds, flesh and all, in sides of the box around the joints (EXPERIMENTS.md)."""
 
@@ -55,11 +59,13 @@ class FoundHand:
         box: Where it is.
         side: Which hand it is.
         confidence: In [0, 1].
+        side_log_odds: How much likelier it is this hand than the other, as a logarithm.
     """
 
     box: Box
     side: Side
     confidence: float
+    side_log_odds: float
 
 
 class OwnHandFinder:
@@ -100,7 +106,11 @@ class OwnHandFinder:
         """Return the squares around the hands, the most confident first."""
         return [
             HandSquare.around_box(
-                hand.box, margin=self._margin / _JOINT_BOXES, side=side, confidence=hand.confidence
+                hand.box,
+                margin=self._margin / _JOINT_BOXES,
+                side=side,
+                confidence=hand.confidence,
+                side_log_odds=hand.side_log_odds if self._sides is None else math.inf,
             )
             for hand in self.detect(rgb)
             for side in ((hand.side,) if self._sides is None else sides_of(self._sides))
@@ -118,12 +128,16 @@ class OwnHandFinder:
             left, top, right, bottom = letterbox.fractions(corners[each])
             box = (left * columns, top * rows, (right - left) * columns, (bottom - top) * rows)
             if min(box[2:]) > 0:
-                side = self._side_of(rgb, box)
-                hands.append(FoundHand(box=box, side=side, confidence=float(scores[each].max())))
+                side, log_odds = self._side_of(rgb, box)
+                confidence = float(scores[each].max())
+                hands.append(FoundHand(box=box, side=side, confidence=confidence, side_log_odds=log_odds))
         return hands
 
-    def _side_of(self, rgb: Rgb, box: Box) -> Side:
-        """Look again at the hand alone, as it is and mirrored: one look mistakes the side twice as often."""
+    def _side_of(self, rgb: Rgb, box: Box) -> tuple[Side, float]:
+        """Look again at the hand alone, as it is and mirrored: one look mistakes the side twice as often.
+
+        Returns the side, and its log-odds.
+        """
         frame, inside = _closer(rgb, box)
         frames = torch.from_numpy(np.stack([frame, frame[:, ::-1]])).permute(0, 3, 1, 2).contiguous()
         mirrored = inside[[2, 1, 0, 3]] * (-1, 1, -1, 1) + (_CLOSER_PX, 0, _CLOSER_PX, 0)
@@ -132,7 +146,9 @@ class OwnHandFinder:
             self._look(frames), (inside, mirrored), (1, -1), strict=True
         ):
             votes += scores[_overlaps(place, corners) > _SAME_HAND].sum(axis=0)[::turn]
-        return SIDES[int(votes.argmax())]
+        side = int(votes.argmax())
+        log_votes = np.log(votes + _LEAST_VOTE)
+        return SIDES[side], float(log_votes[side] - log_votes[1 - side])
 
     @torch.inference_mode()
     def _look(

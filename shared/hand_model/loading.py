@@ -17,7 +17,7 @@ from shared.hand_model.left_hand import mirrored_fields
 from shared.hand_model.mano_pickle import read_mano_pickle
 from shared.hand_model.model import FIELD_ORDER, MANO_FINGERTIPS, Anatomy, Fingertips, HandModel
 from shared.storage.regular_file import read_regular_file
-from shared.types import Side
+from shared.types import Side, other_side
 
 EMBEDDED_MODEL = Path(__file__).with_name("open_hand.npz")
 
@@ -188,9 +188,8 @@ def _check_geometry(model: HandModel, *, where: str, side: Side) -> None:
     wrist, thumb, index, middle, little = (joints[joint] for joint in (0, 3, 5, 9, 17))
     back_of_right_hand = np.cross(middle - wrist, index - little)
     if (thumb - index) @ back_of_right_hand > 0:
-        other = "left" if side == "right" else "right"
         raise HandModelError(
-            f"{where}: expected a {side} hand, found a {other} one.",
+            f"{where}: expected a {side} hand, found a {other_side(side)} one.",
             remedy=f"Give MANO_{side.upper()}.pkl.",
         )
     corners = model.template_m[model.faces] - model.template_m.mean(0)

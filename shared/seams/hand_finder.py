@@ -4,11 +4,12 @@ The trainer only knows the `HandFinder` protocol: boxes that a person gave, the 
 detector of the background filter all speak it.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, Self
 
 from shared.images import Rgb
-from shared.types import Side
+from shared.types import Side, other_side
 
 type Sides = Literal["left", "right", "both"]
 """Which hand a square shows; ``both`` where that is unknown, so that each is tried."""
@@ -24,6 +25,8 @@ class HandSquare:
         side: Which hand it shows.
         confidence: Of the detector that found it; None for one that a person gave.
         turn_rad: How far the square is turned about its centre, clockwise on the screen.
+        side_log_odds: How much likelier it is this hand than the other, as a logarithm, to the detector that
+            found it; infinite where nobody is to doubt it.
     """
 
     centre_px: tuple[float, float]
@@ -31,6 +34,7 @@ class HandSquare:
     side: Side
     confidence: float | None = None
     turn_rad: float = 0.0
+    side_log_odds: float = math.inf
 
     @classmethod
     def around_box(
@@ -40,6 +44,7 @@ class HandSquare:
         margin: float,
         side: Side,
         confidence: float | None = None,
+        side_log_odds: float = math.inf,
     ) -> Self:
         """Return the square around a box.
 
@@ -48,20 +53,32 @@ class HandSquare:
             margin: Side of the square, in longer sides of the box.
             side: Which hand the box shows.
             confidence: Of the box.
+            side_log_odds: Of the side.
 
         Example:
-            >>> HandSquare.around_box((10, 20, 4, 8), margin=1.5, side="left")
-            HandSquare(centre_px=(11.5, 23.5), size_px=12.0, side='left', confidence=None, turn_rad=0.0)
+            >>> HandSquare.around_box((10, 20, 4, 8), margin=1.5, side="left").size_px
+            12.0
         """
         x, y, width, height = box
         centre_px = (x + (width - 1) / 2, y + (height - 1) / 2)
-        return cls(centre_px=centre_px, size_px=margin * max(width, height), side=side, confidence=confidence)
+        return cls(
+            centre_px=centre_px,
+            size_px=margin * max(width, height),
+            side=side,
+            confidence=confidence,
+            side_log_odds=side_log_odds,
+        )
+
+    def as_other_hand(self) -> Self:
+        """Return the same square as one of the other hand, which nobody is to doubt."""
+        return replace(self, side=other_side(self.side), side_log_odds=math.inf)
 
     def mirrored(self, width_px: int) -> Self:
         """Return where the mirrored photograph shows the hand, which there is one of the other side."""
         x, y = self.centre_px
-        other: Side = "left" if self.side == "right" else "right"
-        return replace(self, centre_px=(width_px - 1 - x, y), side=other, turn_rad=-self.turn_rad)
+        return replace(
+            self, centre_px=(width_px - 1 - x, y), side=other_side(self.side), turn_rad=-self.turn_rad
+        )
 
 
 def sides_of(sides: Sides) -> tuple[Side, ...]:

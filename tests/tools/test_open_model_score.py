@@ -5,49 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from shared.errors import DatasetError
 from shared.images import Rgb
 from shared.seams.hand_finder import HandSquare
 from shared.skeleton import WRIST
 from shared.types import Side
+from tests.support.landmarked import write_photographs
 from trainer.photographs.finders import BoxTuple
 from trainer.photographs.hand import PhotographedHand
 
 pytest.importorskip("tools.open_model", reason="the build tools are not part of an installed package")
 
 from tools.open_model.agreement import ConstantHand
-from tools.open_model.photographs import SETS, is_kept, landmarked_hands
+from tools.open_model.photographs import is_kept, landmarked_hands
 from tools.open_model.score import ScoreReport, rows_of, score_landmarked
-
-SIZE_PX = 100
-
-
-def joints(rng: np.random.Generator) -> np.ndarray:
-    return 0.05 * rng.standard_normal((21, 3))
-
-
-def write_photographs(root: Path) -> dict[str, list[dict[str, object]]]:
-    """Write twelve photographs of every set, each with a hand whose box is 40 by 20 pixels."""
-    rng = np.random.default_rng(0)
-    found: dict[str, list[dict[str, object]]] = {}
-    for folder in SETS:
-        for kind in ("images", "labels"):
-            (root / folder / kind).mkdir(parents=True)
-        for number in range(12):
-            name = f"{folder}/images/{number:04d}.jpg"
-            Image.new("RGB", (SIZE_PX, SIZE_PX)).save(root / name)
-            labels = "0 0.5 0.4 0.4 0.2\n0 0.1 0.1 0.1 0.1\n"
-            (root / folder / "labels" / f"{number:04d}.txt").write_text(labels)
-            points_m = joints(rng)
-            joints_px = points_m[:, :2] / np.abs(points_m[:, :2]).max(axis=0) * (15, 8) + (49.5, 39.5)
-            side = "left" if number % 3 == 0 else "right"
-            found[name] = [
-                {"side": side, "score": 1, "joints_px": joints_px.tolist(), "joints_m": points_m.tolist()}
-            ]
-    (root / "landmarks.json").write_text(json.dumps(found))
-    return found
 
 
 @pytest.fixture

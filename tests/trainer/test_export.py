@@ -47,9 +47,8 @@ def test_every_network_computes_the_same_for_batches_of_any_size(name: str, tmp_
         rgb = rng.integers(0, 256, (batch, INPUT_PX, INPUT_PX, 3), dtype=np.uint8)
         images = ((rgb * rule["scale"] - rule["mean"]) / rule["sd"]).transpose(0, 3, 1, 2).astype(np.float32)
         found = session.run(OUTPUTS, {"images": images})
-        for answer, expected in zip(
-            found, predict_crops(trained.network, torch.from_numpy(rgb)), strict=True
-        ):
+        predicted = predict_crops(trained.network, torch.from_numpy(rgb))
+        for answer, expected in zip(found, predicted[:3], strict=True):
             np.testing.assert_allclose(answer, expected, atol=1e-5)
     assert np.abs(found[1][:, 0]).max() == 0, "the wrist is the origin"
     assert json.loads(meta["hand_model"])["sha256"] == open_hand().sha256

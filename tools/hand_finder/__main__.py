@@ -48,6 +48,14 @@ def _score(asked: argparse.Namespace) -> None:
     print(score(asked.assets, weights=asked.weights or WEIGHTS, on_training_data=asked.trained_on))
 
 
+def _sides(asked: argparse.Namespace) -> None:
+    from tools.hand_finder.sides import score_sides
+    from trainer.run.trained import load_trained
+
+    trained = load_trained(Path("open"), device="cpu")
+    print(score_sides(asked.assets, trained, on_training_data=asked.trained_on))
+
+
 def _export(asked: argparse.Namespace) -> None:
     from tools.hand_finder.export import export
 
@@ -83,6 +91,10 @@ def _options() -> argparse.ArgumentParser:
         "--trained-on", action="store_true", help="what was trained on, at many confidences, to choose one"
     )
     score.set_defaults(run=_score)
+
+    sides = steps.add_parser("sides", parents=[assets], help="sides, with the open model's opinion of them")
+    sides.add_argument("--trained-on", action="store_true", help="what the finder was trained on")
+    sides.set_defaults(run=_sides)
 
     export = steps.add_parser("export", help="write the file that the package ships")
     export.add_argument("weights", type=Path, help="best.pt")

@@ -19,7 +19,7 @@ from tools.hand_finder.photographs import HandPhotograph, hand_photographs
 from tools.hand_finder.places import places
 
 THRESHOLDS: Final = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
-_LEAST_OVERLAP: Final = 0.5
+LEAST_OVERLAP: Final = 0.5
 """Intersection over union from which on a hand is found."""
 
 type Finder = Callable[[Rgb], list[FoundHand]]
@@ -64,7 +64,7 @@ def sides_and_recall(seen: Iterable[SeenPhotograph], threshold: float) -> tuple[
         for box in each.boxes:
             labelled += 1
             overlaps = [overlap(box, hand.box) for hand in hands]
-            if overlaps and max(overlaps) >= _LEAST_OVERLAP:
+            if overlaps and max(overlaps) >= LEAST_OVERLAP:
                 best = int(np.argmax(overlaps))
                 matched.add(best)
                 found += 1

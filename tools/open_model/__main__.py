@@ -1,4 +1,4 @@
-"""The commands ``python -m tools.open_model pack``, ``score`` and ``steadiness``."""
+"""The commands ``python -m tools.open_model weak-labels``, ``pack``, ``score`` and ``steadiness``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,21 @@ if TYPE_CHECKING:
 
 @click.group()
 def main() -> None:
-    """Pack the open model, and score it."""
+    """Make weak labels for the open model, pack it, and score it."""
+
+
+@main.command("weak-labels")
+@click.argument("photographs", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write."
+)
+@as_json
+def weak_labels(photographs: Path, out: Path, as_json: bool) -> None:
+    """Make a source of PHOTOGRAPHS and their landmarks, in squares of 1.8 boxes; none that is untouched."""
+    from tools.open_model.weak_labels import LandmarkedPhotographs
+    from trainer.import_dataset.keypoints import import_keypoints
+
+    report(import_keypoints(LandmarkedPhotographs(photographs), out, margin=1.8), as_json=as_json)
 
 
 @main.command()

@@ -94,5 +94,5 @@ def _difference_mm(trained: TrainedHand, path: Path) -> float:
     pictures = [Image.open(file).resize((side, side)) for file in sorted(_PHOTOGRAPHS.glob("*.jpg"))]
     rgb = torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures]))
     again = load_trained(path, device="cpu")
-    verts_m, packed_m = (predict_crops(each.network, rgb)[0] for each in (trained, again))
+    verts_m, packed_m = (predict_crops(each.network, rgb).verts_m for each in (trained, again))
     return float(1000 * np.linalg.norm(verts_m - packed_m, axis=2).mean(axis=1).max())

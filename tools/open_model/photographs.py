@@ -33,6 +33,7 @@ class Landmarked:
         is_untouched: Kept apart until the end: no choice was made by it.
         box: First column, first row, columns and rows of the hand.
         side: Which hand it is, by MediaPipe.
+        side_score: How sure it is of that, up to 1.
         joints_px: Where MediaPipe sees the joints; a pixel's centre is an integer.
         joints_m: Their places about the hand's middle, by MediaPipe.
     """
@@ -42,6 +43,7 @@ class Landmarked:
     is_untouched: bool
     box: BoxTuple
     side: Side
+    side_score: float
     joints_px: Float[np.ndarray, "21 2"]
     joints_m: Float[np.ndarray, "21 3"]
 
@@ -80,6 +82,7 @@ def landmarked_hands(root: Path) -> Iterator[Landmarked]:
                     is_untouched=is_untouched,
                     box=_box_of(joints_px, boxes),
                     side="left" if hand["side"] == "left" else "right",
+                    side_score=float(hand["score"]),
                     joints_px=joints_px,
                     joints_m=np.array(hand["joints_m"], float),
                 )

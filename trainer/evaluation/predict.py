@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -46,6 +47,22 @@ class HandPredictions:
         flat = [values.reshape(len(self), -1) for values in (self.verts_m, self.joints_m, self.cameras)]
         broken = ~np.isfinite(np.concatenate(flat, axis=1)).all(axis=1)
         return [self.sample_ids[row] for row in np.flatnonzero(broken)]
+
+
+class PredictedCrops(NamedTuple):
+    """What a network says about crops.
+
+    Attributes:
+        verts_m: Vertices in camera axes, relative to the wrist.
+        joints_m: Joints, in the same frame.
+        cameras: Scale, tx_m and ty_m of the weak-perspective cameras of the crops.
+        spreads_ndc: How unsure the network is of each hand's joints; None if it does not say.
+    """
+
+    verts_m: Float32[np.ndarray, "hands verts 3"]
+    joints_m: Float32[np.ndarray, "hands joints 3"]
+    cameras: Float32[np.ndarray, "hands 3"]
+    spreads_ndc: Float32[np.ndarray, " hands"] | None
 
 
 def predict_split(
@@ -128,7 +145,9 @@ def predict_groups(
     )
     for group, rgb in zip(groups, one_line_errors(loader), strict=True):
         parts = [predict_crops(network, part, autocast=autocast) for part in rgb.split(batch_size)]
-        verts_m, joints_m, cameras = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        verts_m, joints_m, cameras = (
+            np.concatenate([np.asarray(part[number]) for part in parts]) for number in range(3)
+        )
         sample_ids = tuple(crops.split.sample_id(index) for index in group)
         yield HandPredictions(sample_ids, verts_m, joints_m, crops.in_photographs(group, cameras))
 
@@ -149,8 +168,8 @@ def predict_crops(
     *,
     autocast: torch.dtype | None = None,
     tries_turns: bool = True,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return vertices and joints relative to the wrist, and the cameras of the crops.
+) -> PredictedCrops:
+    """Predict the hands of crops.
 
     Args:
         network: Left in the mode in which it came.
@@ -165,8 +184,11 @@ def predict_crops(
         images = normalise(rgb.to(device))
         hand = surest_of_turns(network, images) if tries_turns else network(images).each(Tensor.float)
     network.train(was_training)
+    spreads_ndc = None if hand.spreads_ndc is None else hand.spreads_ndc.mean(dim=1).cpu().numpy()
     hand = at_the_origin(hand)
-    return hand.verts_m.cpu().numpy(), hand.joints_m.cpu().numpy(), hand.camera.cpu().numpy()
+    return PredictedCrops(
+        hand.verts_m.cpu().numpy(), hand.joints_m.cpu().numpy(), hand.camera.cpu().numpy(), spreads_ndc
+    )
 
 
 def at_the_origin(hand: HandPrediction) -> HandPrediction:

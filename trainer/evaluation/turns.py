@@ -20,7 +20,7 @@ def surest_of_turns(network: HandNetwork, images: Float[Tensor, "batch 3 height 
     """Return the hands of square crops, in 32 bits; of one turn unless the network wants to try four.
 
     Of four, the hand whose heat spreads least is taken, and turned back to how the crop shows it; meshes,
-    joints and cameras are returned then, and nothing that only training compares.
+    joints, cameras and spreads are returned then, and nothing that only training compares.
 
     Raises:
         ConfigError: The network wants four turns, but does not say how unsure it is.
@@ -31,16 +31,13 @@ def surest_of_turns(network: HandNetwork, images: Float[Tensor, "batch 3 height 
     hand = network(turned)  # in one call, which takes small networks less time than four
     rows = torch.arange(len(turned), device=images.device).chunk(_QUARTERS)
     tried = [_turned_back(hand.rows(part), k) for k, part in enumerate(rows)]
-    spreads = torch.stack([spread for _, spread in tried])
-    surest, each = spreads.argmin(dim=0), torch.arange(len(images), device=images.device)
-    stacked = [torch.stack(parts)[surest, each] for parts in zip(*(hand for hand, _ in tried), strict=True)]
-    return HandPrediction(*stacked)
+    verts_m, joints_m, camera, spreads_ndc = (torch.stack(parts) for parts in zip(*tried, strict=True))
+    best = spreads_ndc.mean(dim=2).argmin(dim=0), torch.arange(len(images), device=images.device)
+    return HandPrediction(verts_m[best], joints_m[best], camera[best], spreads_ndc=spreads_ndc[best])
 
 
-def _turned_back(
-    hand: HandPrediction, quarters: int
-) -> tuple[tuple[Tensor, Tensor, Tensor], Float[Tensor, " batch"]]:
-    """Return vertices, joints and cameras as if the picture had not been turned, and how unsure they are."""
+def _turned_back(hand: HandPrediction, quarters: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return vertices, joints and cameras as if the picture had not been turned, and the joints' spreads."""
     if hand.spreads_ndc is None:
         raise ConfigError(
             "model: expected a network that says how unsure it is, to choose between turns, found another.",
@@ -58,4 +55,5 @@ def _turned_back(
         torch.cat((verts_m[..., :2] @ turn, verts_m[..., 2:]), dim=2),
         torch.cat((joints_m[..., :2] @ turn, joints_m[..., 2:]), dim=2),
         torch.cat((camera[..., :1], shifts_m), dim=2)[:, 0],
-    ), hand.spreads_ndc.float().mean(dim=1)
+        hand.spreads_ndc.float(),
+    )

@@ -3,6 +3,7 @@
 Networks know right hands. A left one is shown to them in a mirror, and what they say is mirrored back.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,7 +17,7 @@ from shared.images import Rgb
 from shared.seams.hand_finder import HandSquare
 from shared.types import Side, WeakPerspective
 from trainer.data.resampling import crop_square, turn_matrix
-from trainer.evaluation.predict import predict_crops
+from trainer.evaluation.predict import PredictedCrops, predict_crops
 from trainer.run.trained import TrainedHand
 
 _MOST_AT_ONCE: Final = 32
@@ -36,6 +37,8 @@ class PhotographedHand:
         joints_m: Joints in the same frame.
         scale_px_per_m: Pixels of the photograph per metre.
         wrist_px: Column and row at which the wrist appears.
+        spread_ndc: How unsure the network is of the joints, mean standard deviation of their heat in the
+            square; NaN if it does not say.
     """
 
     square: HandSquare
@@ -43,6 +46,7 @@ class PhotographedHand:
     joints_m: Float32[np.ndarray, "21 3"]
     scale_px_per_m: float
     wrist_px: tuple[float, float]
+    spread_ndc: float = math.nan
 
     @property
     def side(self) -> Side:
@@ -123,22 +127,22 @@ def _predict(
         seen = rgb if is_right else rgb[:, ::-1]
         crops.append(crop_square(seen, as_right[-1], size_px=trained.config.data.input_px))
     predicted = predict_crops(trained.network, torch.from_numpy(np.stack(crops)), tries_turns=tries_turns)
-    hands = [_in_photograph(right, *arrays) for right, *arrays in zip(as_right, *predicted, strict=True)]
+    hands = [_in_photograph(right, predicted, row) for row, right in enumerate(as_right)]
     return [
         hand if square.side == "right" else hand.mirrored(rgb.shape[1])
         for (rgb, square), hand in zip(shown, hands, strict=True)
     ]
 
 
-def _in_photograph(
-    square: HandSquare, verts_m: np.ndarray, joints_m: np.ndarray, camera: np.ndarray
-) -> PhotographedHand:
+def _in_photograph(square: HandSquare, predicted: PredictedCrops, row: int) -> PhotographedHand:
     """Turn a crop's camera, and its axes, into the photograph's."""
-    scale, *shift_m = camera.astype(np.float64).tolist()
+    verts_m, joints_m = predicted.verts_m[row], predicted.joints_m[row]
+    scale, *shift_m = predicted.cameras[row].astype(np.float64).tolist()
     scale_px_per_m = scale * square.size_px / 2
     turn = np.eye(3, dtype=np.float32)
     turn[:2, :2] = turn_matrix(square.turn_rad)
     x, y = (np.array(square.centre_px) + scale_px_per_m * (turn[:2, :2] @ shift_m)).tolist()
     if square.turn_rad:
         verts_m, joints_m = verts_m @ turn.T, joints_m @ turn.T
-    return PhotographedHand(square, verts_m, joints_m, scale_px_per_m, (x, y))
+    spread_ndc = math.nan if predicted.spreads_ndc is None else float(predicted.spreads_ndc[row])
+    return PhotographedHand(square, verts_m, joints_m, scale_px_per_m, (x, y), spread_ndc)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from trainer.photographs.hand import LookedAt, PhotographedHand, predict_pictures
+from trainer.photographs.hand import LookedAt, PhotographedHand
+from trainer.photographs.likelier_hand import predict_likelier_hands
 from trainer.photographs.output import MeshFormat
 from trainer.photographs.second_look import look_again
 from trainer.run.trained import TrainedHand
@@ -48,7 +49,7 @@ class PredictOptions:
         What is looked at once is tried in four turns, if the network wants that. Two looks, of one turn each,
         cost half as much, are better in loose squares, and worse in those of our finder (EXPERIMENTS.md).
         """
-        hands = predict_pictures(trained, pictures, tries_turns=self.looks == 1)
+        hands = predict_likelier_hands(trained, pictures, tries_turns=self.looks == 1)
         for _ in range(1, self.looks):
             hands = look_again(trained, [picture.rgb for picture in pictures], hands)
         return hands

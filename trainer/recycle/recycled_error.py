@@ -48,7 +48,7 @@ def recycled_error_mm(
             crops.twin_warp(indices[row], sample).image(sample.rgb(), size_px=crops.input_px)
             for (row, _), sample in zip(part, samples, strict=True)
         ]
-        seen_m, _, _ = predict_crops(network, torch.from_numpy(np.stack(rgb)), autocast=autocast)
+        seen_m = predict_crops(network, torch.from_numpy(np.stack(rgb)), autocast=autocast).verts_m
         drawn_m = np.stack([sample.verts_m - sample.joints_m[WRIST] for sample in samples])
         rows = [row for row, _ in part]
         np.add.at(sums_mm, rows, 1000 * np.linalg.norm(seen_m - drawn_m, axis=2).mean(axis=1))

@@ -1,5 +1,6 @@
 """The finder that comes with the package, on hands that are made here: found where and as what they are."""
 
+import math
 from pathlib import Path
 
 import cv2
@@ -111,6 +112,18 @@ def test_squares_are_as_wide_as_asked_and_of_the_side_that_was_found_or_given(
     assert (square.side, square.confidence) == ("right", found.confidence)
     both = OwnHandFinder(margin=1.5, sides="both", device="cpu").find(rgb)
     assert [each.side for each in both] == ["left", "right"]
+
+
+def test_a_found_side_has_odds_and_a_given_one_has_none(
+    right_hand: tuple[Rgb, tuple[float, float, float, float]],
+) -> None:
+    rgb, _ = right_hand
+    (square,) = OwnHandFinder(margin=1.5, device="cpu").find(rgb)
+    (mirrored,) = OwnHandFinder(margin=1.5, device="cpu").find(np.ascontiguousarray(rgb[:, ::-1]))
+    assert 0 < square.side_log_odds < math.inf
+    assert mirrored.side_log_odds == pytest.approx(square.side_log_odds, rel=0.2)
+    given = OwnHandFinder(margin=1.5, sides="left", device="cpu").find(rgb)
+    assert [each.side_log_odds for each in given] == [math.inf]
 
 
 def test_where_no_hand_is_none_is_found(finder: OwnHandFinder) -> None:

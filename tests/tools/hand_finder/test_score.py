@@ -16,7 +16,7 @@ from tools.hand_finder.score import SeenPhotograph, overlap, sides_and_recall
 
 
 def found(x: float, *, side: Side, confidence: float) -> FoundHand:
-    return FoundHand(box=(x, 0.0, 10.0, 10.0), side=side, confidence=confidence)
+    return FoundHand(box=(x, 0.0, 10.0, 10.0), side=side, confidence=confidence, side_log_odds=1.0)
 
 
 def seen(*hands: FoundHand, side: Side | None = "right") -> SeenPhotograph:

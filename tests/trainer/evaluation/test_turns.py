@@ -56,6 +56,12 @@ def test_the_surest_turn_is_kept_for_each_crop_by_itself() -> None:
     torch.testing.assert_close(shifts_m, expected)
 
 
+def test_how_unsure_the_network_was_in_the_turn_that_is_kept_is_told() -> None:
+    upright = UprightOnly()
+    spreads = torch.stack([upright(torch.rot90(spots(), k, dims=(2, 3))).spreads_ndc for k in range(4)])  # type: ignore[misc]
+    torch.testing.assert_close(surest_of_turns(upright, spots()).spreads_ndc, spreads.amin(dim=0))
+
+
 def test_one_turn_is_what_the_network_says() -> None:
     network = UprightOnly(tries_turns=False)
     torch.testing.assert_close(surest_of_turns(network, spots()).camera, network(spots()).camera)

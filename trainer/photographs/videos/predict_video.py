@@ -150,7 +150,7 @@ class HandFollower:
         followed = []
         for hand, track in zip(hands, self._tracker.follow(hands, time_s=time_s), strict=True):
             if hand.side != track.side:
-                square = replace(hand.square, side=track.side)
+                square = hand.square.as_other_hand()
                 ((hand,),) = self._options.predict(self._trained, [LookedAt(rgb, [square])])
                 track.see(hand, time_s=time_s)
             if self._smoother is not None:

@@ -63,10 +63,10 @@ def test_a_packed_network_predicts_as_before_within_half_precision(packed: Path)
     rgb = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8))
     before = predict_crops(as_trained(small_joint_reader(), SECTION).network, rgb)
     trained = load_trained(packed, device="cpu")
-    verts_m, joints_m, cameras = predict_crops(trained.network, rgb)
-    np.testing.assert_allclose(verts_m, before[0], atol=1e-3)
-    np.testing.assert_allclose(joints_m, before[1], atol=1e-3)
-    np.testing.assert_allclose(cameras, before[2], rtol=1e-2, atol=1e-2)
+    after = predict_crops(trained.network, rgb)
+    np.testing.assert_allclose(after.verts_m, before.verts_m, atol=1e-3)
+    np.testing.assert_allclose(after.joints_m, before.joints_m, atol=1e-3)
+    np.testing.assert_allclose(after.cameras, before.cameras, rtol=1e-2, atol=1e-2)
     assert trained.config.data.input_px == 64
     assert trained.crop_share == 0.75
     assert trained.margin == 1.25
