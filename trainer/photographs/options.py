@@ -47,7 +47,7 @@ class PredictOptions:
         """Predict the hands of pictures, as often as they are looked at.
 
         What is looked at once is tried in four turns, if the network wants that. Two looks, of one turn each,
-        cost half as much, are better in loose squares, and worse in those of our finder (EXPERIMENTS.md).
+        cost half as much, are better in loose squares, and as good in those of our finder (EXPERIMENTS.md).
         """
         hands = predict_likelier_hands(trained, pictures, tries_turns=self.looks == 1)
         for _ in range(1, self.looks):
