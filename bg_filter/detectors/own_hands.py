@@ -104,6 +104,10 @@ class OwnHandFinder:
 
     def find(self, rgb: Rgb) -> list[HandSquare]:
         """Return the squares around the hands, the most confident first."""
+        return [square for hand in self.detect(rgb) for square in self.squares_of(hand)]
+
+    def squares_of(self, hand: FoundHand) -> list[HandSquare]:
+        """Return the squares around a hand: one for each side that it may be."""
         return [
             HandSquare.around_box(
                 hand.box,
@@ -112,7 +116,6 @@ class OwnHandFinder:
                 confidence=hand.confidence,
                 side_log_odds=hand.side_log_odds if self._sides is None else math.inf,
             )
-            for hand in self.detect(rgb)
             for side in ((hand.side,) if self._sides is None else sides_of(self._sides))
         ]
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from shared.errors import DatasetError
+from shared.images import Rgb
 from shared.types import Side
+from tools.hand_finder.ingredients import Corners
 
 type BoxShares = tuple[float, float, float, float]
 """First column, first row, last column, and last row, as shares of the picture."""
@@ -39,6 +41,11 @@ class HandPhotograph:
     boxes: tuple[BoxShares, ...]
     side: Side | None
     use: Use
+
+    def boxes_px(self, rgb: Rgb) -> list[Corners]:
+        """Return the boxes in the pixels of the picture."""
+        height, width = rgb.shape[:2]
+        return [(x0 * width, y0 * height, x1 * width, y1 * height) for x0, y0, x1, y1 in self.boxes]
 
 
 def hand_photographs(root: Path) -> Iterator[HandPhotograph]:

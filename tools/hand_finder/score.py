@@ -47,11 +47,10 @@ def look_at_photographs(find: Finder, photographs: Iterable[HandPhotograph]) -> 
     """Yield what is found in every photograph."""
     for photograph in photographs:
         rgb = read_rgb(photograph.path)
-        height, width = rgb.shape[:2]
         started_s = time.process_time()
         hands = find(rgb)
         cpu_ms = 1000 * (time.process_time() - started_s)
-        boxes = [(x0 * width, y0 * height, x1 * width, y1 * height) for x0, y0, x1, y1 in photograph.boxes]
+        boxes = photograph.boxes_px(rgb)
         yield SeenPhotograph(photograph=photograph, hands=hands, boxes=boxes, cpu_ms=cpu_ms)
 
 

@@ -18,7 +18,7 @@ from trainer.run.trained import TrainedHand
 def score_sides(assets: Path, trained: TrainedHand, *, on_training_data: bool = False) -> str:
     """Return a table of kept photographs whose side is known, or of those that the finder was trained on.
 
-    Of a photograph with several hands the labelled one counts, if it is found.
+    They have one labelled hand, which counts if it is found.
     """
     torch.set_num_threads(1)
     finder = OwnHandFinder(margin=trained.margin, device="cpu")
@@ -30,13 +30,12 @@ def score_sides(assets: Path, trained: TrainedHand, *, on_training_data: bool = 
     right: dict[str, list[tuple[bool, bool, bool]]] = {}
     for each in tqdm(photographs, desc="Photographs", disable=None):
         rgb = read_rgb(each.path)
-        height, width = rgb.shape[:2]
-        x0, y0, x1, y1 = each.boxes[0]
-        box = (x0 * width, y0 * height, x1 * width, y1 * height)
-        overlaps = [overlap(box, hand.box) for hand in finder.detect(rgb)]
+        hands = finder.detect(rgb)
+        (box,) = each.boxes_px(rgb)
+        overlaps = [overlap(box, hand.box) for hand in hands]
         if not overlaps or max(overlaps) < LEAST_OVERLAP:
             continue
-        square = finder.find(rgb)[int(np.argmax(overlaps))]
+        (square,) = finder.squares_of(hands[int(np.argmax(overlaps))])
         ((hand,),) = predict_likelier_hands(trained, [LookedAt(rgb, [square])])
         is_doubted = square.side_log_odds < DOUBTED
         judged = (square.side == each.side, hand.side == each.side, is_doubted)

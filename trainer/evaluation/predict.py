@@ -145,11 +145,13 @@ def predict_groups(
     )
     for group, rgb in zip(groups, one_line_errors(loader), strict=True):
         parts = [predict_crops(network, part, autocast=autocast) for part in rgb.split(batch_size)]
-        verts_m, joints_m, cameras = (
-            np.concatenate([np.asarray(part[number]) for part in parts]) for number in range(3)
+        cameras = np.concatenate([part.cameras for part in parts])
+        yield HandPredictions(
+            sample_ids=tuple(crops.split.sample_id(index) for index in group),
+            verts_m=np.concatenate([part.verts_m for part in parts]),
+            joints_m=np.concatenate([part.joints_m for part in parts]),
+            cameras=crops.in_photographs(group, cameras),
         )
-        sample_ids = tuple(crops.split.sample_id(index) for index in group)
-        yield HandPredictions(sample_ids, verts_m, joints_m, crops.in_photographs(group, cameras))
 
 
 def join_predictions(parts: Sequence[HandPredictions]) -> HandPredictions:

@@ -43,5 +43,5 @@ def _is_doubted(hand: PhotographedHand) -> bool:
 
 
 def _likelier(hand: PhotographedHand, other: PhotographedHand) -> PhotographedHand:
-    surer = math.log(other.spread_ndc / hand.spread_ndc)
-    return other if hand.square.side_log_odds + SPREAD_LOG_ODDS * surer < 0 else hand
+    is_other = other.spread_ndc < hand.spread_ndc * math.exp(-hand.square.side_log_odds / SPREAD_LOG_ODDS)
+    return other if is_other else hand
