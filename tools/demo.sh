@@ -12,7 +12,7 @@ run() {
 
 run make-photographs --out "$folder"
 run filter-backgrounds "$folder/panoramas_lmdb" --out "$folder/backgrounds"
-run make-dataset --out "$folder/hands" --training 480 --evaluation 96 --view-spread 20 \
+run make-dataset --out "$folder/hands" --training 480 --evaluation 96 --view-sd-deg 20 \
     --backgrounds "$folder/backgrounds"
 run train configs/demo.toml --fresh
 run evaluate "$folder/run" --sheet "$folder/evaluation.png" --pred-json "$folder/pred.json"

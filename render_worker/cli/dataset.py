@@ -42,7 +42,7 @@ def make_photographs(out: Path, as_json: bool) -> None:
 @click.command(
     epilog=examples(
         "meshcycle make-dataset --backgrounds demo/backgrounds --out demo/hands --training 480",
-        "meshcycle make-dataset --backgrounds data/backgrounds --out data/made --versions 4 --view-spread 30",
+        "meshcycle make-dataset --backgrounds data/backgrounds --out data/made --versions 4 --view-sd-deg 30",
         "meshcycle make-dataset --backgrounds data/backgrounds --out data/hard --occluded 0.3 --noise 8",
         "meshcycle make-dataset --backgrounds data/backgrounds --out data/drawn --hands-of data/freihand",
         "meshcycle make-dataset --backgrounds data/backgrounds --out data/film --moving --evaluation 260",
@@ -67,9 +67,9 @@ def make_photographs(out: Path, as_json: bool) -> None:
     help="Training images of each pose; 4 in FreiHAND.",
 )
 @click.option(
-    "--view-spread",
+    "--view-sd-deg",
     type=FiniteRange(0, 180),
-    help="Views around a raised palm, s.d. in degrees. Default: all.",
+    help="Views around a raised palm, s.d. in degrees about each axis; 70 is nearly any. Default: all.",
 )
 @click.option(
     "--seed", type=SEED, default=0, show_default=True, help="Of hands, backgrounds, light and skin."
@@ -93,7 +93,7 @@ def make_dataset(
     training: int | None,
     evaluation: int | None,
     versions: int,
-    view_spread: float | None,
+    view_sd_deg: float | None,
     seed: int,
     moving: bool,
     hand_model: Path | None,
@@ -122,7 +122,7 @@ def make_dataset(
         training=training,
         evaluation=evaluation,
         versions=versions,
-        view_spread_deg=view_spread,
+        view_sd_deg=view_sd_deg,
         seed=seed,
         moving=moving,
     )

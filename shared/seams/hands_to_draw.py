@@ -37,7 +37,7 @@ class HandsWanted:
         training: Pictures of the training split; None takes a default, or every hand of the dataset.
         evaluation: Pictures of the evaluation split; None takes a default, or none of a dataset.
         versions: Pictures of each training hand.
-        view_spread_deg: Standard deviation of sampled views around a raised palm; None views from everywhere.
+        view_sd_deg: Standard deviation of sampled views around a raised palm; None views from everywhere.
         seed: Decides sampled hands.
         moving: The evaluation pictures are frames of a film in which one hand moves.
     """
@@ -46,7 +46,7 @@ class HandsWanted:
     training: int | None = None
     evaluation: int | None = None
     versions: int = 1
-    view_spread_deg: float | None = None
+    view_sd_deg: float | None = None
     seed: int = 0
     moving: bool = False
 

@@ -31,7 +31,7 @@ TINY = {
 }
 """What differs from configs/demo.toml, so that a round takes a minute."""
 FARM = ("--ray-address", "trainer:6379")
-DATASET = ("--training", "32", "--evaluation", "8", "--view-spread", "20", "--samples", "1", "--plain-light")
+DATASET = ("--training", "32", "--evaluation", "8", "--view-sd-deg", "20", "--samples", "1", "--plain-light")
 TRAIN = ("train", "demo.toml", *FARM)
 
 

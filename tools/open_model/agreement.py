@@ -1,15 +1,13 @@
 """How well hands agree with landmarks: in the picture, and in space after alignment."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from tools.open_model.photographs import Landmarked
-from trainer.evaluation.procrustes import align, aligned_mean_mm
-
-_ROUNDS: Final = 5
+from trainer.evaluation.procrustes import aligned_mean_mm, mean_hand_m
 
 
 class Agreement(NamedTuple):
@@ -67,15 +65,6 @@ class ConstantHand(NamedTuple):
             [_middle_px(hand) + hand.box_px * _mirrored(hand, self.in_box) for hand in hands]
         )
         return agreement(hands, joints_px, np.stack([_mirrored(hand, self.joints_m) for hand in hands]))
-
-
-def mean_hand_m(hands_m: Float[np.ndarray, "hands 21 3"]) -> Float[np.ndarray, "21 3"]:
-    """Return the mean of hands that were aligned with it."""
-    mean_m = hands_m[0]
-    for _ in range(_ROUNDS):
-        goals_m = np.broadcast_to(mean_m, hands_m.shape)
-        mean_m = align(hands_m, goals_m, allow_reflection=False).points.mean(axis=0)
-    return mean_m
 
 
 def _middle_px(hand: Landmarked) -> Float[np.ndarray, "2"]:

@@ -13,9 +13,9 @@ from shared.freihand import FreiHandSplit
 from shared.images import Rgb
 from shared.text_table import text_table
 from shared.types import Side
-from tools.open_model.agreement import Agreement, ConstantHand, agreement, mean_hand_m
+from tools.open_model.agreement import Agreement, ConstantHand, agreement
 from tools.open_model.photographs import SETS, Landmarked, landmarked_hands
-from trainer.evaluation.procrustes import aligned_mean_mm
+from trainer.evaluation.procrustes import aligned_mean_mm, mean_hand_m
 from trainer.photographs.files import read_photograph
 from trainer.photographs.finders import BoxTuple
 from trainer.photographs.hand import PhotographedHand

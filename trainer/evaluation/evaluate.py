@@ -12,7 +12,7 @@ from shared.errors import CheckpointError, ConfigError
 from shared.freihand import FreiHandSplit
 from shared.hand_model.model import MANO_FINGERTIPS, Fingertips, HandModel
 from trainer.config.data import DataConfig
-from trainer.evaluation.metrics import score_hands, score_samples
+from trainer.evaluation.metrics import score_constant_hand, score_hands, score_samples
 from trainer.evaluation.predict import HandPredictions, predict_split, require_finite
 from trainer.evaluation.procrustes import aligned_mean_mm
 from trainer.evaluation.report import EvaluationReport
@@ -174,13 +174,13 @@ def score_file(path: Path, split: FreiHandSplit) -> EvaluationReport:
 def score_submission(submission: Submission, split: FreiHandSplit, *, predictor: str) -> EvaluationReport:
     """Score predictions for all images of a split."""
     poses = _poses(split)
+    true_joints_m, true_verts_m = split.joints_m[poses], split.verts_m[poses]
     return EvaluationReport(
         predictor=predictor,
         dataset=f"{split.root} ({split.split})",
         sample_ids=tuple(split.sample_id(index) for index in range(len(split))),
-        samples=score_samples(
-            submission.joints_m, submission.verts_m, split.joints_m[poses], split.verts_m[poses]
-        ),
+        samples=score_samples(submission.joints_m, submission.verts_m, true_joints_m, true_verts_m),
+        constant_hand=score_constant_hand(true_joints_m, true_verts_m),
     )
 
 

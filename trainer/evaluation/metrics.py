@@ -13,13 +13,16 @@ from jaxtyping import Float
 from scipy.spatial import KDTree
 
 from shared.skeleton import WRIST
-from trainer.evaluation.procrustes import align, aligned_mean_mm
+from trainer.evaluation.procrustes import align, aligned_mean_mm, mean_hand_m
 
 F_THRESHOLDS_M = (0.005, 0.015)
 PCK_THRESHOLDS_M = np.linspace(0, 0.05, 100)
 MIRROR_TOLERANCE = 0.01
 """Share of hands that may prefer a mirror image, as nearly flat ones do, before it looks like a bug."""
 CHUNK_HANDS = 256
+LEAST_HANDS_WITH_A_MEAN = 20
+"""Of fewer hands the mean knows each of them too well to be compared with."""
+MOST_HANDS_IN_A_MEAN = 4000
 
 type Joints = Float[np.ndarray, "hands 21 3"]
 type Verts = Float[np.ndarray, "hands verts 3"]
@@ -69,6 +72,18 @@ class Scores[Number]:
     mirrored: Number
 
 
+@dataclass(frozen=True, slots=True)
+class ConstantHandScores:
+    """What one hand for all photographs scores, the mean of their labels: no network should score worse.
+
+    Only aligned numbers say something about it. Where hands may be turned any way they are low, because
+    alignment forgives the turn, and a network that doubts between two turns may well score worse.
+    """
+
+    pa_mpjpe_mm: float
+    pa_mpvpe_mm: float
+
+
 type SampleScores = Scores[PerHand]
 type HandScores = Scores[float]
 
@@ -95,6 +110,13 @@ def score_samples(
     ]
     names = [field.name for field in fields(Scores)]
     return Scores(**{name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names})
+
+
+def score_constant_hand(true_joints_m: Joints, true_verts_m: Verts) -> ConstantHandScores | None:
+    """Return the aligned numbers of the mean hand; None for too few hands."""
+    if len(true_joints_m) < LEAST_HANDS_WITH_A_MEAN:
+        return None
+    return ConstantHandScores(_constant_mm(true_joints_m), _constant_mm(true_verts_m))
 
 
 def average(samples: SampleScores) -> HandScores:
@@ -134,6 +156,16 @@ def _score_chunk(
         proper_pa_mpvpe_mm=aligned_mean_mm(pred_verts_m, true_verts_m, allow_reflection=False),
         mirrored=verts.prefers_mirror.astype(np.float64),
     )
+
+
+def _constant_mm(true_m: Verts) -> float:
+    mean_m = mean_hand_m(true_m[:: 1 + (len(true_m) - 1) // MOST_HANDS_IN_A_MEAN])
+    chunks = [true_m[start : start + CHUNK_HANDS] for start in range(0, len(true_m), CHUNK_HANDS)]
+    errors_mm = [
+        aligned_mean_mm(np.broadcast_to(mean_m, chunk.shape), chunk, allow_reflection=True)
+        for chunk in chunks
+    ]
+    return float(np.concatenate(errors_mm).mean())
 
 
 def _errors_m(predicted: Verts, true: Verts) -> Float[np.ndarray, "hands points"]:

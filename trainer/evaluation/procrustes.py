@@ -14,6 +14,8 @@ NORM_FLOOR = 1e-8
 """What the protocol adds to a norm, so that a prediction of a single point stays finite."""
 FLAT_BELOW = 1e-6
 """Smallest normalised singular value for which a reflection is more than a choice of sign."""
+MEAN_ROUNDS = 5
+"""A mean of aligned sets changes no more after that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +78,15 @@ def aligned_mean_mm(
     aligned = align(points, targets, allow_reflection=allow_reflection).points
     distances: Float[np.ndarray, " hands"] = 1000 * np.linalg.norm(aligned - targets, axis=2).mean(axis=1)
     return distances
+
+
+def mean_hand_m(hands_m: Float[np.ndarray, "hands points 3"]) -> Float[np.ndarray, "points 3"]:
+    """Return the mean of hands that were aligned with it, by rotations only; its size means nothing."""
+    mean_m: Float[np.ndarray, "points 3"] = hands_m[0]
+    for _ in range(MEAN_ROUNDS):
+        goals_m = np.broadcast_to(mean_m, hands_m.shape)
+        mean_m = align(hands_m, goals_m, allow_reflection=False).points.mean(axis=0)
+    return mean_m
 
 
 def _normalised(

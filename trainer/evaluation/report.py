@@ -9,12 +9,24 @@ from typing import Any
 
 from shared.hand_model.model import MANO_FINGERTIPS, Fingertips
 from shared.storage.outputs import write_output
-from trainer.evaluation.metrics import HandScores, SampleScores, Scores, average, looks_mirrored
+from trainer.evaluation.metrics import (
+    ConstantHandScores,
+    HandScores,
+    SampleScores,
+    Scores,
+    average,
+    looks_mirrored,
+)
 
 MIRROR_ADVICE = (
     "Warning: {share:.0%} of the hands fit better as mirror images. The published alignment allows that and "
     "hides it; by rotations alone PA-MPJPE is {joints:.2f} mm and PA-MPVPE {verts:.2f} mm. "
     "Look for a left/right confusion."
+)
+
+CONSTANT_HAND_NOTE = (
+    "One hand for all of them, the mean of their labels, has PA-MPJPE {pa_mpjpe_mm:.2f} mm and PA-MPVPE "
+    "{pa_mpvpe_mm:.2f} mm."
 )
 
 _ROWS: tuple[tuple[str, str, tuple[str | None, ...]], ...] = (
@@ -69,6 +81,7 @@ class EvaluationReport:
         sample_ids: Names of the images.
         samples: Scores of every hand.
         pa_mpjpe_mm_by_fingertips: For each definition of MANO's fingertips; empty where joints are given.
+        constant_hand: What one hand for all images scores; None for too few hands.
     """
 
     predictor: str
@@ -76,6 +89,7 @@ class EvaluationReport:
     sample_ids: tuple[str, ...]
     samples: SampleScores
     pa_mpjpe_mm_by_fingertips: Mapping[Fingertips, float] = field(default_factory=dict)
+    constant_hand: ConstantHandScores | None = None
 
     @property
     def scores(self) -> HandScores:
@@ -102,6 +116,8 @@ class EvaluationReport:
         for title, form, columns in _ROWS:
             cells = [f"{scores[name]:{form}}" if name else "-" for name in columns]
             lines.append(f"{title:14}" + "".join(f"{cell:>14}" for cell in cells))
+        if self.constant_hand is not None:
+            lines.append(CONSTANT_HAND_NOTE.format(**asdict(self.constant_hand)))
         if self.pa_mpjpe_mm_by_fingertips:
             lines.append(fingertips_note(self.pa_mpjpe_mm_by_fingertips))
         return "\n".join([*lines, *filter(None, [self.warning])])
@@ -114,6 +130,7 @@ class EvaluationReport:
             "num_hands": len(self.sample_ids),
             "scores": asdict(self.scores),
             "pa_mpjpe_mm_by_fingertips": dict(self.pa_mpjpe_mm_by_fingertips),
+            "constant_hand": None if self.constant_hand is None else asdict(self.constant_hand),
             "warning": self.warning,
         }
 

@@ -59,7 +59,7 @@ class _Act:
     def __init__(self, model: HandModel, act: int, seed: int) -> None:
         rng = rng_of("moving hand", seed, act)
         self._posed_hand = PosedHand(model)
-        first = labelled_hand(model, int(rng.integers(1 << 30)), seed=seed, view_spread_deg=25.0)
+        first = labelled_hand(model, int(rng.integers(1 << 30)), seed=seed, view_sd_deg=25.0)
         self._first = first
         self._shape = first.mano[48:58]
         num_keys = len(_MOVES_FRAMES) + 1

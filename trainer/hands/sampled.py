@@ -53,7 +53,7 @@ _RAISED = Rotation.from_matrix(PALM_TO_CAMERA)
 
 
 def labelled_hand(
-    model: HandModel, index: int, *, seed: int, view_spread_deg: float | None = None
+    model: HandModel, index: int, *, seed: int, view_sd_deg: float | None = None
 ) -> LabelledHand:
     """Draw a hand in a random pose, shape, and view, wholly inside a picture of 224 pixels.
 
@@ -63,7 +63,7 @@ def labelled_hand(
         model: Any hand model.
         index: Number of the hand in its set.
         seed: Of the whole set.
-        view_spread_deg: Standard deviation, about each axis, of the view around a raised palm that faces the
+        view_sd_deg: Standard deviation, about each axis, of the view around a raised palm that faces the
             camera; if left out, hands are raised, at work, or seen from anywhere but along the arm.
     """
     rng = rng_of("labelled hand", seed, index)
@@ -71,7 +71,7 @@ def labelled_hand(
     shape = np.clip(rng.standard_normal(model.num_shapes), -2, 2).astype(np.float32)
     kind = choose_kind(rng)  # once, or hands whose fingers touch would be rarer than they should be
     fingers = np.stack([sample_pose(model, rng, kind) for _ in range(_CANDIDATES)])
-    pose = np.concatenate([np.tile(_view(rng, view_spread_deg), (_CANDIDATES, 1)), fingers], axis=1).astype(
+    pose = np.concatenate([np.tile(_view(rng, view_sd_deg), (_CANDIDATES, 1)), fingers], axis=1).astype(
         np.float32
     )
     with torch.no_grad():

@@ -25,12 +25,12 @@ def hands_to_draw(model: HandModel, wanted: HandsWanted) -> dict[SplitName, Hand
         DatasetError: The dataset has no labels of this hand model, or fewer hands than are asked for; or its
             hands are asked for in other views than those of their photographs.
     """
-    view_spread_deg, seed = wanted.view_spread_deg, wanted.seed
+    view_sd_deg, seed = wanted.view_sd_deg, wanted.seed
     if wanted.dataset is not None:
-        if view_spread_deg is not None:
+        if view_sd_deg is not None:
             raise DatasetError(
                 (
-                    f"--view-spread: expected sampled hands, found {view_spread_deg} for those of "
+                    f"--view-sd-deg: expected sampled hands, found {view_sd_deg} for those of "
                     f"{wanted.dataset}, which are seen as in their photographs."
                 ),
                 remedy="Leave one of the two out.",
@@ -55,10 +55,10 @@ def hands_to_draw(model: HandModel, wanted: HandsWanted) -> dict[SplitName, Hand
         )
     return {
         split: HandsToDraw(
-            hand_of=partial(labelled_hand, model, seed=seed_of(seed, split), view_spread_deg=view_spread_deg),
+            hand_of=partial(labelled_hand, model, seed=seed_of(seed, split), view_sd_deg=view_sd_deg),
             num_images=size,
             num_versions=wanted.versions if split == "training" else 1,
-            source=f"sampled {view_spread_deg}",
+            source=f"sampled {view_sd_deg}",
         )
         for split, size in sizes.items()
         if size

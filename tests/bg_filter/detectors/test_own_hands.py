@@ -24,7 +24,7 @@ LIGHT = np.array([-0.4, -0.6, -0.7])
 @pytest.fixture(scope="module")
 def right_hand() -> tuple[Rgb, tuple[float, float, float, float]]:
     """A raised right hand in daylight before a wall, and its box."""
-    hand = labelled_hand(open_hand(), 3, seed=0, view_spread_deg=8)
+    hand = labelled_hand(open_hand(), 3, seed=0, view_sd_deg=8)
     raster = rasterise(
         hand.verts_m, open_hand().faces, hand.camera, width_px=IMAGE_PX, height_px=IMAGE_PX, rays_per_side=2
     )

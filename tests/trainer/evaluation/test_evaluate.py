@@ -30,7 +30,7 @@ from trainer.evaluation.evaluate import (
     score_photographs,
     score_submission,
 )
-from trainer.evaluation.metrics import score_hands
+from trainer.evaluation.metrics import ConstantHandScores, score_hands
 from trainer.evaluation.report import fingertips_note
 from trainer.evaluation.sheet import draw_evaluation_sheet
 from trainer.evaluation.submission import Submission, write_submission
@@ -268,6 +268,17 @@ class TestReport:
             "AUC joints",
             "AUC vertices",
         ]
+
+    def test_one_hand_for_all_photographs_stands_beside_as_what_has_to_be_beaten(
+        self, split: FreiHandSplit, tmp_path: Path
+    ) -> None:
+        report = evaluated(split, tmp_path).report
+        assert report is not None
+        assert report.to_json()["constant_hand"] is None  # of three hands
+        compared = replace(report, constant_hand=ConstantHandScores(15.111, 12.266))
+        assert "One hand for all of them" in compared.to_text()
+        assert "PA-MPJPE 15.11 mm and PA-MPVPE 12.27 mm." in compared.to_text()
+        assert compared.to_json()["constant_hand"] == {"pa_mpjpe_mm": 15.111, "pa_mpvpe_mm": 12.266}
 
     def test_csv_has_a_line_per_hand_that_averages_to_the_table(
         self, split: FreiHandSplit, tmp_path: Path

@@ -10,8 +10,16 @@ from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
 from shared.freihand import FreiHandSplit
-from trainer.evaluation.metrics import HandScores, Scores, looks_mirrored, score_hands, score_samples
-from trainer.evaluation.procrustes import align
+from trainer.evaluation.metrics import (
+    LEAST_HANDS_WITH_A_MEAN,
+    HandScores,
+    Scores,
+    looks_mirrored,
+    score_constant_hand,
+    score_hands,
+    score_samples,
+)
+from trainer.evaluation.procrustes import align, mean_hand_m
 
 HANDS, VERTS = 5, 60
 ERRORS = [field.name for field in fields(Scores) if field.name.endswith("_mm")]
@@ -176,6 +184,40 @@ def test_hands_are_scored_each_on_its_own(monkeypatch: pytest.MonkeyPatch) -> No
     for field in fields(Scores):
         np.testing.assert_array_equal(getattr(whole, field.name), getattr(pieces, field.name))
         np.testing.assert_allclose(getattr(alone, field.name)[0], getattr(whole, field.name)[3], rtol=1e-9)
+
+
+class TestConstantHand:
+    def test_hands_that_differ_by_turn_and_size_only_are_all_one_hand(self) -> None:
+        joints_m, verts_m = (
+            np.stack([part[0] @ turn * size for turn, size in turned_and_sized(30)]) for part in hands()
+        )
+        scores = score_constant_hand(joints_m, verts_m)
+        assert scores is not None
+        assert asdict(scores) == pytest.approx({"pa_mpjpe_mm": 0, "pa_mpvpe_mm": 0}, abs=1e-4)
+
+    def test_it_scores_as_the_mean_hand_would_if_a_network_predicted_it(self) -> None:
+        rng = np.random.default_rng(2)
+        joints_m, verts_m = (
+            part[:1] + rng.normal(scale=0.01, size=(40, *part.shape[1:])) for part in hands()
+        )
+        joints, verts = (mean_hand_m(part)[None].repeat(40, axis=0) for part in (joints_m, verts_m))
+        expected = score_hands(joints, verts, joints_m, verts_m)
+        scores = score_constant_hand(joints_m, verts_m)
+        assert scores is not None
+        assert scores.pa_mpjpe_mm == pytest.approx(expected.pa_mpjpe_mm)
+        assert scores.pa_mpvpe_mm == pytest.approx(expected.pa_mpvpe_mm)
+        assert 10 < scores.pa_mpvpe_mm < 20  # sqrt(8 / pi) of the spread, less what alignment takes
+
+    def test_few_hands_have_no_mean_to_be_compared_with(self) -> None:
+        joints_m, verts_m = (part.repeat(4, axis=0) for part in hands())
+        few = LEAST_HANDS_WITH_A_MEAN - 1
+        assert score_constant_hand(joints_m, verts_m) is not None
+        assert score_constant_hand(joints_m[:few], verts_m[:few]) is None
+
+
+def turned_and_sized(count: int) -> list[tuple[np.ndarray, float]]:
+    turns = Rotation.random(count, rng=np.random.default_rng(3)).as_matrix()
+    return list(zip(turns, np.linspace(0.8, 1.3, count).tolist(), strict=True))
 
 
 def test_single_precision_is_enough() -> None:

@@ -98,10 +98,10 @@ def test_palms_and_backs_are_seen_but_never_along_the_arm(
     assert max(towards_palm) > 0.5
 
 
-def test_a_small_view_spread_shows_raised_palms() -> None:
+def test_a_small_spread_of_views_shows_raised_palms() -> None:
     """Fingers up, palm to the camera, so the thumb of a right hand is to the right in the picture."""
     for index in range(COUNT):
-        joints_m = labelled_hand(load_hand_model(), index, seed=1, view_spread_deg=5.0).joints_m
+        joints_m = labelled_hand(load_hand_model(), index, seed=1, view_sd_deg=5.0).joints_m
         up, thumb = joints_m[9] - joints_m[0], joints_m[2] - joints_m[0]
         assert -up[1] > 0.9 * np.linalg.norm(up)
         assert thumb[0] > 0

@@ -63,5 +63,5 @@ def test_more_than_a_dataset_has_is_refused(tmp_path: Path, sizes: dict[str, int
 
 def test_hands_of_a_dataset_are_seen_as_in_their_photographs(tmp_path: Path) -> None:
     small_split(tmp_path, "training")
-    with pytest.raises(DatasetError, match="--view-spread: expected sampled hands, found 30"):
-        asked_for(tmp_path, view_spread_deg=30)
+    with pytest.raises(DatasetError, match="--view-sd-deg: expected sampled hands, found 30"):
+        asked_for(tmp_path, view_sd_deg=30)
