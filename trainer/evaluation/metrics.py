@@ -22,7 +22,7 @@ MIRROR_TOLERANCE = 0.01
 CHUNK_HANDS = 256
 LEAST_HANDS_WITH_A_MEAN = 20
 """Of fewer hands the mean knows each of them too well to be compared with."""
-MOST_HANDS_IN_A_MEAN = 4000
+MOST_HANDS_IN_A_MEAN = 1000
 
 type Joints = Float[np.ndarray, "hands 21 3"]
 type Verts = Float[np.ndarray, "hands verts 3"]
