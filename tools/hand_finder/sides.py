@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from bg_filter.detectors.own_hands import OwnHandFinder
@@ -20,7 +19,6 @@ def score_sides(assets: Path, trained: TrainedHand, *, on_training_data: bool = 
 
     They have one labelled hand, which counts if it is found.
     """
-    torch.set_num_threads(1)
     finder = OwnHandFinder(margin=trained.margin, device="cpu")
     photographs = [
         each
