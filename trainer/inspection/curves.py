@@ -23,6 +23,9 @@ ERRORS = {"PA-MPJPE": ("pa_mpjpe_mm", "-"), "PA-MPVPE": ("pa_mpvpe_mm", "--")}
 PASSES = {"original": "-", "recycled": "--", "correlation": ":"}
 _TICKS = 12
 WIDTH_IN, HEIGHT_IN, DPI = 13.5, 4.0, 130
+_MOST_LABELS_INSIDE = 6
+"""More of them would hide the curves, and stand below."""
+_LABEL_IN = 0.17
 
 
 def draw_curves(runs: Sequence[Path], out: Path) -> None:
@@ -45,6 +48,8 @@ def draw_curves(runs: Sequence[Path], out: Path) -> None:
     _draw_errors(errors, records)
     _draw_losses(losses, records)
     _draw_times(times, records)
+    most_below = max(_labels_below(axes) for axes in (errors, losses, times))
+    figure.set_figheight(HEIGHT_IN + most_below * _LABEL_IN)
     file = io.BytesIO()
     figure.savefig(file, format=out.suffix.lstrip("."))
     write_output(out, [file.getvalue()])
@@ -122,4 +127,12 @@ def _finish(axes: Axes, *, title: str, unit: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))  # also for one round
     axes.grid(visible=True, alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=8, edgecolor="none")
+    if _labels_below(axes):
+        axes.legend(fontsize=8, edgecolor="none", loc="upper center", bbox_to_anchor=(0.5, -0.15))
+    else:
+        axes.legend(fontsize=8, edgecolor="none")
+
+
+def _labels_below(axes: Axes) -> int:
+    num_labels = len(axes.get_legend_handles_labels()[1])
+    return num_labels if num_labels > _MOST_LABELS_INSIDE else 0

@@ -49,6 +49,16 @@ def test_runs_of_different_kinds_fit_on_one_picture(tmp_path: Path, recycles: bo
         assert len(picture.convert("RGB").getcolors(1 << 20) or ()) > 50
 
 
+def test_labels_of_many_runs_stand_below_the_curves(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / f"run{number}", rounds=3, recycles=True) for number in range(5)]
+    heights_px = []
+    for shown in (runs[:2], runs):
+        draw_curves(shown, tmp_path / "curves.png")
+        with Image.open(tmp_path / "curves.png") as picture:
+            heights_px.append(picture.height)
+    assert heights_px[1] > 1.5 * heights_px[0]
+
+
 @pytest.mark.parametrize("rounds", [1, 2, 30])
 def test_rounds_are_whole_numbers(tmp_path: Path, rounds: int) -> None:
     draw_curves([write_run(tmp_path / "run", rounds=rounds, recycles=False)], tmp_path / "curves.svg")
