@@ -1,4 +1,4 @@
-"""Whether predictions look like hands yet: an untrained network draws spikes, or the same hand every time."""
+"""Whether predictions look like hands yet: an untrained network draws spikes, the same hand, or flat ones."""
 
 from typing import Final
 
@@ -9,6 +9,9 @@ UNEVEN_ABOVE: Final = 0.35
 """Mean of how edges differ from those of the labels, as a logarithm: 0.35 is 40 per cent more or less."""
 ALIKE_BELOW: Final = 0.25
 """Spread of the predictions as a share of that of the labels."""
+NARROW_BELOW: Final = 0.8
+"""Width of the predictions as a share of that of the labels: 0.7 made a network worse, good ones have more
+than 0.9 (EXPERIMENTS.md)."""
 
 
 def doubt_about(
@@ -31,6 +34,9 @@ def doubt_about(
     spread, expected = _spread_m(verts_m), _spread_m(labels_m)
     if spread < ALIKE_BELOW * expected:
         return f"they differ by {1000 * spread:.1f} mm where the labels differ by {1000 * expected:.1f} mm"
+    width = float(np.median(_widths_m(verts_m) / _widths_m(labels_m)))
+    if width < NARROW_BELOW:
+        return f"they are {width:.0%} as wide as the labels, as flat hands are"
     return None
 
 
@@ -43,3 +49,10 @@ def _spread_m(verts_m: np.ndarray) -> float:
     """Return the mean distance of vertices from where they are on average, over hands about their centres."""
     centred = verts_m - verts_m.mean(axis=1, keepdims=True)
     return float(np.linalg.norm(centred - centred.mean(axis=0), axis=-1).mean())
+
+
+def _widths_m(verts_m: np.ndarray) -> Float[np.ndarray, " hands"]:
+    """Return how far hands reach along their second longest direction, as the root of a sum of squares."""
+    centred = verts_m - verts_m.mean(axis=1, keepdims=True)
+    widths: np.ndarray = np.linalg.svd(centred, compute_uv=False)[:, 1]
+    return widths.clip(1e-6)

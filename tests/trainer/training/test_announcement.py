@@ -104,6 +104,20 @@ def test_spikes_and_a_single_hand_are_doubted_and_hands_are_not() -> None:
     assert "as in spikes" in (doubt_about(labels_m + noise_m, labels_m, faces) or "")
     alike_m = np.repeat(labels_m[:1], 6, axis=0)
     assert "they differ by 0.0 mm" in (doubt_about(alike_m, labels_m, faces) or "")
+    assert doubt_about(narrower(labels_m, 0.85), labels_m, faces) is None
+    assert "they are 70% as wide as the labels" in (
+        doubt_about(narrower(labels_m, 0.7), labels_m, faces) or ""
+    )
+
+
+def narrower(verts_m: np.ndarray, share: float) -> np.ndarray:
+    """Return hands that reach less far along their second longest direction."""
+    centre_m = verts_m.mean(axis=1, keepdims=True)
+    _, _, directions = np.linalg.svd(verts_m - centre_m, full_matrices=False)
+    across = directions[:, 1:2]
+    along_it = (verts_m - centre_m) @ across.transpose(0, 2, 1)
+    narrow: np.ndarray = verts_m - (1 - share) * along_it * across
+    return narrow
 
 
 def test_predictions_that_are_the_mean_hand_are_said_to_be_no_hands_before_they_are_drawn(
