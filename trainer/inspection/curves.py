@@ -127,12 +127,16 @@ def _finish(axes: Axes, *, title: str, unit: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))  # also for one round
     axes.grid(visible=True, alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    if _labels_below(axes):
-        axes.legend(fontsize=8, edgecolor="none", loc="upper center", bbox_to_anchor=(0.5, -0.15))
-    else:
-        axes.legend(fontsize=8, edgecolor="none")
+    is_below = _labels_below(axes) > 0
+    axes.legend(
+        fontsize=8,
+        edgecolor="none",
+        loc="upper center" if is_below else "best",
+        bbox_to_anchor=(0.5, -0.15) if is_below else None,
+    )
 
 
 def _labels_below(axes: Axes) -> int:
+    """Return how many labels stand below the curves: all of them, or none."""
     num_labels = len(axes.get_legend_handles_labels()[1])
     return num_labels if num_labels > _MOST_LABELS_INSIDE else 0

@@ -47,12 +47,16 @@ def _edges_m(verts_m: np.ndarray, faces: np.ndarray) -> Float[np.ndarray, "hands
 
 def _spread_m(verts_m: np.ndarray) -> float:
     """Return the mean distance of vertices from where they are on average, over hands about their centres."""
-    centred = verts_m - verts_m.mean(axis=1, keepdims=True)
+    centred = _centred(verts_m)
     return float(np.linalg.norm(centred - centred.mean(axis=0), axis=-1).mean())
 
 
 def _widths_m(verts_m: np.ndarray) -> Float[np.ndarray, " hands"]:
     """Return how far hands reach along their second longest direction, as the root of a sum of squares."""
-    centred = verts_m - verts_m.mean(axis=1, keepdims=True)
-    widths: np.ndarray = np.linalg.svd(centred, compute_uv=False)[:, 1]
+    widths: np.ndarray = np.linalg.svd(_centred(verts_m), compute_uv=False)[:, 1]
     return widths.clip(1e-6)
+
+
+def _centred(verts_m: np.ndarray) -> np.ndarray:
+    centred: np.ndarray = verts_m - verts_m.mean(axis=1, keepdims=True)
+    return centred

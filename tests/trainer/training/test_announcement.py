@@ -104,6 +104,11 @@ def test_spikes_and_a_single_hand_are_doubted_and_hands_are_not() -> None:
     assert "as in spikes" in (doubt_about(labels_m + noise_m, labels_m, faces) or "")
     alike_m = np.repeat(labels_m[:1], 6, axis=0)
     assert "they differ by 0.0 mm" in (doubt_about(alike_m, labels_m, faces) or "")
+
+
+def test_flat_hands_are_doubted() -> None:
+    faces = open_hand().faces
+    labels_m = np.stack([labelled_hand(index).verts_m for index in range(6)])
     assert doubt_about(narrower(labels_m, 0.85), labels_m, faces) is None
     assert "they are 70% as wide as the labels" in (
         doubt_about(narrower(labels_m, 0.7), labels_m, faces) or ""
