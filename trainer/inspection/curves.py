@@ -108,7 +108,8 @@ def _draw_times(axes: Axes, runs: Runs) -> None:
             label = stage if number == 0 else None
             axes.bar(centres, seconds, 0.9 * width, bottom=floor, color=colour, label=label, zorder=2)
             floor = [below + height for below, height in zip(floor, seconds, strict=True)]
-    axes.margins(y=0.3)
+    # Not by a margin: a stage that took no time, on top of the longest round, would take the margin away.
+    axes.set_ylim(0, 1.3 * max(sum(record.wall_s.values()) for record in everything) or 1)
     _finish(axes, title="time per round" + (", runs side by side" if len(runs) > 1 else ""), unit="s")
 
 
